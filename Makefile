@@ -1,0 +1,60 @@
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+WEB := stacks/crm/web
+
+.PHONY: help demo test setup browser web check fmt lint types layers unit integration clients stacks chaos web-check bench clean
+
+help:            ## list the commands
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## ?/\t/' | expand -t 14
+
+demo: setup web  ## run the CRM board: a table of URLs, no Docker
+	cd stacks/crm && $(CURDIR)/$(BIN)/gavan up --create-user
+
+test: setup browser web check integration clients stacks chaos  ## everything CI runs
+
+setup: $(VENV)/.installed
+
+$(VENV)/.installed: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Gavan needs Python 3.11 or newer (PYTHON=python3.12 make $(MAKECMDGOALS))" >&2; exit 7; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --upgrade 'pip>=25.1'
+	$(BIN)/pip install --quiet --editable . --group dev
+	touch $@
+
+browser:
+	@sh tools/browser.sh
+
+web: $(WEB)/dist/.built
+
+check: setup fmt lint types layers unit web-check  ## the fast gates (< 60 s)
+
+fmt:
+	$(BIN)/ruff format --check .
+
+lint:
+	$(BIN)/ruff check .
+
+types:
+	$(BIN)/mypy
+
+layers:
+	$(BIN)/lint-imports
+
+unit:
+	$(BIN)/pytest tests/unit
+
+integration: setup
+	$(BIN)/pytest tests/integration
+
+clients: setup
+	$(BIN)/pytest tests/clients
+
+stacks: setup
+	$(BIN)/pytest tests/stacks
+
+chaos: setup
+	$(BIN)/pytest tests/chaos
+
+clean:           ## remove what the commands above made, never data of a stack
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache $(WEB)/node_modules $(WEB)/dist

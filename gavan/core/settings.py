@@ -1,0 +1,94 @@
+"""What the core process is told: read once from the environment, never from argv.
+
+The engine writes these variables, so the core starts the same way on a laptop and in a cluster.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from gavan.kit.errors import GavanError
+from gavan.kit.secret import Secret
+
+SERVICES = ("rest", "auth", "realtime")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Sizes in bytes, durations in seconds."""
+
+    host: str
+    port: int
+    services: tuple[str, ...]
+    authenticator_url: Secret
+    """Role of the data API: NOINHERIT, may become anon, authenticated, service_role."""
+    auth_admin_url: Secret
+    """Owner of schema auth."""
+    admin_url: Secret
+    """Superuser of the embedded cluster: logical replication and the row-level checks."""
+    jwt_secret: Secret
+    anon_key: Secret
+    service_role_key: Secret
+    publishable_key: Secret
+    secret_key: Secret
+    external_url: str
+    site_url: str
+    schemas: tuple[str, ...]
+    extra_search_path: tuple[str, ...]
+    max_rows: int | None
+    pool_size: int
+    max_body_bytes: int
+    cors_origins: tuple[str, ...]
+    log_format: str
+
+
+def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
+    """Return the settings; raise GavanError GV150 naming every missing variable at once."""
+    required = (
+        "GAVAN_DB_AUTHENTICATOR_URL",
+        "GAVAN_DB_AUTH_ADMIN_URL",
+        "GAVAN_DB_ADMIN_URL",
+        "JWT_SECRET",
+        "ANON_KEY",
+        "SERVICE_ROLE_KEY",
+        "SUPABASE_PUBLISHABLE_KEY",
+        "SUPABASE_SECRET_KEY",
+    )
+    missing = [name for name in required if not environ.get(name)]
+    if missing:
+        raise GavanError(
+            "GV150",
+            f"the core needs {', '.join(missing)} in its environment",
+            hint="start it with: gavan up",
+            exit_code=2,
+        )
+    port = int(environ.get("GAVAN_CORE_PORT", "54321"))
+    max_rows = environ.get("PGRST_DB_MAX_ROWS", "")
+    return Settings(
+        host=environ.get("GAVAN_CORE_HOST", "127.0.0.1"),
+        port=port,
+        services=_names(environ.get("GAVAN_CORE_SERVICES", ",".join(SERVICES))),
+        authenticator_url=Secret(environ["GAVAN_DB_AUTHENTICATOR_URL"]),
+        auth_admin_url=Secret(environ["GAVAN_DB_AUTH_ADMIN_URL"]),
+        admin_url=Secret(environ["GAVAN_DB_ADMIN_URL"]),
+        jwt_secret=Secret(environ["JWT_SECRET"]),
+        anon_key=Secret(environ["ANON_KEY"]),
+        service_role_key=Secret(environ["SERVICE_ROLE_KEY"]),
+        publishable_key=Secret(environ["SUPABASE_PUBLISHABLE_KEY"]),
+        secret_key=Secret(environ["SUPABASE_SECRET_KEY"]),
+        external_url=environ.get("API_EXTERNAL_URL", f"http://127.0.0.1:{port}"),
+        site_url=environ.get("GAVAN_SITE_URL", "http://localhost:5173"),
+        schemas=_names(environ.get("PGRST_DB_SCHEMAS", "public")),
+        extra_search_path=_names(environ.get("PGRST_DB_EXTRA_SEARCH_PATH", "public,extensions")),
+        max_rows=int(max_rows) if max_rows else None,
+        pool_size=int(environ.get("PGRST_DB_POOL", "10")),
+        max_body_bytes=int(environ.get("GAVAN_MAX_BODY_BYTES", str(6 * 1024 * 1024))),
+        cors_origins=_names(environ.get("GAVAN_CORS_ORIGINS", "")),
+        log_format=environ.get("GAVAN_LOG_FORMAT", "json"),
+    )
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())

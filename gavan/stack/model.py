@@ -1,0 +1,203 @@
+"""Frozen types of everything a gavan.toml can say, defaults already applied.
+
+Stands on the first floor: every verb reads these and nothing else of the file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from gavan.kit.secret import Secret
+
+EnvValue = str | Secret
+
+
+class EngineName(StrEnum):
+    EMBEDDED = "embedded"
+    COMPOSE = "compose"
+    SWARM = "swarm"
+    KUBERNETES = "kubernetes"
+
+
+class Condition(StrEnum):
+    """What a unit waits for in a unit it needs."""
+
+    STARTED = "started"
+    HEALTHY = "healthy"
+    COMPLETED = "completed"
+
+
+class AppKind(StrEnum):
+    SERVICE = "service"
+    WORKER = "worker"
+    JOB = "job"
+
+
+class Overlap(StrEnum):
+    SKIP = "skip"
+    QUEUE = "queue"
+    KILL = "kill"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Position:
+    """A place in a text file; line and column count from 1, column in characters."""
+
+    file: Path
+    line: int
+    column: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    name: str
+    engine: EngineName
+    domain: str
+    logs: str
+    watch: bool
+    protected: bool
+    env_files: tuple[str, ...]
+    cors: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Migrations:
+    dir: Path
+    down_dir: str
+    style: str
+    lock_timeout: str
+    statement_timeout: str
+    retries: int
+    order: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seed:
+    """``files`` run once per hash on ``profiles``; ``mock`` only where profile is dev."""
+
+    files: tuple[Path, ...]
+    mock: tuple[Path, ...]
+    profiles: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Database:
+    version: int
+    port: int
+    name: str
+    extensions: tuple[str, ...]
+    settings: Mapping[str, str]
+    max_connections: int
+    external_url: Secret | None
+    migrations: Migrations
+    seed: Seed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Core:
+    port: int
+    services: tuple[str, ...]
+    schemas: tuple[str, ...]
+    extra_search_path: tuple[str, ...]
+    max_rows: int
+    workers: int
+    site_url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """Exactly one of path, tcp or command; durations in seconds."""
+
+    path: str | None
+    tcp: int | None
+    command: str | None
+    interval_s: float
+    timeout_s: float
+    start_s: float
+    fails: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    host: str
+    path: str
+    strip: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class App:
+    name: str
+    kind: AppKind
+    dir: Path
+    command: str
+    dev: str | None
+    build: str | None
+    port: int | None
+    workers: int
+    routes: tuple[Route, ...]
+    health: Health | None
+    needs: Mapping[str, Condition]
+    env: Mapping[str, EnvValue]
+    secrets: tuple[str, ...]
+    watch: tuple[str, ...]
+    restart: str
+    stop_signal: str
+    stop_timeout_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    name: str
+    dir: Path
+    build: str | None
+    output: str
+    dev: str | None
+    port: int
+    route: Route | None
+    spa: bool
+    headers: Mapping[str, str]
+    immutable: tuple[str, ...]
+    env_prefix: str
+    env: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cron:
+    """One recurring rule; exactly one of sql, command, http."""
+
+    name: str
+    schedule: str
+    tz: str
+    sql: str | None
+    command: str | None
+    http: str | None
+    timeout_s: float
+    overlap: Overlap
+    retries: int
+    catch_up: bool
+    profiles: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stack:
+    """Everything one gavan.toml describes for one profile."""
+
+    name: str
+    file: Path
+    root: Path
+    profile: Profile
+    database: Database
+    core: Core
+    apps: tuple[App, ...]
+    sites: tuple[Site, ...]
+    cron: tuple[Cron, ...]
+    env: Mapping[str, EnvValue]
+    """Variables of the winning `.env` layer by name; the process environment is the last layer."""
+
+    @property
+    def state_dir(self) -> Path:
+        """The `.gavan/` folder beside the stack file: data, logs, run, keys."""
+        return self.root / ".gavan"
