@@ -15,7 +15,7 @@ class GavanError(Exception):
         exit_code: process exit code for the command line (contracts: 0-8, 124, 130).
     """
 
-    def __init__(  # noqa: PLR0913 - one error type carries every field an edge may print
+    def __init__(
         self,
         code: str,
         message: str,
