@@ -15,6 +15,9 @@ class GavanError(Exception):
         exit_code: process exit code for the command line (contracts: 0-8, 124, 130).
     """
 
+    where: str | None = None
+    """``file:line:column`` of the text at fault; set by the parts that read files."""
+
     def __init__(
         self,
         code: str,

@@ -1,0 +1,82 @@
+"""What a verb needs of the outside: flags, output, a question to the user, the stack.
+
+Stands between the verbs and the lower floors; made for one run of one verb.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from types import FrameType, TracebackType
+from typing import Self
+
+import click
+
+from gavan.cli.flags import Flags
+from gavan.cli.progress import Progress
+from gavan.cli.render import Output
+from gavan.kit.errors import GavanError
+
+
+class Context:
+    """One run of one verb; as a context manager it keeps the deadline of ``--timeout``."""
+
+    def __init__(self, output: Output) -> None:
+        self.flags: Flags = output.flags
+        self.output = output
+        self._before: tuple[signal._HANDLER, tuple[float, float]] | None = None
+
+    @property
+    def progress(self) -> Progress:
+        """Steps shown on stderr."""
+        return self.output.progress
+
+    def confirm(self, question: str) -> None:
+        """Ask before something that cannot be undone.
+
+        Raises:
+            GavanError: GV004, exit 6, when the answer is no or nobody is there to answer.
+        """
+        if self.flags.yes:
+            return
+        if not sys.stdin.isatty():
+            raise _refused("nobody is at the terminal to answer", "say yes beforehand: --yes")
+        try:
+            agreed = click.confirm(question, default=False, err=True)
+        except click.Abort as abort:
+            raise KeyboardInterrupt from abort
+        if not agreed:
+            raise _refused("the answer was no", "run it again and answer y, or give --yes")
+
+    def __enter__(self) -> Self:
+        if self.flags.timeout_s and threading.current_thread() is threading.main_thread():
+            handler = signal.signal(signal.SIGALRM, self._late)
+            timer = signal.setitimer(signal.ITIMER_REAL, self.flags.timeout_s)
+            self._before = (handler, timer)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._before is not None:
+            handler, timer = self._before
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, handler)
+            signal.setitimer(signal.ITIMER_REAL, *timer)
+
+    def _late(self, _signal: int, _frame: FrameType | None) -> None:
+        raise GavanError(
+            "GV005",
+            f"gavan {self.flags.verb} took longer than {self.flags.timeout_s:g} s",
+            hint="give it longer with --timeout, or look: gavan status",
+            exit_code=124,
+        )
+
+
+def _refused(why: str, mend: str) -> GavanError:
+    return GavanError("GV004", "not confirmed, nothing was changed", details=why, hint=mend,
+                      exit_code=6)  # fmt: skip

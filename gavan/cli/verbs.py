@@ -1,0 +1,21 @@
+"""The table of verbs: where each one lives and its short help, so that help loads none of them.
+
+Stands under main.py: a new verb is one module and one row here. The object named after the colon
+is made by gavan.cli.verb (`verb` or `VerbGroup`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    target: str
+    help: str
+
+
+VERBS: dict[str, Row] = {
+    "completion": Row("gavan.cli.completion:command", "Print the completion script of a shell"),
+    "version": Row("gavan.cli.version:command", "Print the versions that a bug report needs"),
+}
