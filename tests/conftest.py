@@ -1,0 +1,201 @@
+"""Fixtures every test folder shares: one Postgres per session, one fresh database per test."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from gavan.core.settings import Settings
+from gavan.database.bootstrap import bootstrap
+from gavan.database.embedded import ADMIN, Server, ServerSpec, passwords_by_role, prepare_server
+from gavan.database.identity import demote
+from gavan.kit.secret import Secret
+
+TEMPLATE = "gavan_template"
+JWT_SECRET = "super-secret-jwt-token-with-at-least-32-characters-long"
+_numbers = itertools.count(1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RolePasswords:
+    """Passwords of the login roles of a test cluster."""
+
+    postgres_password: Secret
+    authenticator_password: Secret
+    auth_admin_password: Secret
+    admin_password: Secret
+    storage_admin_password: Secret
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """A running embedded Postgres whose template database has the system schemas."""
+
+    server: Server
+
+    def url(self, role: str, database: str) -> str:
+        return self.server.url(role, database=database).reveal()
+
+    def connect(self, role: str = ADMIN, database: str = "postgres") -> psycopg.Connection[Any]:
+        return psycopg.connect(self.url(role, database), autocommit=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """A clone of the template that lives as long as one test."""
+
+    cluster: Cluster
+    name: str
+
+    def url(self, role: str = "postgres") -> str:
+        return self.cluster.url(role, self.name)
+
+    def connect(self, role: str = "postgres") -> psycopg.Connection[Any]:
+        """Open an autocommit connection as a role that logs in; the caller closes it."""
+        return self.cluster.connect(role, self.name)
+
+    def settings(self, **overrides: Any) -> Settings:
+        """Return settings of a core that serves this database on a port of its own."""
+        values: dict[str, Any] = {
+            "host": "127.0.0.1",
+            "port": 54321,
+            "services": ("rest", "auth", "realtime"),
+            "authenticator_url": Secret(self.url("authenticator")),
+            "auth_admin_url": Secret(self.url("supabase_auth_admin")),
+            "admin_url": Secret(self.url(ADMIN)),
+            "jwt_secret": Secret(JWT_SECRET),
+            "anon_key": Secret("anon-key-of-a-test"),
+            "service_role_key": Secret("service-role-key-of-a-test"),
+            "publishable_key": Secret("sb_publishable_test"),
+            "secret_key": Secret("sb_secret_test"),
+            "external_url": "http://127.0.0.1:54321",
+            "site_url": "http://localhost:5173",
+            "schemas": ("public",),
+            "extra_search_path": ("public", "extensions"),
+            "max_rows": None,
+            "pool_size": 4,
+            "max_body_bytes": 6 * 1024 * 1024,
+            "cors_origins": (),
+            "log_format": "json",
+        }
+        return Settings(**(values | overrides))
+
+
+def random_passwords() -> RolePasswords:
+    one, two, three, four, five = (Secret(secrets.token_hex(8)) for _ in range(5))
+    return RolePasswords(
+        postgres_password=one,
+        authenticator_password=two,
+        auth_admin_password=three,
+        admin_password=four,
+        storage_admin_password=five,
+    )
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """Start one Postgres for the whole session, without durability, on a socket and a free port."""
+    base = Path("/dev/shm") if os.access("/dev/shm", os.W_OK) else Path(tempfile.gettempdir())
+    root = Path(tempfile.mkdtemp(prefix="gv-", dir=base))
+    root.chmod(0o755)
+    keys = random_passwords()
+    server = prepare_server(_spec(root), keys, create_user=True)
+    log = root / "postgres.log"
+    with log.open("w") as stream:
+        process = subprocess.Popen(
+            server.argv,
+            env=dict(server.env),
+            stdout=stream,
+            stderr=stream,
+            **(demote(server.user) if server.user else {}),  # type: ignore[call-overload]
+        )
+    try:
+        wait_until(lambda: server.is_ready() or process.poll() is not None)
+        assert process.poll() is None, log.read_text()
+        bootstrap(server.url(ADMIN, database=TEMPLATE), passwords_by_role(keys))
+        yield Cluster(server)
+    finally:
+        process.send_signal(2)
+        process.wait(30)
+        shutil.rmtree(root)
+
+
+@pytest.fixture
+def database(cluster: Cluster) -> Iterator[Database]:
+    """Clone the template; drop the clone afterwards whoever is still connected."""
+    name = f"t{os.getpid()}_{next(_numbers)}"
+    with cluster.connect() as admin:
+        admin.execute(
+            sql.SQL("create database {} template {} owner postgres").format(
+                sql.Identifier(name), sql.Identifier(TEMPLATE)
+            )
+        )
+    try:
+        yield Database(cluster, name)
+    finally:
+        drop_database(cluster, name)
+
+
+def drop_database(cluster: Cluster, name: str) -> None:
+    """Drop a database of the test cluster, its logical slots and its connections with it."""
+    with cluster.connect() as admin:
+        admin.execute(
+            "select pg_terminate_backend(active_pid) from pg_replication_slots"
+            " where database = %s and active_pid is not null",
+            (name,),
+        )
+        wait_until(lambda: _drop_slots(admin, name))
+        admin.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+
+
+def _drop_slots(admin: psycopg.Connection[Any], name: str) -> bool:
+    try:
+        admin.execute(
+            "select pg_drop_replication_slot(slot_name) from pg_replication_slots"
+            " where database = %s",
+            (name,),
+        )
+    except psycopg.errors.ObjectInUse:
+        return False
+    return True
+
+
+def wait_until(condition: Any, timeout_s: float = 30.0) -> None:
+    """Poll ``condition`` until it is true; fail the test after ``timeout_s``."""
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, f"not true within {timeout_s} s: {condition}"
+        time.sleep(0.02)
+
+
+def free_port() -> int:
+    """Return a TCP port of the loopback that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _spec(root: Path) -> ServerSpec:
+    return ServerSpec(
+        name="test",
+        root=root,
+        state_dir=root / ".gavan",
+        port=free_port(),
+        database="postgres",
+        max_connections=200,
+        settings={"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"},
+    )
