@@ -60,13 +60,17 @@ def render_json(fields: Mapping[str, Any]) -> str:
 def render_text(fields: Mapping[str, Any]) -> str:
     """Return one aligned line for people: time, level, message, then name=value pairs."""
     rest = " ".join(
-        f"{name}={str(value).encode('unicode_escape').decode()}"
+        f"{name}={_one_line(value)}"
         for name, value in fields.items()
         if name not in {"ts", "level", "msg", "service", "error"}
     )
     line = f"{fields['ts'][11:23]} {fields['level']:<5} {fields['msg']} {rest}".rstrip()
     error = fields.get("error")
     return f"{line}\n{error['stack']}" if isinstance(error, dict) and "stack" in error else line
+
+
+def _one_line(value: object) -> str:
+    return str(value).replace("\n", "\\n").replace("\r", "\\r")
 
 
 def _plain(value: object) -> str:

@@ -1,0 +1,239 @@
+"""A small pool of pipeline connections: grows on demand, shrinks when idle, survives restarts.
+
+Stands under every service that runs a statement as somebody.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Coroutine
+
+from psycopg.conninfo import make_conninfo
+
+from gavan.database.pipeline import Check, Connection
+from gavan.database.session import (
+    CONNECTION_FAILURE,
+    DatabaseError,
+    PoolTimeout,
+    Rows,
+    Session,
+    Statement,
+)
+from gavan.kit.secret import Secret
+
+ACQUIRE_TIMEOUT_S = 10.0
+CONNECT_TIMEOUT_S = 5.0
+IDLE_S = 30.0
+LIFETIME_S = 30 * 60.0
+SWEEP_S = 5.0
+BACKOFF_FIRST_S = 0.05
+BACKOFF_LAST_S = 1.0
+
+logger = logging.getLogger(__name__)
+
+
+class Pool:
+    """Connections of one login role.
+
+    Args:
+        url: conninfo or URL of the login role.
+        size: most connections at a time. They are opened when needed and closed after 30 s idle.
+        acquire_timeout_s: how long a request waits for a free connection.
+    """
+
+    def __init__(
+        self,
+        url: Secret,
+        *,
+        size: int = 10,
+        application_name: str = "gavan",
+        acquire_timeout_s: float = ACQUIRE_TIMEOUT_S,
+    ) -> None:
+        self._url = url
+        self._application_name = application_name
+        self._size = size
+        self._acquire_timeout_s = acquire_timeout_s
+        self._idle: list[Connection] = []
+        self._waiting: deque[asyncio.Future[Connection | None]] = deque()
+        self._total = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._backoff_s = 0.0
+        self._down_until = 0.0
+        self._down_reason: DatabaseError | None = None
+        self._is_open = False
+
+    async def open(self) -> None:
+        """Start; returns at once, also while Postgres is down."""
+        self._is_open = True
+        self._spawn(self._sweep())
+
+    async def close(self) -> None:
+        """Close every connection; requests still waiting get 08006."""
+        self._is_open = False
+        while self._waiting:
+            self._wake_one(None)
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        while self._idle:
+            await self._idle.pop().close()
+
+    @property
+    def retry_after_s(self) -> int:
+        """Seconds until the next connection is tried, at least 1; for ``Retry-After``."""
+        left = self._down_until - asyncio.get_running_loop().time()
+        return max(1, round(left))
+
+    async def run(
+        self, session: Session, statement: Statement, *, check: Check | None = None
+    ) -> Rows:
+        """Run one statement as ``session.role`` in one transaction.
+
+        Without ``check``, isolation and rollback this is one write and one read. When the calling
+        task is cancelled the statement is cancelled too and the connection drained before reuse.
+
+        Args:
+            check: sees the rows before COMMIT; whatever it raises rolls the transaction back.
+
+        Raises:
+            DatabaseError: with the server's SQLSTATE; 08001 or 08006 when it cannot be reached.
+            PoolTimeout: no connection became free.
+        """
+        connection = await self._acquire()
+        try:
+            rows = await connection.run(session, statement, check)
+        except asyncio.CancelledError:
+            self._spawn(self._recover(connection))
+            raise
+        except BaseException:
+            self._release(connection)
+            raise
+        self._release(connection)
+        return rows
+
+    async def _acquire(self) -> Connection:
+        connection = self._take_idle()
+        if connection is not None:
+            return connection
+        try:
+            async with asyncio.timeout(self._acquire_timeout_s):
+                return await self._acquire_slowly()
+        except TimeoutError:
+            raise PoolTimeout(self._acquire_timeout_s) from None
+
+    def _take_idle(self) -> Connection | None:
+        while self._idle:
+            connection = self._idle.pop()
+            if not connection.is_lost:
+                return connection
+            self._discard(connection)
+        return None
+
+    async def _acquire_slowly(self) -> Connection:
+        while True:
+            if not self._is_open:
+                raise DatabaseError(CONNECTION_FAILURE, "the connection pool is closed")
+            connection = self._take_idle()
+            if connection is None and self._total < self._size:
+                connection = await self._connect()
+            if connection is None:
+                connection = await self._wait_for_turn()
+            if connection is not None:
+                return connection
+
+    async def _wait_for_turn(self) -> Connection | None:
+        """Return a connection handed over, or None when it is time to look again."""
+        waiter: asyncio.Future[Connection | None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(waiter)
+        try:
+            return await waiter
+        except asyncio.CancelledError:
+            # The hand-over may have happened in the very tick in which this request gave up.
+            if waiter.cancelled():
+                self._waiting.remove(waiter)
+            elif (connection := waiter.result()) is not None:
+                self._release(connection)
+            else:
+                self._wake_one(None)
+            raise
+
+    async def _connect(self) -> Connection:
+        loop = asyncio.get_running_loop()
+        if self._down_reason is not None and loop.time() < self._down_until:
+            reason = self._down_reason
+            raise DatabaseError(reason.sqlstate, reason.message, details=reason.details)
+        self._total += 1
+        try:
+            conninfo = make_conninfo(
+                self._url.reveal(),
+                application_name=self._application_name,
+                client_encoding="UTF8",
+            )
+            connection = await Connection.connect(conninfo, CONNECT_TIMEOUT_S)
+        except BaseException as error:
+            self._total -= 1
+            if isinstance(error, DatabaseError):
+                self._back_off(error)
+            self._wake_one(None)
+            raise
+        self._backoff_s, self._down_reason = 0.0, None
+        return connection
+
+    def _back_off(self, error: DatabaseError) -> None:
+        if self._down_reason is None:
+            logger.warning(
+                "Postgres cannot be reached: %s", error.details, extra={"event": "database.down"}
+            )
+        self._backoff_s = min(max(self._backoff_s * 2, BACKOFF_FIRST_S), BACKOFF_LAST_S)
+        self._down_until = asyncio.get_running_loop().time() + self._backoff_s
+        self._down_reason = error
+
+    def _release(self, connection: Connection) -> None:
+        now = asyncio.get_running_loop().time()
+        if connection.is_lost or not self._is_open or now - connection.created_at > LIFETIME_S:
+            self._discard(connection)
+            return
+        connection.used_at = now
+        if not self._wake_one(connection):
+            self._idle.append(connection)  # the last used is the next used: the others may leave
+
+    def _wake_one(self, connection: Connection | None) -> bool:
+        while self._waiting:
+            waiter = self._waiting.popleft()
+            if not waiter.done():
+                waiter.set_result(connection)
+                return True
+        return False
+
+    async def _recover(self, connection: Connection) -> None:
+        await connection.recover()
+        self._release(connection)
+
+    def _discard(self, connection: Connection) -> None:
+        self._total -= 1
+        self._wake_one(None)
+        self._spawn(connection.close())
+
+    async def _sweep(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(SWEEP_S)
+            now = loop.time()
+            stale = [
+                connection
+                for connection in self._idle
+                if connection.is_lost
+                or now - connection.used_at > IDLE_S
+                or now - connection.created_at > LIFETIME_S
+            ]
+            self._idle = [connection for connection in self._idle if connection not in stale]
+            for connection in stale:
+                self._discard(connection)
+
+    def _spawn(self, work: Coroutine[object, object, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
