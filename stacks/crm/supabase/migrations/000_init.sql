@@ -91,7 +91,9 @@ create index card_board_id on public.card (board_id) where not archived;
 -- What happened to a card, in order. Rows are written by a trigger only.
 create table public.card_move (
   id bigint generated always as identity primary key,
-  card_id uuid not null references public.card (id) on delete cascade,
+  -- Deferred: while a board is being deleted its columns leave the history before its cards do.
+  card_id uuid not null references public.card (id) on delete cascade
+    deferrable initially deferred,
   board_id uuid not null,
   kind text not null check (kind in ('created', 'moved', 'archived', 'restored')),
   from_column_id uuid references public."column" (id) on delete set null,
