@@ -19,6 +19,8 @@ from psycopg import pq
 from psycopg.pq.abc import PGconn, PGresult
 
 from gavan.database.session import (
+    CONNECTION_REFUSED,
+    INVALID_PARAMETER,
     INVALID_TEXT,
     DatabaseError,
     Rows,
@@ -88,14 +90,13 @@ class Connection:
         self._loop.add_reader(self._socket, self._readable)
 
     @classmethod
-    async def connect(cls, conninfo: str, timeout_s: float) -> Connection:
+    async def connect(cls, conninfo: str) -> Connection:
         """Open a connection; raise DatabaseError 08001 when the server cannot be reached."""
         try:
-            async with asyncio.timeout(timeout_s):
-                driver = await psycopg.AsyncConnection.connect(conninfo, autocommit=True)
-        except (psycopg.Error, OSError, TimeoutError) as error:
+            driver = await psycopg.AsyncConnection.connect(conninfo, autocommit=True)
+        except (psycopg.Error, OSError) as error:
             raise DatabaseError(
-                "08001", "Postgres cannot be reached", details=_first_line(error)
+                CONNECTION_REFUSED, "Postgres cannot be reached", details=_first_line(error)
             ) from error
         return cls(driver)
 
@@ -338,7 +339,9 @@ def _isolation(name: str) -> str:
     wanted = " ".join(name.upper().split())
     if wanted in {"SERIALIZABLE", "REPEATABLE READ", "READ COMMITTED", "READ UNCOMMITTED"}:
         return wanted
-    raise DatabaseError("22023", f'invalid value for parameter "transaction_isolation": "{name}"')
+    raise DatabaseError(
+        INVALID_PARAMETER, f'invalid value for parameter "transaction_isolation": "{name}"'
+    )
 
 
 def _refuse_nul(*statements: Statement) -> None:

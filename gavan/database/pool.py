@@ -9,11 +9,14 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Coroutine
+from contextlib import suppress
+from typing import Any, TypeVar
 
 from psycopg.conninfo import make_conninfo
 
 from gavan.database.pipeline import Check, Connection
 from gavan.database.session import (
+    CONNECTION_DIED,
     CONNECTION_FAILURE,
     DatabaseError,
     PoolTimeout,
@@ -24,13 +27,14 @@ from gavan.database.session import (
 from gavan.kit.secret import Secret
 
 ACQUIRE_TIMEOUT_S = 10.0
-CONNECT_TIMEOUT_S = 5.0
+CONNECT_TIMEOUT_S = 5
 IDLE_S = 30.0
 LIFETIME_S = 30 * 60.0
 SWEEP_S = 5.0
 BACKOFF_FIRST_S = 0.05
 BACKOFF_LAST_S = 1.0
 
+T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 
@@ -58,7 +62,8 @@ class Pool:
         self._idle: list[Connection] = []
         self._waiting: deque[asyncio.Future[Connection | None]] = deque()
         self._total = 0
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._sweeper: asyncio.Task[None] | None = None
         self._backoff_s = 0.0
         self._down_until = 0.0
         self._down_reason: DatabaseError | None = None
@@ -67,19 +72,19 @@ class Pool:
     async def open(self) -> None:
         """Start; returns at once, also while Postgres is down."""
         self._is_open = True
-        self._spawn(self._sweep())
+        self._sweeper = asyncio.get_running_loop().create_task(self._sweep())
 
     async def close(self) -> None:
         """Close every connection; requests still waiting get 08006."""
         self._is_open = False
         while self._waiting:
             self._wake_one(None)
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._sweeper is not None:
+            self._sweeper.cancel()
         while self._idle:
-            await self._idle.pop().close()
+            self._discard(self._idle.pop())
+        while self._tasks:
+            await asyncio.gather(*self._tasks, return_exceptions=True)
 
     @property
     def retry_after_s(self) -> int:
@@ -94,6 +99,7 @@ class Pool:
 
         Without ``check``, isolation and rollback this is one write and one read. When the calling
         task is cancelled the statement is cancelled too and the connection drained before reuse.
+        A read-only session whose connection dies is run once more on another one.
 
         Args:
             check: sees the rows before COMMIT; whatever it raises rolls the transaction back.
@@ -102,6 +108,15 @@ class Pool:
             DatabaseError: with the server's SQLSTATE; 08001 or 08006 when it cannot be reached.
             PoolTimeout: no connection became free.
         """
+        try:
+            return await self._attempt(session, statement, check)
+        except DatabaseError as error:
+            # Only a reader may be sent again: a writer's COMMIT may have been the last thing done.
+            if error.sqlstate not in CONNECTION_DIED or not session.read_only:
+                raise
+        return await self._attempt(session, statement, check)
+
+    async def _attempt(self, session: Session, statement: Statement, check: Check | None) -> Rows:
         connection = await self._acquire()
         try:
             rows = await connection.run(session, statement, check)
@@ -153,7 +168,8 @@ class Pool:
         except asyncio.CancelledError:
             # The hand-over may have happened in the very tick in which this request gave up.
             if waiter.cancelled():
-                self._waiting.remove(waiter)
+                with suppress(ValueError):  # a hand-over may have skipped and dropped it already
+                    self._waiting.remove(waiter)
             elif (connection := waiter.result()) is not None:
                 self._release(connection)
             else:
@@ -166,13 +182,25 @@ class Pool:
             reason = self._down_reason
             raise DatabaseError(reason.sqlstate, reason.message, details=reason.details)
         self._total += 1
+        # The connection is made by a task of its own: a request that gives up while it is made
+        # leaves it to the next one.
+        task = self._spawn(self._open_connection())
         try:
-            conninfo = make_conninfo(
-                self._url.reveal(),
-                application_name=self._application_name,
-                client_encoding="UTF8",
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            task.add_done_callback(self._adopt)
+            raise
+
+    async def _open_connection(self) -> Connection:
+        try:
+            connection = await Connection.connect(
+                make_conninfo(
+                    self._url.reveal(),
+                    application_name=self._application_name,
+                    client_encoding="UTF8",
+                    connect_timeout=CONNECT_TIMEOUT_S,
+                )
             )
-            connection = await Connection.connect(conninfo, CONNECT_TIMEOUT_S)
         except BaseException as error:
             self._total -= 1
             if isinstance(error, DatabaseError):
@@ -181,6 +209,10 @@ class Pool:
             raise
         self._backoff_s, self._down_reason = 0.0, None
         return connection
+
+    def _adopt(self, task: asyncio.Task[Connection]) -> None:
+        if not task.cancelled() and task.exception() is None:
+            self._release(task.result())
 
     def _back_off(self, error: DatabaseError) -> None:
         if self._down_reason is None:
@@ -209,8 +241,10 @@ class Pool:
         return False
 
     async def _recover(self, connection: Connection) -> None:
-        await connection.recover()
-        self._release(connection)
+        try:
+            await connection.recover()
+        finally:
+            self._release(connection)
 
     def _discard(self, connection: Connection) -> None:
         self._total -= 1
@@ -233,7 +267,8 @@ class Pool:
             for connection in stale:
                 self._discard(connection)
 
-    def _spawn(self, work: Coroutine[object, object, None]) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
