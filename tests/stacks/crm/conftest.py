@@ -76,9 +76,7 @@ class Crm:
 
 def run_file(url: str, file: Path) -> None:
     with psycopg.connect(url) as connection:
-        connection.execute(
-            file.read_bytes().replace(b"create extension if not exists pgcrypto", b"-- ")
-        )
+        connection.execute(file.read_bytes())
 
 
 @pytest.fixture(scope="session")
@@ -96,14 +94,23 @@ def crm_template(cluster: Cluster) -> Iterator[str]:
     drop_database(cluster, name)
 
 
-@pytest.fixture
-def crm(cluster: Cluster, crm_template: str) -> Iterator[Crm]:
+@contextmanager
+def clone(cluster: Cluster, template: str) -> Iterator[Crm]:
+    """Give a copy of a template database; it is dropped at the end."""
     name = f"crm_{uuid.uuid4().hex[:12]}"
     with cluster.connect() as admin:
         admin.execute(
             sql.SQL("create database {} template {} owner postgres").format(
-                sql.Identifier(name), sql.Identifier(crm_template)
+                sql.Identifier(name), sql.Identifier(template)
             )
         )
-    yield Crm(Database(cluster, name))
-    drop_database(cluster, name)
+    try:
+        yield Crm(Database(cluster, name))
+    finally:
+        drop_database(cluster, name)
+
+
+@pytest.fixture
+def crm(cluster: Cluster, crm_template: str) -> Iterator[Crm]:
+    with clone(cluster, crm_template) as copy:
+        yield copy
