@@ -1,0 +1,54 @@
+"""The core process: ``python -m gavan.core``, told everything by its environment."""
+
+from __future__ import annotations
+
+import sys
+
+import uvicorn
+
+from gavan.core.gateway.app import build
+from gavan.core.settings import Settings, read_settings
+from gavan.kit.errors import GavanError
+from gavan.kit.logging import configure
+
+GRACE_S = 2
+KEEP_ALIVE_S = 65
+SOCKET_MESSAGE_BYTES = 4 * 1024 * 1024
+
+
+def main() -> int:
+    """Serve until SIGTERM; return the exit code."""
+    try:
+        settings = read_settings()
+        configure("core", log_format=settings.log_format)
+        server = uvicorn.Server(_config(settings))
+    except GavanError as error:
+        hint = f"\n  hint: {error.hint}" if error.hint else ""
+        sys.stderr.write(f"{error.code} {error.message}{hint}\n")
+        return error.exit_code
+    server.run()
+    return 0 if server.started else 1
+
+
+def _config(settings: Settings) -> uvicorn.Config:
+    return uvicorn.Config(
+        build(settings),
+        host=settings.host,
+        port=settings.port,
+        loop="uvloop",
+        http="httptools",
+        ws="websockets-sansio",
+        ws_max_size=SOCKET_MESSAGE_BYTES,
+        ws_per_message_deflate=False,
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        headers=[("server", "gavan")],
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=GRACE_S,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

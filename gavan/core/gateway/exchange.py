@@ -1,0 +1,104 @@
+"""One request on its way through the front door: body limit, response headers, lost clients.
+
+Stands between the server and a service; both see an ordinary ASGI receive and send.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from starlette.types import Message, Receive, Send
+
+from gavan.core.gateway.answers import BodyTooLarge
+from gavan.core.gateway.cors import Headers
+
+# A client that is gone is looked for only when a request takes this long: most never do.
+WATCH_AFTER_S = 0.5
+
+
+class Exchange:
+    """Count what passes and remember the status.
+
+    ``is_abandoned`` turns true when the client went away; the task that serves it is cancelled,
+    which cancels its statement in Postgres.
+    """
+
+    __slots__ = (
+        "_body_done",
+        "_extra",
+        "_limit_bytes",
+        "_receive",
+        "_send",
+        "_task",
+        "_timer",
+        "_watcher",
+        "is_abandoned",
+        "is_finished",
+        "received_bytes",
+        "sent_bytes",
+        "status",
+    )
+
+    def __init__(self, receive: Receive, send: Send, extra: Headers, limit_bytes: int) -> None:
+        self._receive = receive
+        self._send = send
+        self._extra = extra
+        self._limit_bytes = limit_bytes
+        self._body_done = False
+        self._task: asyncio.Task[object] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._watcher: asyncio.Task[None] | None = None
+        self.is_abandoned = False
+        self.is_finished = False
+        self.received_bytes = self.sent_bytes = self.status = 0
+
+    async def receive(self) -> Message:
+        """Pass a message on; raise BodyTooLarge when the body goes over the limit."""
+        if self._watcher is not None and not self._body_done:
+            self._body_done = True  # the watcher took the empty body of a request without one
+            return {"type": "http.request", "body": b"", "more_body": False}
+        message = await self._receive()
+        if message["type"] == "http.request":
+            self.received_bytes += len(message.get("body", b""))
+            if self.received_bytes > self._limit_bytes:
+                raise BodyTooLarge(self._limit_bytes)
+            if not message.get("more_body", False):
+                self._body_done = True
+        return message
+
+    async def send(self, message: Message) -> None:
+        """Pass a message on, with the front door's headers on the first one."""
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            message["headers"] = [*message.get("headers", ()), *self._extra]
+        else:
+            self.sent_bytes += len(message.get("body", b""))
+            self.is_finished = not message.get("more_body", False)
+        await self._send(message)
+
+    def watch(self, *, has_body: bool) -> None:
+        """Begin to look for a lost client once the request takes long."""
+        self._task = asyncio.current_task()
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(WATCH_AFTER_S, self._begin_watch, has_body)
+
+    def close(self) -> None:
+        """Stop looking."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._watcher is not None:
+            self._watcher.cancel()
+
+    def _begin_watch(self, has_body: bool) -> None:
+        loop = asyncio.get_running_loop()
+        if has_body and not self._body_done:  # the service is still reading
+            self._timer = loop.call_later(WATCH_AFTER_S, self._begin_watch, has_body)
+        else:
+            self._watcher = loop.create_task(self._watch())
+
+    async def _watch(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        if not self.is_finished and self._task is not None:
+            self.is_abandoned = True
+            self._task.cancel()
