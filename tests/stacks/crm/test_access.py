@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.stacks.crm.conftest import DEFAULT_BOARD, Crm, User
+from tests.stacks.crm.database import DEFAULT_BOARD, Crm, User
 from tests.stacks.crm.test_cards import add_card, columns, move, new_board, one
 
 TABLES = [

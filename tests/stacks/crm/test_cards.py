@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.stacks.crm.conftest import Crm, User
+from tests.stacks.crm.database import Crm, User
 
 Connection = psycopg.Connection[Any]
 

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.stacks.crm.conftest import DEFAULT_BOARD, Crm
+from tests.stacks.crm.database import DEFAULT_BOARD, Crm
 
 NODES = [f"00000000-0000-4000-9000-{number:012}" for number in range(7)]
 TYPES = ["parent", "knows"]

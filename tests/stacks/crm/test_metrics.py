@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from tests.conftest import Cluster
-from tests.stacks.crm.conftest import DEFAULT_BOARD, MOCK, Crm, clone
+from tests.stacks.crm.database import DEFAULT_BOARD, MOCK, Crm, clone
 from tests.stacks.crm.test_cards import add_card, columns, move, new_board, one
 
 Connection = psycopg.Connection[Any]

@@ -10,7 +10,7 @@ import re
 import psycopg
 import pytest
 
-from tests.stacks.crm.conftest import DEFAULT_BOARD, MIGRATIONS, SEED, Crm
+from tests.stacks.crm.database import DEFAULT_BOARD, MIGRATIONS, SEED, Crm
 from tests.stacks.crm.test_cards import one
 
 

@@ -1,0 +1,65 @@
+"""A live core on the CRM's database for unmodified clients, and the JavaScript ones installed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Cluster
+from tests.live import Live, running_core
+from tests.stacks.crm.database import clone, template
+
+HERE = Path(__file__).parent
+
+
+@pytest.fixture(scope="session")
+def live(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    log = tmp_path_factory.mktemp("core") / "core.log"
+    with (
+        template(cluster) as name,
+        clone(cluster, name) as crm,
+        running_core(crm.database, log) as core,
+    ):
+        yield core
+
+
+@pytest.fixture(scope="session")
+def node() -> str:
+    """The node binary, with the packages of package-lock.json installed beside the tests."""
+    binary, npm = shutil.which("node"), shutil.which("npm")
+    assert binary, "the client tests need Node 20: sudo apt-get install nodejs npm"
+    assert npm, "the client tests need npm: sudo apt-get install npm"
+    wanted = (HERE / "package-lock.json").read_bytes()
+    stamp = HERE / "node_modules/.installed"
+    if not stamp.exists() or stamp.read_bytes() != wanted:
+        subprocess.run([npm, "ci", "--no-audit", "--no-fund"], cwd=HERE, check=True, timeout=120)
+        stamp.write_bytes(wanted)
+    return binary
+
+
+@pytest.fixture
+def run_node(node: str, live: Live) -> Callable[[str], None]:
+    """Run one file of node's own test runner against the live core; its report on failure."""
+
+    def run(name: str) -> None:
+        result = subprocess.run(
+            [node, "--test", "--test-reporter=spec", str(HERE / name)],
+            env={
+                "PATH": os.environ["PATH"],
+                "SUPABASE_URL": live.url,
+                "SUPABASE_ANON_KEY": live.anon_key,
+                "SUPABASE_SERVICE_KEY": live.service_key,
+            },
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert result.returncode == 0, result.stdout + result.stderr
+
+    return run
