@@ -1,0 +1,105 @@
+"""The auth service as an ASGI application; the gateway mounts it under ``/auth/v1``."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.types import Receive, Scope, Send
+
+from gavan.core.auth.config import AuthConfig, read_config
+from gavan.core.auth.errors import UNEXPECTED, AuthError, render
+from gavan.core.auth.passwords import Passwords
+from gavan.core.auth.routes import Edge
+from gavan.core.auth.sessions import Sessions
+from gavan.core.auth.store import Store
+from gavan.core.auth.users import Users
+from gavan.core.settings import Settings
+from gavan.kit.jwt import Verifier, shared_key
+
+REQUEST_DEADLINE_S = 10.0
+
+logger = logging.getLogger(__name__)
+
+
+class Service:
+    """ASGI callable with a life."""
+
+    def __init__(self, edge: Edge, passwords: Passwords) -> None:
+        self._store = edge.store
+        self._passwords = passwords
+        self._app = Starlette(
+            routes=edge.routes(),
+            exception_handlers={
+                AuthError: _refused,
+                HTTPException: _unrouted,
+                Exception: _failed,
+            },
+        )
+        self._app.router.redirect_slashes = False
+
+    async def start(self) -> None:
+        """Open the pool; Postgres may still be down."""
+        await self._store.open()
+
+    async def stop(self) -> None:
+        """Close the pool and the hashing threads."""
+        await self._store.close()
+        self._passwords.close()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            async with asyncio.timeout(REQUEST_DEADLINE_S):
+                await self._app(scope, receive, send)
+        except TimeoutError:
+            late = AuthError(504, "request_timeout", "Processing this request timed out")
+            await render(Request(scope), late)(scope, receive, send)
+
+
+def build(
+    settings: Settings, *, verifier: Verifier | None = None, config: AuthConfig | None = None
+) -> Service:
+    """Return the service; nothing is opened before ``start``.
+
+    Args:
+        settings: database URL and keys.
+        verifier: the gateway's; without one, tokens are checked with the shared secret alone.
+        config: for tests; otherwise read from GoTrue's own environment variables.
+    """
+    config = config or read_config(settings)
+    store = Store(settings.auth_admin_url)
+    passwords = Passwords(config.minimum_password_length)
+    sessions = Sessions(config, store, passwords)
+    edge = Edge(
+        config=config,
+        store=store,
+        verifier=verifier or Verifier([shared_key(settings.jwt_secret)]),
+        sessions=sessions,
+        users=Users(config, store, passwords, sessions),
+    )
+    return Service(edge, passwords)
+
+
+def _refused(request: Request, error: Exception) -> Response:
+    if not isinstance(error, AuthError):
+        return _failed(request, error)
+    if error.status >= 500:
+        request_id = request.scope.get("gavan.request_id", "")
+        logger.error(error.message, exc_info=error, extra={"request_id": request_id})
+    return render(request, error)
+
+
+def _unrouted(_request: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    text = "404 page not found\n" if status == 404 else ""
+    headers = error.headers if isinstance(error, HTTPException) else None
+    return PlainTextResponse(text, status_code=status, headers=headers)
+
+
+def _failed(request: Request, _error: Exception) -> Response:
+    # The application raises the error again after this answer; the gateway logs it.
+    return render(request, AuthError(500, "unexpected_failure", UNEXPECTED))

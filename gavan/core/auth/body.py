@@ -1,0 +1,76 @@
+"""Read a JSON body field by field; what does not fit is a refusal that names the field."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from starlette.requests import Request
+
+from gavan.core.auth.errors import AuthError
+
+BODY_BYTES = 1024 * 1024
+
+
+class Body:
+    """A JSON object whose fields are asked for by type."""
+
+    def __init__(self, fields: dict[str, Any]) -> None:
+        self._fields = fields
+
+    def text(self, name: str) -> str:
+        """Return a text, empty when absent or null."""
+        return self.optional_text(name) or ""
+
+    def optional_text(self, name: str) -> str | None:
+        """Return a text, None when absent or null."""
+        value = self._fields.get(name)
+        if value is not None and not isinstance(value, str):
+            raise _bad_json(f"{name} must be a string")
+        return value
+
+    def mapping(self, name: str) -> dict[str, Any] | None:
+        """Return an object, None when absent or null."""
+        value = self._fields.get(name)
+        if value is not None and not isinstance(value, dict):
+            raise _bad_json(f"{name} must be an object")
+        return value
+
+
+async def read_body(request: Request) -> Body:
+    """Return the JSON body whatever its content type says, as upstream does.
+
+    Raises:
+        AuthError: 400 ``bad_json``, 413 ``request_entity_too_large`` over 1 MiB.
+    """
+    chunks, size = [], 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > BODY_BYTES:
+            raise AuthError(413, "request_entity_too_large", "Request body is over 1 MiB")
+        chunks.append(chunk)
+    try:
+        fields = orjson.loads(b"".join(chunks) or b"{}")
+    except orjson.JSONDecodeError as error:
+        raise _bad_json(str(error)) from error
+    if not isinstance(fields, dict):
+        raise _bad_json("an object is expected")
+    if _holds_nul(fields):
+        raise _bad_json("the character NUL cannot be stored")
+    return Body(fields)
+
+
+def _holds_nul(value: object) -> bool:
+    match value:
+        case str():
+            return "\0" in value
+        case list():
+            return any(_holds_nul(item) for item in value)
+        case dict():
+            return any(_holds_nul(name) or _holds_nul(item) for name, item in value.items())
+        case _:
+            return False
+
+
+def _bad_json(reason: str) -> AuthError:
+    return AuthError(400, "bad_json", f"Could not parse request body as JSON: {reason}")

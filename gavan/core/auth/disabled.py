@@ -1,0 +1,80 @@
+"""Endpoints of GoTrue that this service does not offer yet: they answer as upstream does when the
+feature is switched off, and never pretend.
+"""
+
+from __future__ import annotations
+
+from gavan.core.auth.errors import AuthError
+
+# path -> (needs a user first, status, code, message)
+DISABLED: dict[str, tuple[bool, int, str, str]] = {
+    "/otp": (False, 422, "email_provider_disabled", "Email logins are disabled"),
+    "/magiclink": (False, 422, "email_provider_disabled", "Email logins are disabled"),
+    "/recover": (False, 422, "email_provider_disabled", "Email logins are disabled"),
+    "/resend": (False, 422, "email_provider_disabled", "Email logins are disabled"),
+    "/verify": (False, 403, "otp_expired", "Email link is invalid or has expired"),
+    "/reauthenticate": (True, 422, "email_provider_disabled", "Email logins are disabled"),
+    "/authorize": (
+        False,
+        400,
+        "validation_failed",
+        "Unsupported provider: provider is not enabled",
+    ),
+    "/callback": (False, 400, "bad_oauth_state", "OAuth state not found or expired"),
+    "/user/identities/authorize": (
+        True,
+        404,
+        "manual_linking_disabled",
+        "Manual linking is disabled",
+    ),
+    "/user/identities/{identity_id}": (
+        True,
+        404,
+        "manual_linking_disabled",
+        "Manual linking is disabled",
+    ),
+    "/factors": (
+        True,
+        422,
+        "mfa_totp_enroll_not_enabled",
+        "MFA enroll is disabled for TOTP",
+    ),
+    "/sso": (False, 404, "saml_provider_disabled", "SAML 2.0 is disabled"),
+    "/sso/saml/metadata": (False, 404, "saml_provider_disabled", "SAML 2.0 is disabled"),
+    "/sso/saml/acs": (False, 404, "saml_provider_disabled", "SAML 2.0 is disabled"),
+    "/.well-known/oauth-authorization-server": (
+        False,
+        404,
+        "feature_disabled",
+        "OAuth server is disabled",
+    ),
+    "/oauth/{rest:path}": (False, 404, "feature_disabled", "OAuth server is disabled"),
+    "/user/oauth/grants": (True, 404, "feature_disabled", "OAuth server is disabled"),
+    "/passkeys": (False, 404, "passkey_disabled", "Passkeys are disabled"),
+    "/passkeys/{rest:path}": (False, 404, "passkey_disabled", "Passkeys are disabled"),
+}
+
+
+def refusal(path: str) -> tuple[bool, AuthError]:
+    """Return whether the caller must be known first, and the answer."""
+    needs_user, status, code, message = DISABLED[path]
+    return needs_user, AuthError(status, code, message)
+
+
+def grant_refusal(grant: str, auth_code: str, code_verifier: str) -> AuthError:
+    """Return the answer for a grant that is not offered."""
+    if grant == "pkce":
+        if not auth_code or not code_verifier:
+            return AuthError(
+                400,
+                "validation_failed",
+                "invalid request: both auth code and code verifier should be non-empty",
+            )
+        return AuthError(
+            404, "flow_state_not_found", "invalid flow state, no valid flow state found"
+        )
+    if grant == "id_token":
+        return AuthError(400, "provider_disabled", "Provider is not enabled")
+    if grant == "web3":
+        return AuthError(422, "web3_provider_disabled", "Web3 provider is disabled")
+    return AuthError(400, "invalid_credentials", "unsupported_grant_type")

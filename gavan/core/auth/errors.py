@@ -1,0 +1,80 @@
+"""Errors of the auth service and their two wire shapes, chosen by X-Supabase-Api-Version."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from gavan.kit.errors import GavanError
+
+API_VERSION = "2024-01-01"
+VERSION_HEADER = "X-Supabase-Api-Version"
+UNEXPECTED = "Unexpected failure, please check server logs for more information"
+
+
+class AuthError(GavanError):
+    """A refusal with GoTrue's code; ``extra`` is added to the body as it stands."""
+
+    def __init__(
+        self, status: int, code: str, message: str, *, extra: dict[str, Any] | None = None
+    ) -> None:
+        super().__init__(code, message, status=status)
+        self.extra = extra or {}
+
+
+def invalid_credentials() -> AuthError:
+    """Return the one answer for an unknown user and a wrong password."""
+    return AuthError(400, "invalid_credentials", "Invalid login credentials")
+
+
+def validation_failed(message: str, *, status: int = 400) -> AuthError:
+    """Return a refusal of the input itself."""
+    return AuthError(status, "validation_failed", message)
+
+
+def no_authorization() -> AuthError:
+    """Return the answer for a missing bearer."""
+    return AuthError(401, "no_authorization", "This endpoint requires a valid Bearer token")
+
+
+def bad_jwt(reason: str) -> AuthError:
+    """Return the answer for a bearer that does not verify."""
+    return AuthError(403, "bad_jwt", f"invalid JWT: unable to parse or verify signature, {reason}")
+
+
+def weak_password(message: str) -> AuthError:
+    """Return the refusal of a password that is too short."""
+    return AuthError(
+        422, "weak_password", message, extra={"weak_password": {"reasons": ["length"]}}
+    )
+
+
+def database_error(action: str) -> AuthError:
+    """Return the answer when Postgres, often a trigger of the user's, refused a change."""
+    return AuthError(500, "unexpected_failure", f"Database error {action}")
+
+
+def render(request: Request, error: AuthError) -> Response:
+    """Return the response in the shape the client asked for."""
+    if _is_current(request.headers.get(VERSION_HEADER, "")):
+        return JSONResponse(
+            {"code": error.code, "message": error.message, **error.extra},
+            status_code=error.status,
+            headers={VERSION_HEADER: API_VERSION, "x-sb-error-code": error.code},
+        )
+    body: dict[str, Any] = {"code": error.status, "error_code": error.code, "msg": error.message}
+    if error.status >= 500:
+        body["error_id"] = request.scope.get("gavan.request_id", "")
+    return JSONResponse(
+        body | error.extra, status_code=error.status, headers={"x-sb-error-code": error.code}
+    )
+
+
+def _is_current(version: str) -> bool:
+    try:
+        return date.fromisoformat(version) >= date.fromisoformat(API_VERSION)
+    except ValueError:
+        return False

@@ -1,0 +1,69 @@
+"""Check, hash and verify passwords; bcrypt runs in two threads so that requests go on."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+
+import bcrypt
+
+from gavan.core.auth.config import BCRYPT_COST
+from gavan.core.auth.errors import validation_failed, weak_password
+
+LONGEST_BYTES = 72
+THREADS = 2
+
+
+class Passwords:
+    """The password rules of one stack and the threads that hash."""
+
+    def __init__(self, minimum_length: int) -> None:
+        self._minimum_length = minimum_length
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="bcrypt")
+        # Compared with when there is no user: an unknown address takes as long as a known one.
+        self._dummy = bcrypt.hashpw(b"nobody", bcrypt.gensalt(BCRYPT_COST))
+
+    def weakness(self, password: str) -> str | None:
+        """Return what a password lacks, as a sentence, or None."""
+        if len(password) < self._minimum_length:
+            return f"Password should be at least {self._minimum_length} characters."
+        return None
+
+    def check(self, password: str) -> None:
+        """Raise AuthError for a password that may not be set."""
+        if len(password.encode()) > LONGEST_BYTES:
+            raise validation_failed(f"Password cannot be longer than {LONGEST_BYTES} characters")
+        lacking = self.weakness(password)
+        if lacking is not None:
+            raise weak_password(lacking)
+
+    async def hash(self, password: str) -> str:
+        """Return the bcrypt hash of a password that passed ``check``."""
+        loop = asyncio.get_running_loop()
+        made = await loop.run_in_executor(
+            self._threads, bcrypt.hashpw, password.encode(), bcrypt.gensalt(BCRYPT_COST)
+        )
+        return made.decode()
+
+    async def verify(self, password: str, stored: str | None) -> bool:
+        """Return whether the password fits; as slow when there is nothing to compare with."""
+        known = (stored or "").encode()
+        loop = asyncio.get_running_loop()
+        fits = await loop.run_in_executor(
+            self._threads, _fits, password.encode(), known if known else self._dummy
+        )
+        return fits and bool(known)
+
+    def close(self) -> None:
+        """Let the threads end."""
+        self._threads.shutdown(wait=False)
+
+
+def _fits(password: bytes, stored: bytes) -> bool:
+    if len(password) > LONGEST_BYTES:
+        bcrypt.checkpw(password[:LONGEST_BYTES], stored)
+        return False
+    try:
+        return bcrypt.checkpw(password, stored)
+    except ValueError:  # a hash of another scheme, as imports may hold
+        return False

@@ -1,0 +1,228 @@
+"""Sign in, refresh and sign out: sessions, their refresh tokens, their access tokens."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID, uuid4
+
+from gavan.core.auth.config import AuthConfig
+from gavan.core.auth.errors import AuthError, invalid_credentials, validation_failed
+from gavan.core.auth.model import Caller, Client, Row, user_json
+from gavan.core.auth.passwords import Passwords
+from gavan.core.auth.store import Connection, Store, change, many, one
+from gavan.core.auth.tokens import (
+    access_claims,
+    check_refresh_token,
+    new_refresh_token,
+    token_response,
+)
+
+REFRESH_DEADLINE_S = 5.0
+LOGOUT_SCOPES = frozenset({"global", "local", "others"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Login:
+    """The input of the password grant."""
+
+    email: str
+    phone: str
+    password: str
+    audience: str
+
+
+class Sessions:
+    """What can be done with sessions; every method is one or more whole transactions."""
+
+    def __init__(
+        self,
+        config: AuthConfig,
+        store: Store,
+        passwords: Passwords,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._config = config
+        self._store = store
+        self._passwords = passwords
+        self._clock = clock
+
+    async def log_in(self, login: Login, client: Client) -> dict[str, Any]:
+        """Return a session for a right password.
+
+        Raises:
+            AuthError: the same answer, after the same time, for no user and a wrong password.
+        """
+        _check_login(login)
+        async with self._store.transaction() as connection:
+            found = await one(
+                connection, "user_by_email", email=login.email.lower(), aud=login.audience
+            )
+            user = await one(connection, "user_by_id", id=found["id"]) if found else None
+        if user is not None and user["is_banned"]:
+            raise AuthError(400, "user_banned", "User is banned")
+        stored = user["encrypted_password"] if user else None
+        if not await self._passwords.verify(login.password, stored) or user is None:
+            raise invalid_credentials()
+        if user["email_confirmed_at"] is None:
+            raise AuthError(400, "email_not_confirmed", "Email not confirmed")
+        async with self._store.transaction() as connection:
+            body = await self.begin(connection, user["id"], "password", client)
+        lacking = self._passwords.weakness(login.password)
+        if lacking is not None:
+            body["weak_password"] = {"message": lacking, "reasons": ["length"]}
+        return body
+
+    async def begin(
+        self, connection: Connection, user_id: UUID, method: str, client: Client
+    ) -> dict[str, Any]:
+        """Open a session inside the caller's transaction and return the token response."""
+        session_id, token = uuid4(), new_refresh_token()
+        await change(
+            connection,
+            "insert_session",
+            id=session_id,
+            user_id=user_id,
+            user_agent=client.user_agent,
+            ip=client.ip,
+        )
+        await change(connection, "insert_amr", session_id=session_id, method=method)
+        await change(connection, "touch_sign_in", id=user_id)
+        await self._insert_token(connection, user_id, session_id, token, parent=None)
+        return await self._response(connection, user_id, session_id, token)
+
+    async def refresh(self, token: str, client: Client) -> dict[str, Any]:
+        """Return a new session response for a refresh token, by GoTrue's rules of reuse.
+
+        Raises:
+            AuthError: 400 for a token that is unknown, used or of no session; 409 when other
+                refreshes of this session kept it busy for five seconds.
+        """
+        check_refresh_token(token)
+        deadline = time.monotonic() + REFRESH_DEADLINE_S
+        while time.monotonic() < deadline:
+            answer = await self._try_refresh(token, client)
+            if isinstance(answer, AuthError):
+                raise answer
+            if answer is not None:
+                return answer
+            await asyncio.sleep(0.01 + secrets.randbelow(20) / 1000)
+        raise AuthError(409, "conflict", "Too many concurrent token refreshes of one session")
+
+    async def _try_refresh(self, token: str, client: Client) -> dict[str, Any] | AuthError | None:
+        """Return the response, or a refusal as a value so that its revocations are committed.
+
+        None means that another refresh of this session is under way.
+        """
+        async with self._store.transaction() as connection:
+            known = await one(connection, "refresh_token", token=token)
+            if known is None:
+                return _refused("refresh_token_not_found", "Refresh Token Not Found")
+            user = await one(connection, "user_by_id", id=known["user_id"])
+            session = await one(connection, "lock_session", id=known["session_id"])
+            if session is None:
+                exists = await one(connection, "session_exists", id=known["session_id"])
+                if exists and exists["found"]:
+                    return None
+                return _refused("session_not_found", "No Valid Session Found")
+            if user is None:
+                return _refused("session_not_found", "No Valid Session Found")
+            if user["is_banned"]:
+                return _refused("user_banned", "User Banned")
+            if session["is_expired"]:
+                return _refused("session_expired", "Session Expired")
+            current = await self._rotate(connection, token, session)
+            if current is None:
+                return _refused("refresh_token_already_used", "Already Used")
+            await change(
+                connection,
+                "touch_session",
+                id=session["id"],
+                user_agent=client.user_agent,
+                ip=client.ip,
+            )
+            return await self._response(connection, user["id"], session["id"], current)
+
+    async def _rotate(self, connection: Connection, token: str, session: Row) -> str | None:
+        """Return the token to hand out, or None after a reuse that looks like theft."""
+        state = await one(
+            connection, "refresh_state", token=token, reuse_s=self._config.reuse_interval_s
+        )
+        if state is None:
+            return None
+        if state["revoked"]:
+            if state["active_token"] and state["active_parent"] == token:
+                return str(state["active_token"])  # the answer to the first refresh got lost
+            if not state["is_recent"]:
+                if self._config.rotates_refresh_tokens:
+                    await change(connection, "revoke_session_tokens", session_id=session["id"])
+                return None
+        elif not self._config.rotates_refresh_tokens:
+            return token
+        await change(connection, "revoke_token", token=token)
+        fresh = new_refresh_token()
+        await self._insert_token(connection, session["user_id"], session["id"], fresh, parent=token)
+        return fresh
+
+    async def log_out(self, caller: Caller, scope: str) -> None:
+        """Delete the caller's sessions: all, this one or the others."""
+        if scope not in LOGOUT_SCOPES:
+            raise validation_failed(f"Unsupported logout scope {scope!r}")
+        async with self._store.transaction() as connection:
+            user_id = caller.user["id"]
+            if caller.session_id is None or scope == "global":
+                await change(connection, "delete_sessions_of", user_id=user_id)
+            elif scope == "local":
+                await change(connection, "delete_session", id=caller.session_id)
+            else:
+                await change(
+                    connection, "delete_other_sessions", user_id=user_id, id=caller.session_id
+                )
+
+    async def _insert_token(
+        self,
+        connection: Connection,
+        user_id: UUID,
+        session_id: UUID,
+        token: str,
+        *,
+        parent: str | None,
+    ) -> None:
+        await change(
+            connection,
+            "insert_refresh_token",
+            token=token,
+            user_id=user_id,
+            parent=parent,
+            session_id=session_id,
+        )
+
+    async def _response(
+        self, connection: Connection, user_id: UUID, session_id: UUID, token: str
+    ) -> dict[str, Any]:
+        user = await one(connection, "user_by_id", id=user_id)
+        if user is None:
+            raise AuthError(500, "unexpected_failure", "Database error finding user")
+        amr = await many(connection, "amr_of", session_id=session_id)
+        claims = access_claims(self._config, user, session_id, amr, int(self._clock()))
+        identities = await many(connection, "identities_of", user_id=user_id)
+        return token_response(self._config, claims, token, user_json(user, identities))
+
+
+def _check_login(login: Login) -> None:
+    if login.email and login.phone:
+        raise validation_failed(
+            "Only an email address or phone number should be provided on login."
+        )
+    if login.phone:
+        raise AuthError(422, "phone_provider_disabled", "Phone logins are disabled")
+    if not login.email:
+        raise validation_failed("missing email or phone")
+
+
+def _refused(code: str, text: str) -> AuthError:
+    return AuthError(400, code, f"Invalid Refresh Token: {text}")
