@@ -9,7 +9,7 @@ select ('00000000-0000-4000-8000-00000000010' || c.position)::uuid,
 from (values
   ('Backlog', 'backlog', 'todo', null::int, 0),
   ('Ready', 'ready', 'todo', null, 1),
-  ('In Progress', 'inprogress', 'doing', 12, 2),
+  ('In Progress', 'inprogress', 'doing', 15, 2),
   ('In Review', 'review', 'doing', 8, 3),
   ('Done', 'done', 'done', null, 4)
 ) c (name, key, stage, wip_limit, position)
