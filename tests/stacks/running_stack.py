@@ -1,0 +1,101 @@
+"""A stack of the repository, copied to a short path with free ports and started by `gavan up`."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.conftest import free_port
+
+REPOSITORY = Path(__file__).parents[2]
+PORTS = {"database": 54322, "core": 54321, "site": 5173}
+
+
+@dataclass(frozen=True, slots=True)
+class RunningStack:
+    """A stack that is up; ports by what listens there."""
+
+    root: Path
+    ports: dict[str, int]
+
+    @property
+    def url(self) -> str:
+        """The address of the site."""
+        return f"http://localhost:{self.ports['site']}"
+
+    def gavan(self, *argv: str, timeout_s: float = 180) -> str:
+        """Run a verb in the folder of the stack and return what it prints; fail with its words."""
+        result = subprocess.run(
+            [sys.executable, "-m", "gavan", *argv],
+            cwd=self.root,
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            check=False,
+            env={name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ},
+        )
+        assert result.returncode == 0, f"gavan {' '.join(argv)}\n{result.stdout}{result.stderr}"
+        return result.stdout
+
+    def status(self) -> dict[str, Any]:
+        """State of the units, by name."""
+        answer = json.loads(self.gavan("status", "--json"))
+        return {unit["name"]: unit for unit in answer["data"]["units"]}
+
+
+@contextmanager
+def running_stack(name: str) -> Iterator[RunningStack]:
+    """Copy `stacks/NAME`, give it free ports, bring it up; down and away at the end."""
+    base = Path(tempfile.mkdtemp(prefix="gv-"))
+    base.chmod(0o755)  # Postgres runs as another user when the tests run as root
+    root = base / name
+    source = REPOSITORY / "stacks" / name
+    install_packages(source / "web")
+    shutil.copytree(
+        source, root, ignore=shutil.ignore_patterns(".gavan", "dist"), copy_function=_link_or_copy
+    )
+    stack = RunningStack(root, {thing: free_port() for thing in PORTS})
+    file = root / "gavan.toml"
+    text = file.read_text()
+    file.unlink()
+    for thing, port in PORTS.items():
+        text, changed = re.subn(rf"\b{port}\b", str(stack.ports[thing]), text)
+        assert changed == 1, f"port {port} of {thing} in {file}"
+    file.write_text(text)
+    try:
+        stack.gavan("up", *(["--create-user"] if os.geteuid() == 0 else []))
+        yield stack
+    finally:
+        stack.gavan("down")
+        shutil.rmtree(base)
+
+
+def install_packages(web: Path) -> None:
+    """Install the packages of a front end beside it, once per lock file."""
+    wanted = (web / "package-lock.json").read_bytes()
+    installed = web / "node_modules/.package-lock.test"
+    if not installed.exists() or installed.read_bytes() != wanted:
+        subprocess.run(["npm", "ci", "--no-audit", "--no-fund"], cwd=web, check=True, timeout=300)
+        installed.write_bytes(wanted)
+
+
+def _link_or_copy(source: str, target: str) -> str:
+    """Packages are many small files that nobody writes: share them where the disk is the same."""
+    if "node_modules" in source:
+        try:
+            os.link(source, target)
+        except OSError:
+            pass
+        else:
+            return target
+    return shutil.copy2(source, target)
