@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+from types import FrameType
 
 import uvicorn
 
@@ -26,8 +28,15 @@ def main() -> int:
         hint = f"\n  hint: {error.hint}" if error.hint else ""
         sys.stderr.write(f"{error.code} {error.message}{hint}\n")
         return error.exit_code
+    # uvicorn raises the signal again when it has finished: a wanted end is no failure.
+    signal.signal(signal.SIGTERM, _leave)
+    signal.signal(signal.SIGINT, _leave)
     server.run()
     return 0 if server.started else 1
+
+
+def _leave(_number: int, _frame: FrameType | None) -> None:
+    raise SystemExit(0)
 
 
 def _config(settings: Settings) -> uvicorn.Config:
