@@ -76,5 +76,5 @@ test('after signing out the session is dead on the server too', async () => {
   const { error } = await anonClient().auth.refreshSession({ refresh_token: session.refresh_token })
   assert.ok(error)
   const { error: gone } = await anonClient().auth.getUser(session.access_token)
-  assert.equal(gone.code, 'session_not_found')
+  assert.equal(gone.name, 'AuthSessionMissingError') // what the client makes of session_not_found
 })
