@@ -28,7 +28,12 @@ _SECRETS = re.compile(
     r"|(?<=://)(?P<user>[^\s:/@]*):\S+(?=@)"
     r"|(?<=password=)\S+"
 )
-_STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
+_STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {
+    "message",
+    "asctime",
+    "taskName",
+    "color_message",
+}
 
 
 def mask(text: str) -> str:
