@@ -33,3 +33,7 @@ alter default privileges for role supabase_admin in schema extensions
     grant all on functions to postgres with grant option;
 alter default privileges for role supabase_admin in schema graphql_public
     grant all on functions to postgres, anon, authenticated, service_role;
+
+-- The runner writes its own log as postgres; what the system applied is only for reading.
+grant usage, create on schema gavan to postgres;
+grant select on gavan.system_migrations to postgres;

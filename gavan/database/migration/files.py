@@ -1,0 +1,172 @@
+"""Migration files on disk: their names, their order, their directives.
+
+Stands below the runner; reads a directory, talks to no database.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from gavan.kit.errors import GavanError
+
+NAME = re.compile(r"([0-9]+)_(.+)\.sql")
+DIRECTIVE = re.compile(r"--\s*gavan:\s*(.+)")
+BOM = "\ufeff"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MigrationFile:
+    """One ``VERSION_name.sql``; ``version`` keeps its zeros, it is text everywhere."""
+
+    version: str
+    name: str
+    path: Path
+    text: str
+
+    @property
+    def directives(self) -> frozenset[str]:
+        """Words after ``-- gavan:`` on the first line."""
+        found = DIRECTIVE.match(self.text.split("\n", 1)[0].strip())
+        return frozenset(found[1].split()) if found else frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """A rule that a file breaks."""
+
+    code: str
+    path: Path
+    message: str
+    hint: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.code} {self.message} ({self.hint})"
+
+
+def read_migrations(folder: Path) -> list[MigrationFile]:
+    """Return the migrations of ``folder`` in the order they are applied: by text of the version.
+
+    Raises GavanError with the code of the first broken rule (GV301-GV306), all of them in details.
+    A missing folder holds no migrations.
+    """
+    if not folder.is_dir():
+        return []
+    paths = sorted(path for path in folder.iterdir() if path.is_file() and _is_sql(path))
+    findings = list(_check_names(paths))
+    named = [(match[1], match[2], path) for path in paths if (match := NAME.fullmatch(path.name))]
+    findings += _check_versions([(version, path) for version, _, path in named])
+    files = []
+    for version, name, path in sorted(named, key=lambda entry: entry[0]):
+        text = path.read_text(encoding="utf-8")
+        if text.startswith(BOM):
+            findings.append(_finding("GV306", path, "starts with a byte order mark", "remove it"))
+        files.append(MigrationFile(version=version, name=name, path=path, text=text))
+    if findings:
+        raise _refusal(findings)
+    return files
+
+
+def new_migration(folder: Path, name: str, *, now: datetime | None = None) -> Path:
+    """Create an empty migration whose version follows the style found in ``folder``.
+
+    Fixed-width numbers go on in tens; otherwise 14 digits of UTC.
+    Raises GavanError GV302 when nothing of ``name`` can stand in a file name.
+    """
+    slug = _slug(name)
+    versions = [file.version for file in read_migrations(folder)]
+    version = _next_version(versions, now or datetime.now(UTC))
+    path = folder / f"{version}_{slug}.sql"
+    folder.mkdir(parents=True, exist_ok=True)
+    with path.open("x", encoding="utf-8") as stream:
+        stream.write("")
+    return path
+
+
+def _next_version(versions: list[str], now: datetime) -> str:
+    stamp = now.strftime("%Y%m%d%H%M%S")
+    if not versions or len(versions[-1]) >= len(stamp):
+        # Two migrations within one second still get two versions.
+        newest = max((int(version) for version in versions), default=0)
+        return str(max(int(stamp), newest + 1))
+    width = len(versions[-1])
+    following = (int(versions[-1]) // 10 + 1) * 10
+    return f"{following:0{width}d}"
+
+
+def _slug(name: str) -> str:
+    plain = unicodedata.normalize("NFKC", name).lower()
+    slug = re.sub(r"[^\w]+", "_", plain).strip("_")
+    if not slug:
+        raise GavanError(
+            "GV302",
+            f"{name!r} leaves no name for a migration",
+            hint="gavan migrate new add_due_date",
+            exit_code=2,
+        )
+    return slug
+
+
+def _is_sql(path: Path) -> bool:
+    return path.suffix.lower() == ".sql" and not path.name.startswith(".")
+
+
+def _check_names(paths: list[Path]) -> Iterator[Finding]:
+    lower = defaultdict(list)
+    for path in paths:
+        lower[path.name.lower()].append(path)
+        if path.suffix != ".sql":
+            yield _finding("GV305", path, "ends in upper case", "rename it to .sql")
+        elif " " in path.name:
+            yield _finding("GV306", path, "has a space in its name", "use _ instead")
+        elif re.fullmatch(r".+\.down\.sql", path.name):
+            hint = f"move it to down/{path.name.removesuffix('.down.sql')}.sql"
+            yield _finding("GV304", path, "would be applied as an up migration", hint)
+        elif NAME.fullmatch(path.name) is None:
+            hint = f"name it {datetime.now(UTC):%Y%m%d%H%M%S}_{path.name}"
+            yield _finding("GV302", path, "has no version in front and would be skipped", hint)
+    for twins in lower.values():
+        for path in twins[1:]:
+            message = f"differs from {twins[0].name} only by upper and lower case"
+            yield _finding("GV305", path, message, "rename one of them")
+
+
+def _check_versions(versions: list[tuple[str, Path]]) -> list[Finding]:
+    findings = []
+    first: dict[str, Path] = {}
+    ups = [(version, path) for version, path in versions if not path.name.endswith(".down.sql")]
+    for version, path in ups:
+        if version in first:
+            message = f"has the version of {first[version].name}"
+            findings.append(_finding("GV303", path, message, "give it a version of its own"))
+        first.setdefault(version, path)
+    by_text = sorted(first)
+    for before, after in itertools.pairwise(by_text):
+        if int(before) > int(after):
+            message = f"comes after {before} by text and before it by number"
+            hint = "write all versions with the same number of digits"
+            findings.append(_finding("GV301", first[after], message, hint))
+    return findings
+
+
+def _finding(code: str, path: Path, message: str, hint: str) -> Finding:
+    return Finding(code=code, path=path, message=message, hint=hint)
+
+
+def _refusal(findings: list[Finding]) -> GavanError:
+    first = findings[0]
+    error = GavanError(
+        first.code,
+        f"{first.path.name} {first.message}",
+        details="\n".join(map(str, findings)) if len(findings) > 1 else None,
+        hint=first.hint,
+        exit_code=2,
+    )
+    error.where = str(first.path)
+    return error

@@ -1,0 +1,186 @@
+"""What a database says was applied: the supabase CLI's tables, and our own log beside them.
+
+Stands below the runner. ``supabase_migrations`` is the truth and is written exactly as the CLI
+writes it (supabase/cli:apps/cli-go/pkg/migration/history.go); ``gavan.migration_log`` holds what
+those tables cannot.
+"""
+
+from __future__ import annotations
+
+import getpass
+import hashlib
+import socket
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from psycopg import errors
+
+from gavan.kit.version import VERSION
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+# Column by column like the CLI: it adds statements and name to tables of older versions.
+CREATE_HISTORY = (
+    "create schema if not exists supabase_migrations",
+    "create table if not exists supabase_migrations.schema_migrations"
+    " (version text not null primary key)",
+    "alter table supabase_migrations.schema_migrations add column if not exists statements text[]",
+    "alter table supabase_migrations.schema_migrations add column if not exists name text",
+)
+CREATE_SEEDS = (
+    "create schema if not exists supabase_migrations",
+    "create table if not exists supabase_migrations.seed_files"
+    " (path text not null primary key, hash text not null)",
+)
+CREATE_LOG = (
+    "create schema if not exists gavan",
+    """create table if not exists gavan.migration_log (
+        id bigint generated always as identity primary key,
+        version text not null,
+        name text not null,
+        checksum text not null,
+        raw_sha256 text not null,
+        direction text not null check (direction in ('up', 'down')),
+        applied_at timestamptz not null default clock_timestamp(),
+        applied_by text not null,
+        host text not null,
+        release text,
+        duration_ms integer not null,
+        tool text not null,
+        phase text,
+        statement_no integer not null,
+        outcome text not null check (outcome in ('applied', 'partial')),
+        down_sql text,
+        backup_id text
+    )""",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Applied:
+    """A row of ``schema_migrations``; ``statements`` is None where another tool left it out."""
+
+    version: str
+    name: str
+    statements: list[str] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """What is written when a file is done (or, without a transaction, a statement of it)."""
+
+    version: str
+    name: str
+    statements: list[str]
+    text: str
+    checksum: str
+    duration_ms: int
+    outcome: str = "applied"
+    statement_no: int = 0
+
+
+def create_tables(connection: Connection) -> None:
+    """Create what is missing of the history, the seeds and the log."""
+    missing = [
+        statements
+        for table, statements in (
+            ("supabase_migrations.schema_migrations", CREATE_HISTORY),
+            ("supabase_migrations.seed_files", CREATE_SEEDS),
+            ("gavan.migration_log", CREATE_LOG),
+        )
+        if not _exists(connection, table)
+    ]
+    for statements in missing:
+        with connection.transaction():
+            for index, statement in enumerate(statements):
+                if index == 0 and _schema_exists(connection, statement.rsplit(" ", 1)[1]):
+                    # An owner of a schema may lack the right to create schemas.
+                    continue
+                connection.execute(statement.encode())
+
+
+def read_applied(connection: Connection) -> list[Applied]:
+    """Return the history in the order of versions; empty when there is no table yet."""
+    try:
+        rows = connection.execute(
+            "select version, coalesce(name, ''), statements"
+            ' from supabase_migrations.schema_migrations order by version collate "C"'
+        ).fetchall()
+    except errors.UndefinedTable:
+        return []
+    return [Applied(version=row[0], name=row[1], statements=row[2]) for row in rows]
+
+
+def insert_applied(connection: Connection, record: Record) -> None:
+    """Write the row of the CLI's table; a twin inserted meanwhile raises UniqueViolation."""
+    connection.execute(
+        "insert into supabase_migrations.schema_migrations (version, name, statements)"
+        " values (%s, %s, %s)",
+        (record.version, record.name, record.statements),
+    )
+
+
+def insert_log(connection: Connection, record: Record) -> None:
+    """Append to our own log."""
+    connection.execute(
+        "insert into gavan.migration_log (version, name, checksum, raw_sha256, direction,"
+        " applied_by, host, duration_ms, tool, statement_no, outcome)"
+        " values (%s, %s, %s, %s, 'up', %s, %s, %s, %s, %s, %s)",
+        (
+            record.version,
+            record.name,
+            record.checksum,
+            hashlib.sha256(record.text.encode()).hexdigest(),
+            _person(),
+            socket.gethostname(),
+            record.duration_ms,
+            f"gavan {VERSION}",
+            record.statement_no,
+            record.outcome,
+        ),
+    )
+
+
+def statements_done(connection: Connection, version: str, checksum: str) -> int:
+    """Return how many statements of a file without a transaction were done before a crash."""
+    row = connection.execute(
+        "select coalesce(max(statement_no), 0) from gavan.migration_log"
+        " where version = %s and checksum = %s and outcome = 'partial'",
+        (version, checksum),
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
+def read_seeds(connection: Connection) -> dict[str, str]:
+    """Return path -> sha256 of the seeds that ran."""
+    try:
+        rows = connection.execute("select path, hash from supabase_migrations.seed_files")
+        return {str(path): str(digest) for path, digest in rows}
+    except errors.UndefinedTable:
+        return {}
+
+
+def upsert_seed(connection: Connection, path: str, digest: str) -> None:
+    connection.execute(
+        "insert into supabase_migrations.seed_files (path, hash) values (%s, %s)"
+        " on conflict (path) do update set hash = excluded.hash",
+        (path, digest),
+    )
+
+
+def _exists(connection: Connection, table: str) -> bool:
+    row = connection.execute("select to_regclass(%s) is not null", (table,)).fetchone()
+    return bool(row and row[0])
+
+
+def _schema_exists(connection: Connection, name: str) -> bool:
+    row = connection.execute("select to_regnamespace(%s) is not null", (name,)).fetchone()
+    return bool(row and row[0])
+
+
+def _person() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"

@@ -1,0 +1,133 @@
+"""Compare the files with the history: what is applied, pending, changed, missing, out of order.
+
+Stands between the files, the history and the runner; pure.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from gavan.database.migration.files import MigrationFile
+from gavan.database.migration.history import Applied
+from gavan.database.migration.split import SplitError, checksum, split
+from gavan.kit.errors import GavanError
+
+INCLUDE_ALL = "include-all"
+
+
+class State(StrEnum):
+    APPLIED = "applied"
+    REFORMATTED = "ok (reformatted)"
+    PENDING = "pending"
+    CHANGED = "changed"
+    MISSING = "missing"
+    OUT_OF_ORDER = "out-of-order"
+
+
+BLOCKING = {
+    State.CHANGED: ("GV308", "was edited after it was applied"),
+    State.MISSING: ("GV309", "is applied but its file is not here"),
+    State.OUT_OF_ORDER: ("GV310", "is older than the newest applied migration"),
+}
+MENDS = {
+    State.CHANGED: "put the file back as it was (gavan migrate status shows the difference), and"
+    " write a new migration for the change",
+    State.MISSING: "git checkout the file (or merge the branch that has it)",
+    State.OUT_OF_ORDER: "give it a newer version, or: gavan migrate up --include-all",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One version; ``file`` is None when only the database knows it, ``applied`` the reverse."""
+
+    version: str
+    name: str
+    state: State
+    file: MigrationFile | None
+    applied: Applied | None
+
+
+def compare(files: Sequence[MigrationFile], history: Sequence[Applied]) -> list[Entry]:
+    """Return one entry per version in text order; the verdicts are the supabase CLI's."""
+    local = {file.version: file for file in files}
+    remote = {row.version: row for row in history}
+    newest = max(remote, default="")
+    entries = []
+    for version in sorted({*local, *remote}):
+        file, row = local.get(version), remote.get(version)
+        if file is None:
+            state = State.MISSING
+        elif row is None:
+            state = State.OUT_OF_ORDER if version < newest else State.PENDING
+        else:
+            state = _compare_text(file, row)
+        name = file.name if file else row.name if row else ""
+        entries.append(Entry(version=version, name=name, state=state, file=file, applied=row))
+    return entries
+
+
+def pending(entries: Sequence[Entry], *, order: str) -> list[MigrationFile]:
+    """Return the files to apply now.
+
+    Raises GavanError GV308 (changed), GV309 (missing), GV310 (out of order, unless ``order`` is
+    ``include-all``) naming every version at fault; nothing may be applied then.
+    """
+    blocked = [entry for entry in entries if entry.state in BLOCKING]
+    if order == INCLUDE_ALL:
+        blocked = [entry for entry in blocked if entry.state is not State.OUT_OF_ORDER]
+    if blocked:
+        raise _refusal(blocked)
+    wanted = (State.PENDING, State.OUT_OF_ORDER)
+    return [entry.file for entry in entries if entry.file and entry.state in wanted]
+
+
+def difference(entry: Entry) -> str:
+    """Return a unified diff of a changed file against the statements that were applied."""
+    if entry.file is None or entry.applied is None or entry.applied.statements is None:
+        return ""
+    try:
+        now = [statement.text for statement in split(entry.file.text)]
+    except SplitError:
+        now = [entry.file.text]
+    lines = difflib.unified_diff(
+        "\n;\n".join(entry.applied.statements).splitlines(),
+        "\n;\n".join(now).splitlines(),
+        fromfile=f"{entry.version} as applied",
+        tofile=str(entry.file.path),
+        lineterm="",
+        n=2,
+    )
+    return "\n".join(lines)
+
+
+def _compare_text(file: MigrationFile, row: Applied) -> State:
+    if row.statements is None:
+        return State.APPLIED
+    try:
+        statements = [statement.text for statement in split(file.text)]
+        if statements == row.statements:
+            return State.APPLIED
+        same = checksum(statements) == checksum(row.statements)
+    except SplitError:
+        return State.CHANGED
+    return State.REFORMATTED if same else State.CHANGED
+
+
+def _refusal(blocked: list[Entry]) -> GavanError:
+    first = blocked[0]
+    code, why = BLOCKING[first.state]
+    lines = [f"{entry.version}_{entry.name}: {entry.state}" for entry in blocked]
+    error = GavanError(
+        code,
+        f"migration {first.version}_{first.name} {why}; nothing was applied",
+        details="\n".join(lines) if len(lines) > 1 else None,
+        hint=MENDS[first.state],
+        exit_code=5,
+    )
+    if first.file is not None:
+        error.where = f"{first.file.path}:1:1"
+    return error

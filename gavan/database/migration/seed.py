@@ -1,0 +1,94 @@
+"""Run seed files once per content: each one transaction, remembered by its hash.
+
+Stands beside the migration runner and shares its history schema. Paths and hashes are written as
+the supabase CLI writes them, so either tool knows what the other ran.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import psycopg
+
+from gavan.database.migration import history
+from gavan.database.migration.apply import Report, limit_transaction, run_statement, silent
+from gavan.database.migration.errors import from_database, from_split
+from gavan.database.migration.history import Connection
+from gavan.database.migration.lock import connect, migration_lock
+from gavan.database.migration.split import SplitError, Statement, split
+from gavan.kit.errors import GavanError
+from gavan.kit.secret import Secret
+
+WAIT_S = 60.0
+
+
+def seed(
+    url: Secret,
+    files: Sequence[Path],
+    *,
+    root: Path,
+    again: bool = False,
+    report: Report = silent,
+) -> list[str]:
+    """Run the seeds of ``files`` in order; return the paths (from ``root``) that ran now.
+
+    Unchanged seeds are skipped. A changed one is skipped with a warning unless ``again``, which
+    runs all of them. Raises GavanError GV315 for a missing file, StatementError for one that
+    fails; that one leaves nothing.
+    """
+    missing = [path for path in files if not path.is_file()]
+    if missing:
+        raise GavanError(
+            "GV315",
+            f"seed file {missing[0]} does not exist",
+            hint="mend [database.seed] in the stack file",
+            exit_code=2,
+        )
+    ran = []
+    with (
+        migration_lock(url, wait_s=WAIT_S, waiting=lambda who: report("lock", "warn", who)),
+        connect(url, "seed") as connection,
+    ):
+        history.create_tables(connection)
+        known = history.read_seeds(connection)
+        for path in files:
+            name = _name(path, root)
+            content = path.read_bytes()
+            digest = hashlib.sha256(content).hexdigest()
+            before = known.get(name)
+            if before == digest and not again:
+                report(name, "skip", "unchanged")
+            elif before is not None and before != digest and not again:
+                report(name, "warn", "changed since it ran; run it with: gavan seed --again")
+            else:
+                report(name, "start", "")
+                _run(connection, path, content.decode("utf-8"), (name, digest))
+                report(name, "ok", "")
+                ran.append(name)
+    return ran
+
+
+def _run(connection: Connection, path: Path, text: str, record: tuple[str, str]) -> None:
+    try:
+        statements: list[Statement] = split(text)
+    except SplitError as error:
+        raise from_split(path, text, error) from None
+    connection.execute("reset all")
+    with connection.transaction():
+        limit_transaction(connection, "10s", "0")
+        for statement in statements:
+            try:
+                run_statement(connection, path, text, statement)
+            except psycopg.Error as error:
+                raise from_database(path, text, statement, error) from error
+        connection.execute("reset role")
+        history.upsert_seed(connection, *record)
+
+
+def _name(path: Path, root: Path) -> str:
+    try:
+        return path.resolve().relative_to(root.resolve()).as_posix()
+    except ValueError:
+        return path.as_posix()

@@ -1,0 +1,60 @@
+"""Splitting follows Postgres' grammar and trims as the supabase CLI does."""
+
+from __future__ import annotations
+
+import pytest
+
+from gavan.database.migration.split import SplitError, checksum, place, split
+
+
+def texts(sql: str) -> list[str]:
+    return [statement.text for statement in split(sql)]
+
+
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        ("select 1; select 2;", ["select 1", "select 2"]),
+        ("select ';', E'\\';', $$;$$, $a$;$$;$a$;select 2", None),
+        ("-- head\nselect 1;\n\n-- tail\n", ["-- head\nselect 1", "-- tail"]),
+        ("/* a /* ; */ ; */ select 1;;;", ["/* a /* ; */ ; */ select 1"]),
+        ("create rule r as on insert to a do (select 1; select 2); select 3", None),
+        ('select "a;b" from c;', ['select "a;b" from c']),
+        ("", []),
+        ("-- only a comment", ["-- only a comment"]),
+        ("\\restrict abc\nselect 1;\n\\unrestrict abc\n", None),
+    ],
+)
+def test_statements_end_where_postgres_ends_them(sql: str, expected: list[str] | None) -> None:
+    found = texts(sql)
+    if expected is not None:
+        assert found == expected
+    else:
+        assert len(found) >= 2
+
+
+def test_atomic_bodies_stay_whole() -> None:
+    sql = "create function f() returns int begin atomic select 1; select 2; end;\nselect 3;"
+    assert texts(sql) == [
+        "create function f() returns int begin atomic select 1; select 2; end",
+        "select 3",
+    ]
+
+
+def test_places_count_characters_and_not_bytes() -> None:
+    sql = "select 'привет, 世界';\n  select 2;"
+    second = split(sql)[1]
+    assert sql[second.offset :].startswith("select 2")
+    assert place(sql, second.offset) == (2, 3)
+
+
+def test_a_syntax_error_names_its_place() -> None:
+    with pytest.raises(SplitError) as caught:
+        split("select 'é';\ncreate table column (id int);")
+    assert place("select 'é';\ncreate table column (id int);", caught.value.offset) == (2, 14)
+
+
+def test_checksum_ignores_blanks_and_comments_but_not_words() -> None:
+    one = checksum(texts("create table a (id int); -- x\nselect 1;"))
+    assert one == checksum(texts("create   table a(id int);\nselect /* y */ 1;"))
+    assert one != checksum(texts("create table a (id bigint); select 1;"))
