@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 WEB := stacks/crm/web
 
-.PHONY: help demo test setup browser web check fmt lint types layers unit integration clients stacks chaos web-check bench clean
+.PHONY: help demo test setup browser web check fmt lint types layers unit integration clients stacks chaos web-check bench bench-api clean
 
 help:            ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## ?/\t/' | expand -t 14
@@ -55,6 +55,15 @@ stacks: setup
 
 chaos: setup
 	$(BIN)/pytest tests/chaos
+
+bench: bench-api  ## measure the data API beside PostgREST and pgbench
+
+bench-api: setup bench/node_modules
+	$(BIN)/python bench/data_api.py
+
+bench/node_modules: bench/package.json
+	npm install --prefix bench --no-package-lock --no-audit --no-fund --silent
+	touch $@
 
 clean:           ## remove what the commands above made, never data of a stack
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache $(WEB)/node_modules $(WEB)/dist
