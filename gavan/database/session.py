@@ -79,7 +79,7 @@ class PoolTimeout(GavanError):
 
     def __init__(self, timeout_s: float) -> None:
         super().__init__(
-            "GV161",
+            "GV721",
             "Timed out acquiring connection from connection pool.",
             details=f"none became free within {timeout_s:g} s",
             status=504,

@@ -47,7 +47,7 @@ class TokenError(GavanError):
     """A token that does not verify. ``message`` is worded as PostgREST words it."""
 
     def __init__(self, reason: TokenReason, message: str, *, details: str | None = None) -> None:
-        super().__init__("GV160", message, details=details, status=401)
+        super().__init__("GV720", message, details=details, status=401)
         self.reason = reason
 
 

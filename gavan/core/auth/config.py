@@ -30,7 +30,7 @@ class AuthConfig:
 
 
 def read_config(settings: Settings, environ: Mapping[str, str] = os.environ) -> AuthConfig:
-    """Return the configuration from GoTrue's own variables; raise GavanError GV152 for bad ones."""
+    """Return the configuration from GoTrue's own variables; raise GavanError GV702 for bad ones."""
     try:
         return AuthConfig(
             jwt_secret=settings.jwt_secret,
@@ -51,7 +51,7 @@ def read_config(settings: Settings, environ: Mapping[str, str] = os.environ) -> 
         )
     except ValueError as error:
         raise GavanError(
-            "GV152",
+            "GV702",
             f"a GOTRUE_ variable has a value of the wrong kind: {error}",
             hint="durations are whole seconds, switches are true or false",
             exit_code=2,

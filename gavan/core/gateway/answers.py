@@ -19,7 +19,7 @@ class BodyTooLarge(GavanError):
 
     def __init__(self, limit_bytes: int) -> None:
         super().__init__(
-            "GV162",
+            "GV710",
             f"the request body is larger than {limit_bytes} bytes",
             hint="send less at a time, or raise GAVAN_MAX_BODY_BYTES",
             status=413,
@@ -29,7 +29,7 @@ class BodyTooLarge(GavanError):
 def not_found(path: str) -> GavanError:
     """Return the error of a path that nothing serves."""
     return GavanError(
-        "GV163",
+        "GV711",
         f"nothing is served at {path}",
         hint="the services are /rest/v1, /auth/v1 and /realtime/v1",
         status=404,
@@ -39,7 +39,7 @@ def not_found(path: str) -> GavanError:
 def not_ready(service: str) -> GavanError:
     """Return the error of a service that has not started yet."""
     return GavanError(
-        "GV164",
+        "GV712",
         f"the service {service} is starting",
         details="its database cannot be reached yet",
         hint="try again in a second; gavan status shows what it waits for",
@@ -50,7 +50,7 @@ def not_ready(service: str) -> GavanError:
 def unexpected() -> GavanError:
     """Return the error of a defect; the log line of the same request id tells the rest."""
     return GavanError(
-        "GV165", "an unexpected error happened", hint="the log of this request id says more"
+        "GV713", "an unexpected error happened", hint="the log of this request id says more"
     )
 
 

@@ -78,7 +78,7 @@ def load_services(settings: Settings, pool: Pool, verifier: Verifier) -> list[Mo
     unknown = [name for name in settings.services if name not in SERVICES]
     if unknown:
         raise GavanError(
-            "GV151",
+            "GV701",
             f"the core has no service {', '.join(unknown)}",
             hint=f"GAVAN_CORE_SERVICES takes {', '.join(SERVICES)}",
             exit_code=2,

@@ -164,7 +164,7 @@ async def test_an_unknown_path_is_a_json_404(client_factory: Client, path: str) 
     client = await started(client_factory, gateway())
     response = await client.get(path)
     assert response.status_code == 404
-    assert response.json()["code"] == "GV163"
+    assert response.json()["code"] == "GV711"
 
 
 @pytest.mark.parametrize(
@@ -247,7 +247,7 @@ async def test_a_body_over_the_limit_is_refused(client_factory: Client) -> None:
     streamed = await client.post("/rest/v1/x", content=chunks())
     for response in (declared, streamed):
         assert response.status_code == 413
-        assert response.json()["code"] == "GV162"
+        assert response.json()["code"] == "GV710"
 
 
 @pytest.mark.parametrize(
