@@ -27,10 +27,8 @@ alter default privileges for role supabase_admin in schema public
 
 alter default privileges for role supabase_admin in schema extensions
     grant all on tables to postgres with grant option;
-alter default privileges for role supabase_admin in schema extensions
-    grant all on sequences to postgres with grant option;
-alter default privileges for role supabase_admin in schema extensions
-    grant all on functions to postgres with grant option;
+-- Not on functions: a dump would then carry GRANTs on the insides of our shims, which the real
+-- extensions of another server do not have. PUBLIC may execute them anyway.
 alter default privileges for role supabase_admin in schema graphql_public
     grant all on functions to postgres, anon, authenticated, service_role;
 
