@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 WEB := stacks/crm/web
 
-.PHONY: help demo test setup browser web check fmt lint types layers unit integration clients stacks chaos web-check bench bench-api clean
+.PHONY: help demo test setup browser web check fmt lint types layers unit integration clients stacks chaos web-check bench bench-api bench-driver clean
 
 help:            ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## ?/\t/' | expand -t 14
@@ -60,6 +60,9 @@ bench: bench-api  ## measure the data API beside PostgREST and pgbench
 
 bench-api: setup bench/node_modules
 	$(BIN)/python bench/data_api.py
+
+bench-driver: setup
+	$(BIN)/python bench/driver.py
 
 bench/node_modules: bench/package.json
 	npm install --prefix bench --no-package-lock --no-audit --no-fund --silent
