@@ -25,7 +25,16 @@ $(VENV)/.installed: pyproject.toml
 browser:
 	@sh tools/browser.sh
 
-web: $(WEB)/dist/.built
+# Only the packages: `gavan up` builds the site, because only it knows the address of the stack.
+web: $(WEB)/node_modules/.package-lock.json
+
+$(WEB)/node_modules/.package-lock.json: $(WEB)/package.json $(WEB)/package-lock.json
+	@command -v npm >/dev/null || { echo "The board needs Node 20 or newer with npm: apt-get install nodejs npm" >&2; exit 7; }
+	@cd $(WEB) && npm ci --silent --no-progress
+	@touch $@
+
+web-check: web   ## lint, types, unit tests and build of the board's front end
+	@cd $(WEB) && { npm run --silent check >node_modules/.check.log 2>&1 || { cat node_modules/.check.log >&2; exit 1; }; }
 
 check: setup fmt lint types layers unit web-check  ## the fast gates (< 60 s)
 

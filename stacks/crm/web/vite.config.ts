@@ -1,0 +1,18 @@
+import react from '@vitejs/plugin-react';
+import { loadEnv } from 'vite';
+import { defineConfig } from 'vitest/config';
+
+// `gavan dev` says by PORT where the site belongs.
+const { PORT = '5173' } = loadEnv('', '.', 'PORT');
+
+export default defineConfig({
+  plugins: [react()],
+  server: { port: Number(PORT), strictPort: true },
+  build: { target: 'es2022', chunkSizeWarningLimit: 600 },
+  test: {
+    environment: 'jsdom',
+    setupFiles: ['src/test-setup.ts'],
+    include: ['src/**/*.test.{ts,tsx}'],
+    restoreMocks: true,
+  },
+});
