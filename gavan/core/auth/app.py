@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
+from gavan.core.auth.admin import Admin
 from gavan.core.auth.config import AuthConfig, read_config
 from gavan.core.auth.errors import UNEXPECTED, AuthError, render
 from gavan.core.auth.passwords import Passwords
@@ -80,6 +81,7 @@ def build(
         verifier=verifier or Verifier([shared_key(settings.jwt_secret)]),
         sessions=sessions,
         users=Users(config, store, passwords, sessions),
+        admin=Admin(store, passwords, config.audience),
     )
     return Service(edge, passwords)
 

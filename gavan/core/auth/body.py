@@ -29,6 +29,13 @@ class Body:
             raise _bad_json(f"{name} must be a string")
         return value
 
+    def flag(self, name: str) -> bool:
+        """Return a switch, false when absent or null."""
+        value = self._fields.get(name)
+        if value is not None and not isinstance(value, bool):
+            raise _bad_json(f"{name} must be true or false")
+        return bool(value)
+
     def mapping(self, name: str) -> dict[str, Any] | None:
         """Return an object, None when absent or null."""
         value = self._fields.get(name)

@@ -57,6 +57,21 @@ async def find_caller(claims: Claims, store: Store) -> Caller:
     return Caller(user=user, session_id=session_id, is_admin=claims.role in ADMIN_ROLES)
 
 
+async def check_admin(claims: Claims, store: Store) -> None:
+    """Raise AuthError unless verified claims are an administrator's; ``sub`` is not looked at."""
+    if claims.role not in ADMIN_ROLES:
+        raise AuthError(403, "not_admin", "User not allowed")
+    session_text = claims.raw.get("session_id")
+    if not session_text:
+        return
+    async with store.transaction() as connection:
+        found = await one(connection, "session_exists", id=_uuid(session_text))
+    if not found or not found["found"]:
+        raise AuthError(
+            403, "session_not_found", "Session from session_id claim in JWT does not exist"
+        )
+
+
 def _uuid(value: object) -> UUID | None:
     try:
         return UUID(value) if isinstance(value, str) else None

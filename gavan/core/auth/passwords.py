@@ -31,11 +31,16 @@ class Passwords:
 
     def check(self, password: str) -> None:
         """Raise AuthError for a password that may not be set."""
-        if len(password.encode()) > LONGEST_BYTES:
-            raise validation_failed(f"Password cannot be longer than {LONGEST_BYTES} characters")
+        self.check_length(password)
         lacking = self.weakness(password)
         if lacking is not None:
             raise weak_password(lacking)
+
+    @staticmethod
+    def check_length(password: str) -> None:
+        """Raise AuthError for a password that bcrypt would cut."""
+        if len(password.encode()) > LONGEST_BYTES:
+            raise validation_failed(f"Password cannot be longer than {LONGEST_BYTES} characters")
 
     async def hash(self, password: str) -> str:
         """Return the bcrypt hash of a password that passed ``check``."""

@@ -11,6 +11,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from gavan.core.auth.admin import Admin
+from gavan.core.auth.admin_routes import AdminEdge
 from gavan.core.auth.body import Body, read_body
 from gavan.core.auth.caller import find_caller, verified
 from gavan.core.auth.config import AuthConfig
@@ -65,6 +67,7 @@ class Edge:
     verifier: Verifier
     sessions: Sessions
     users: Users
+    admin: Admin
 
     def routes(self) -> list[Route]:
         """Return every route of the service, the disabled ones included."""
@@ -79,6 +82,7 @@ class Edge:
             Route("/logout", self.log_out, methods=["POST"]),
         ]
         methods = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+        made += AdminEdge(admin=self.admin, store=self.store, verifier=self.verifier).routes()
         for path in DISABLED:
             made.append(Route(path, self._disabled(path), methods=methods))
         return made

@@ -96,7 +96,7 @@ class Users:
             if signup.code_challenge:
                 raise validation_failed("PKCE not supported for phone signups")
             raise AuthError(400, "phone_provider_disabled", "Phone signups are disabled")
-        _check_email(signup.email)
+        check_email(signup.email)
 
     async def _insert_or_find(self, connection: Connection, signup: Signup, hashed: str) -> UUID:
         email = signup.email.lower()
@@ -141,7 +141,7 @@ class Users:
         hashed = await self._new_password(caller, wanted.password)
         email = wanted.email.lower()
         if email:
-            _check_email(email)
+            check_email(email)
         user_id = caller.user["id"]
         try:
             async with self._store.transaction() as connection:
@@ -200,7 +200,8 @@ def _already_registered() -> AuthError:
     return AuthError(422, "user_already_exists", "User already registered")
 
 
-def _check_email(email: str) -> None:
+def check_email(email: str) -> None:
+    """Raise AuthError for a text that is no e-mail address."""
     if len(email) > EMAIL_LENGTH or not _EMAIL.fullmatch(email):
         raise validation_failed("Unable to validate email address: invalid format")
 

@@ -165,3 +165,94 @@ update auth.identities
 set identity_data = identity_data || jsonb_build_object('email', %(email)s::text),
     updated_at = now()
 where user_id = %(id)s and provider = 'email'
+
+-- One page of all users; the pattern is NULL for no filter.
+-- name: list_users
+select *
+from auth.users
+where deleted_at is null
+    and (
+        %(pattern)s::text is null
+        or email like %(pattern)s
+        or raw_user_meta_data ->> 'full_name' ilike %(pattern)s
+    )
+order by
+    case when %(ascending)s then created_at end asc,
+    case when not %(ascending)s then created_at end desc,
+    id
+limit %(limit)s offset %(offset)s
+
+-- name: count_users
+select count(*) as total
+from auth.users
+where deleted_at is null
+    and (
+        %(pattern)s::text is null
+        or email like %(pattern)s
+        or raw_user_meta_data ->> 'full_name' ilike %(pattern)s
+    )
+
+-- The identities of the users of one page.
+-- name: identities_of_many
+select * from auth.identities where user_id = any(%(user_ids)s) order by created_at, id
+
+-- A user as an administrator wants it; nothing is added to its metadata.
+-- name: admin_insert_user
+insert into auth.users (
+    instance_id, id, aud, role, email, phone, encrypted_password,
+    confirmation_token, recovery_token, email_change_token_new, email_change,
+    raw_app_meta_data, raw_user_meta_data, created_at, updated_at,
+    email_confirmed_at, phone_confirmed_at, banned_until
+) values (
+    '00000000-0000-0000-0000-000000000000', %(id)s, %(aud)s, %(role)s, %(email)s, %(phone)s,
+    %(encrypted_password)s, '', '', '', '', %(app_meta)s, %(user_meta)s, now(), now(),
+    case when %(email_confirm)s then now() end,
+    case when %(phone_confirm)s then now() end,
+    now() + make_interval(secs => %(ban_s)s)
+)
+
+-- name: admin_insert_identity
+insert into auth.identities (
+    provider_id, user_id, identity_data, provider, last_sign_in_at, created_at, updated_at
+) values (%(user_id)s::text, %(user_id)s, %(data)s, %(provider)s, now(), now(), now())
+
+-- What is NULL stays as it is; metadata is merged, keys in the removed lists go.
+-- name: admin_update_user
+update auth.users
+set role = coalesce(%(role)s, role),
+    email = coalesce(%(email)s::text, email),
+    phone = coalesce(%(phone)s, phone),
+    encrypted_password = coalesce(%(encrypted_password)s, encrypted_password),
+    email_confirmed_at = case
+        when %(email_confirm)s then coalesce(email_confirmed_at, now()) else email_confirmed_at end,
+    phone_confirmed_at = case
+        when %(phone_confirm)s then coalesce(phone_confirmed_at, now()) else phone_confirmed_at end,
+    banned_until = case
+        when %(bans)s then now() + make_interval(secs => %(ban_s)s) else banned_until end,
+    raw_user_meta_data =
+        (coalesce(raw_user_meta_data, '{}') || %(user_meta)s) - %(user_meta_removed)s::text[],
+    raw_app_meta_data =
+        (coalesce(raw_app_meta_data, '{}') || %(app_meta)s) - %(app_meta_removed)s::text[],
+    updated_at = now()
+where id = %(id)s and deleted_at is null
+
+-- name: delete_user
+delete from auth.users where id = %(id)s and deleted_at is null
+
+-- The row stays for foreign keys; what names a person is hashed or emptied, the address is free.
+-- name: soft_delete_user
+update auth.users
+set email = encode(sha256(convert_to(id::text || coalesce(email, ''), 'utf8')), 'hex'),
+    phone = encode(sha256(convert_to(id::text || coalesce(phone, ''), 'utf8')), 'hex'),
+    encrypted_password = '', confirmation_token = '', recovery_token = '',
+    email_change = '', email_change_token_new = '', email_change_token_current = '',
+    phone_change = '', phone_change_token = '', reauthentication_token = '',
+    raw_user_meta_data = '{}', raw_app_meta_data = '{}',
+    deleted_at = now(), updated_at = now()
+where id = %(id)s and deleted_at is null
+
+-- name: obfuscate_identities
+update auth.identities
+set provider_id = encode(sha256(convert_to(id::text || provider_id, 'utf8')), 'hex'),
+    identity_data = '{}', updated_at = now()
+where user_id = %(user_id)s
