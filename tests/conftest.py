@@ -10,7 +10,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -135,19 +135,30 @@ def cluster() -> Iterator[Cluster]:
 
 
 @pytest.fixture
-def database(cluster: Cluster) -> Iterator[Database]:
-    """Clone the template; drop the clone afterwards whoever is still connected."""
-    name = f"t{os.getpid()}_{next(_numbers)}"
-    with cluster.connect() as admin:
-        admin.execute(
-            sql.SQL("create database {} template {} owner postgres").format(
-                sql.Identifier(name), sql.Identifier(TEMPLATE)
+def database_factory(cluster: Cluster) -> Iterator[Callable[[], Database]]:
+    """Return a function that clones the template; every clone is dropped after the test."""
+    made: list[str] = []
+
+    def clone() -> Database:
+        name = f"t{os.getpid()}_{next(_numbers)}"
+        with cluster.connect() as admin:
+            admin.execute(
+                sql.SQL("create database {} template {} owner postgres").format(
+                    sql.Identifier(name), sql.Identifier(TEMPLATE)
+                )
             )
-        )
-    try:
-        yield Database(cluster, name)
-    finally:
+        made.append(name)
+        return Database(cluster, name)
+
+    yield clone
+    for name in made:
         drop_database(cluster, name)
+
+
+@pytest.fixture
+def database(database_factory: Callable[[], Database]) -> Database:
+    """A fresh clone of the template, dropped afterwards whoever is still connected."""
+    return database_factory()
 
 
 def drop_database(cluster: Cluster, name: str) -> None:
