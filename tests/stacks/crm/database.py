@@ -14,10 +14,13 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import dict_row
 
+from gavan.database.migration.apply import Options, migrate
+from gavan.database.migration.seed import seed
+from gavan.kit.secret import Secret
 from tests.conftest import TEMPLATE, Cluster, Database, drop_database
 
 CRM = Path(__file__).parents[3] / "stacks/crm"
-MIGRATIONS = sorted((CRM / "supabase/migrations").glob("*.sql"))
+MIGRATIONS = CRM / "supabase/migrations"
 SEED = CRM / "supabase/seed.sql"
 MOCK = CRM / "supabase/seeds/mock.sql"
 DEFAULT_BOARD = "00000000-0000-4000-8000-000000000001"
@@ -45,9 +48,9 @@ class Crm:
         """Open a connection as the owner of the schema."""
         return psycopg.connect(self.database.url(), autocommit=True, row_factory=dict_row)
 
-    def run(self, file: Path) -> None:
-        """Run a SQL file in one transaction, as migrations and seeds run."""
-        run_file(self.database.url(), file)
+    def seed(self, file: Path) -> None:
+        """Run a seed, also when it has run before."""
+        seed(Secret(self.database.url()), [file], root=CRM, again=True)
 
     def sign_up(self, email: str) -> User:
         user = User(str(uuid.uuid4()), email)
@@ -71,11 +74,6 @@ class Crm:
             )
             connection.execute("set role authenticated" if user else "set role anon")
             yield connection
-
-
-def run_file(url: str, file: Path) -> None:
-    with psycopg.connect(url) as connection:
-        connection.execute(file.read_bytes())
 
 
 @contextmanager
@@ -105,8 +103,9 @@ def template(cluster: Cluster) -> Iterator[str]:
             )
         )
     try:
-        for file in [*MIGRATIONS, SEED]:
-            run_file(cluster.url("postgres", name), file)
+        url = Secret(cluster.url("postgres", name))
+        migrate(url, MIGRATIONS, Options())
+        seed(url, [SEED], root=CRM)
         yield name
     finally:
         drop_database(cluster, name)

@@ -27,7 +27,7 @@ def busy(cluster: Cluster, crm_template: str) -> Iterator[Crm]:
 
 
 def fill(crm: Crm) -> None:
-    crm.run(MOCK)
+    crm.seed(MOCK)
     ada = crm.sign_up("ada@example.org")
     with crm.acting(ada) as connection:
         ids = columns(connection, new_board(connection))
@@ -222,5 +222,5 @@ def test_seeds_run_twice_leave_what_one_run_leaves(busy: Crm) -> None:
 
     with busy.connect() as connection:
         before = picture(connection)
-        busy.run(MOCK)
+        busy.seed(MOCK)
         assert picture(connection) == before
