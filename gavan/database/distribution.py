@@ -58,7 +58,7 @@ def distribution_for(account: Account) -> Distribution:
         return found
     target = SYSTEM_STATE / "postgres" / found.version
     if not target.exists():
-        _copy(found, target)
+        copy_programs(found, target)
     shims = target / "shims"
     shutil.copytree(found.shims, shims, dirs_exist_ok=True)
     return _layout(target, found.version, shims)
@@ -69,7 +69,8 @@ def _layout(site: Path, number: str, shims: Path) -> Distribution:
     return Distribution(version=number, bin=install / "bin", share=install / "share", shims=shims)
 
 
-def _copy(found: Distribution, target: Path) -> None:
+def copy_programs(found: Distribution, target: Path) -> None:
+    """Copy programs and libraries to ``target``: made aside, renamed when whole."""
     site = found.bin.parents[2]
     partial = target.with_name(f"{target.name}.partial-{os.getpid()}")
     shutil.rmtree(partial, ignore_errors=True)
