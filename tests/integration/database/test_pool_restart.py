@@ -52,7 +52,14 @@ class Postgres:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
         self.process.wait(30)
-        psutil.wait_procs(family[:-1], timeout=30)
+        wait_until(lambda: not any(_is_alive(process) for process in family))
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 @pytest.fixture
