@@ -59,6 +59,12 @@ def passwords_by_role(keys: Passwords) -> dict[str, Secret]:
     }
 
 
+def loopback_url(role: str, password: Secret, *, port: int, database: str) -> Secret:
+    """Return a connection URL to the embedded server over TCP."""
+    login = f"{quote(role, safe='')}:{quote(password.reveal(), safe='')}"
+    return Secret(f"postgresql://{login}@127.0.0.1:{port}/{quote(database, safe='')}")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerSpec:
     """What of a stack matters to its Postgres."""
@@ -91,13 +97,13 @@ class Server:
 
     def url(self, role: str, *, database: str | None = None, socket: bool = False) -> Secret:
         """Return the connection URL of ``role``; over the unix socket when ``socket``."""
-        password = quote(self.passwords[role].reveal(), safe="")
-        name = quote(database or self.database, safe="")
-        login = f"postgresql://{quote(role, safe='')}:{password}@"
-        if socket:
-            host = quote(str(self.socket_dir), safe="")
-            return Secret(f"{login}/{name}?host={host}&port={self.port}")
-        return Secret(f"{login}127.0.0.1:{self.port}/{name}")
+        name = database or self.database
+        over_tcp = loopback_url(role, self.passwords[role], port=self.port, database=name)
+        if not socket:
+            return over_tcp
+        login = over_tcp.reveal().rsplit("@", 1)[0]
+        host = quote(str(self.socket_dir), safe="")
+        return Secret(f"{login}@/{quote(name, safe='')}?host={host}&port={self.port}")
 
     def is_ready(self) -> bool:
         """Ask the server over its socket whether it takes connections; never raises."""
