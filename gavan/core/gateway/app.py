@@ -167,15 +167,18 @@ class Gateway:
                 )
                 exchange.watch(has_body=method not in _BODILESS)
                 await mount.service(scope, exchange.receive, send)
-        except BodyTooLarge as error:
-            if not exchange.status:
-                await send_error(send, error, [(b"connection", b"close")])
+        except BodyTooLarge:
+            pass  # answered below, as when the service has caught it and answered in its own way
         except Exception:
             logger.exception(
                 "request failed", extra={"request_id": scope["gavan.request_id"], "event": "defect"}
             )
-            if not exchange.status:
+            if not exchange.status and not exchange.is_too_large:
                 await send_error(send, unexpected())
+        if exchange.is_too_large and not exchange.status:
+            exchange.is_too_large = False
+            close = [(b"connection", b"close")]
+            await send_error(send, BodyTooLarge(self._limit_bytes), close)
 
     def _mount(self, scope: Scope) -> Mount | None:
         """Return the service of the path, and take its prefix off."""
@@ -278,7 +281,7 @@ def _declared_bytes(headers: Mapping[bytes, bytes]) -> int:
 
 def _is_ready(mount: Mount) -> bool:
     # A service may say more than that it has started: the data API needs its schema cache.
-    return mount.is_ready and bool(getattr(mount.service, "is_ready", True))
+    return mount.is_ready and bool(getattr(mount.service, "ready", True))
 
 
 def _user_id(scope: Scope) -> str | None:

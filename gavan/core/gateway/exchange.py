@@ -34,6 +34,7 @@ class Exchange:
         "_watcher",
         "is_abandoned",
         "is_finished",
+        "is_too_large",
         "received_bytes",
         "sent_bytes",
         "status",
@@ -50,6 +51,7 @@ class Exchange:
         self._watcher: asyncio.Task[None] | None = None
         self.is_abandoned = False
         self.is_finished = False
+        self.is_too_large = False
         self.received_bytes = self.sent_bytes = self.status = 0
 
     async def receive(self) -> Message:
@@ -61,6 +63,7 @@ class Exchange:
         if message["type"] == "http.request":
             self.received_bytes += len(message.get("body", b""))
             if self.received_bytes > self._limit_bytes:
+                self.is_too_large = True
                 raise BodyTooLarge(self._limit_bytes)
             if not message.get("more_body", False):
                 self._body_done = True
@@ -68,6 +71,8 @@ class Exchange:
 
     async def send(self, message: Message) -> None:
         """Pass a message on, with the front door's headers on the first one."""
+        if self.is_too_large and not self.status:
+            return  # whatever the service makes of it, the front door answers 413
         if message["type"] == "http.response.start":
             self.status = message["status"]
             message["headers"] = [*message.get("headers", ()), *self._extra]

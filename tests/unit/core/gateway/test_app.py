@@ -77,7 +77,14 @@ class Echo:
                 raise
         size, more = 0, scope["method"] == "POST"
         while more:
-            message = await receive()
+            try:
+                message = await receive()
+            except Exception:
+                if path != "/catches":
+                    raise
+                await send({"type": "http.response.start", "status": 500, "headers": []})
+                await send({"type": "http.response.body", "body": b"own words"})
+                return
             size += len(message["body"])
             more = message["more_body"]
         claims = (
@@ -245,7 +252,8 @@ async def test_a_body_over_the_limit_is_refused(client_factory: Client) -> None:
             yield b"x" * 100
 
     streamed = await client.post("/rest/v1/x", content=chunks())
-    for response in (declared, streamed):
+    caught = await client.post("/rest/v1/catches", content=chunks())
+    for response in (declared, streamed, caught):
         assert response.status_code == 413
         assert response.json()["code"] == "GV710"
 
