@@ -180,6 +180,7 @@ class Pool:
         loop = asyncio.get_running_loop()
         if self._down_reason is not None and loop.time() < self._down_until:
             reason = self._down_reason
+            self._wake_one(None)  # the next in line learns it too, instead of waiting in vain
             raise DatabaseError(reason.sqlstate, reason.message, details=reason.details)
         self._total += 1
         # The connection is made by a task of its own: a request that gives up while it is made

@@ -145,3 +145,16 @@ async def test_a_reader_waits_out_nothing_while_the_server_is_down(postgres: Pos
                 break
             await asyncio.sleep(0.02)
     await pool.close()
+
+
+async def test_everybody_in_line_learns_that_the_server_is_down(postgres: Postgres) -> None:
+    pool = Pool(postgres.server.url("authenticator"), size=1, acquire_timeout_s=60)
+    await pool.open()
+    slow = Statement(text="select pg_sleep(60)")
+    line = [asyncio.create_task(pool.run(WRITER, slow)) for _ in range(20)]
+    await asyncio.sleep(0)
+    postgres.kill()
+    async with asyncio.timeout(30):
+        results = await asyncio.gather(*line, return_exceptions=True)
+    assert all(isinstance(result, DatabaseError) for result in results)
+    await pool.close()
