@@ -201,3 +201,16 @@ def test_db_query_of_the_cli_reads_the_database(project: Project) -> None:
     done = project.supabase("db", "query", "select 41 + 1 as answer", "-o", "json", "--yes")
     assert done.returncode == 0, done.stderr
     assert '"answer": 42' in json.dumps(json.loads(done.stdout)), done.stdout
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["db advisors", "inspect db table-stats", "inspect db outliers", "gen types typescript"],
+)
+def test_the_cli_looks_into_the_database(project: Project, command: str) -> None:
+    project.write("000_init.sql")
+    project.gavan()
+    done = project.supabase(*command.split())
+    assert done.returncode == 0, done.stdout + done.stderr
+    if command.startswith("gen types"):
+        assert '"board": {' in done.stdout

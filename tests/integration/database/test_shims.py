@@ -134,30 +134,3 @@ def test_postgres_may_create_the_shims_itself(connection: psycopg.Connection[Any
     token = one(connection, "select tokens.sign('{\"sub\": \"1\"}', 'secret')")
     row = connection.execute("select * from tokens.verify(%s, 'secret')", (token,)).fetchone()
     assert row == ({"alg": "HS256", "typ": "JWT"}, {"sub": "1"}, True)
-
-
-def test_a_dump_holds_only_create_extension(database: Database) -> None:
-    import subprocess
-
-    program = database.cluster.server.bin / "pg_dump"
-    dump = subprocess.run(
-        [program, "--schema-only"],
-        env={"PGSERVICEFILE": "/dev/null", **_connection_env(database)},
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    assert "CREATE EXTENSION IF NOT EXISTS pgcrypto WITH SCHEMA extensions" in dump
-    assert "_gavan_bcrypt" not in dump
-    assert "_gavan_" not in dump
-
-
-def _connection_env(database: Database) -> dict[str, str]:
-    info = psycopg.conninfo.conninfo_to_dict(database.url("supabase_admin"))
-    return {
-        "PGHOST": str(info["host"]),
-        "PGPORT": str(info["port"]),
-        "PGUSER": str(info["user"]),
-        "PGPASSWORD": str(info["password"]),
-        "PGDATABASE": str(info["dbname"]),
-    }
