@@ -226,6 +226,10 @@ class Pool:
 
     def _release(self, connection: Connection) -> None:
         now = asyncio.get_running_loop().time()
+        if connection.is_lost:
+            # Its neighbours probably died with it, and have only not been told yet.
+            while self._idle:
+                self._discard(self._idle.pop())
         if connection.is_lost or not self._is_open or now - connection.created_at > LIFETIME_S:
             self._discard(connection)
             return

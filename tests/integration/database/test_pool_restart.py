@@ -46,6 +46,8 @@ class Postgres:
 
     def kill(self) -> None:
         """Kill the postmaster and its children: each backend leads a process group of its own."""
+        if self.process.poll() is not None:
+            return
         parent = psutil.Process(self.process.pid)
         family = [*parent.children(recursive=True), parent]
         for process in family:
