@@ -13,6 +13,8 @@ from pathlib import Path
 from gavan.kit.secret import Secret
 
 EnvValue = str | Secret
+KeyPath = tuple[str | int, ...]
+"""Keys from the top of a file, array items by index."""
 
 
 class EngineName(StrEnum):

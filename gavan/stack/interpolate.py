@@ -1,0 +1,125 @@
+"""`${...}` in string values: variables, defaults, references; one pass, no nesting, no commands.
+
+Stands between layers.py and read.py; pure: the scope brings everything that can be looked up.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Protocol
+
+from gavan.kit.secret import Secret
+from gavan.stack.model import EnvValue
+
+_FORM = re.compile(r"\$\$|\$\{(?P<body>[^}]*)(?P<close>\}?)")
+_BODY = re.compile(
+    r"(?P<reference>profile|[a-z]+(?:\.[A-Za-z0-9_-]+)+)"
+    r"|(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?:(?P<operator>:-|:\?)(?P<text>.*))?",
+    re.DOTALL,
+)
+_ENV = re.compile(r"env\(\s*([A-Za-z_][A-Za-z0-9_]*)\s*\)")
+_SECRET = re.compile(r"secret://([A-Za-z_][A-Za-z0-9_]*)")
+
+
+class Unresolved(Exception):
+    """A form that has no value: ``text`` is the form as written, ``reason`` says why not."""
+
+    def __init__(self, text: str, reason: str, mend: str | None = None) -> None:
+        super().__init__(f"{text}: {reason}")
+        self.text = text
+        self.reason = reason
+        self.mend = mend
+
+
+class Scope(Protocol):
+    """What a value may speak of."""
+
+    def variable(self, name: str) -> EnvValue | None:
+        """Return the winning value of a variable; None when no layer sets it."""
+
+    def reference(self, path: str) -> EnvValue:
+        """Return the value of a reference such as `core.url`; raise Unresolved."""
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What one text speaks of, for `config --explain` and for the checks."""
+
+    variables: tuple[str, ...]
+    references: tuple[str, ...]
+
+
+def names(text: str) -> Names:
+    """Return the variables and references of a text, in order."""
+    whole = _ENV.fullmatch(text) or _SECRET.fullmatch(text)
+    if whole:
+        return Names((whole[1],), ())
+    bodies = [_BODY.fullmatch(form["body"]) for form in _FORM.finditer(text) if form["close"]]
+    found = [body for body in bodies if body]
+    return Names(
+        tuple(body["name"] for body in found if body["name"]),
+        tuple(body["reference"] for body in found if body["reference"]),
+    )
+
+
+def is_literal(text: str) -> bool:
+    """Say whether the text stands for itself."""
+    return names(text) == Names((), ())
+
+
+def resolve(text: str, scope: Scope) -> EnvValue:
+    """Return the text with every form replaced; a Secret as soon as one part is secret.
+
+    Raises:
+        Unresolved: a required variable is not set, a reference leads nowhere, a form is no form.
+    """
+    if whole := _SECRET.fullmatch(text):
+        value = _variable(scope, text, whole[1])
+        return value if isinstance(value, Secret) else Secret(value)
+    if whole := _ENV.fullmatch(text):
+        return _variable(scope, text, whole[1])
+    parts: list[EnvValue] = []
+    at = 0
+    for form in _FORM.finditer(text):
+        parts += (text[at : form.start()], _form(form, scope))
+        at = form.end()
+    parts.append(text[at:])
+    return _join(parts)
+
+
+def _form(form: re.Match[str], scope: Scope) -> EnvValue:
+    text = form[0]
+    if text == "$$":
+        return "$"
+    if not form["close"]:
+        raise Unresolved(text, "the brace is not closed", "close it with }, or write $$ for $")
+    if "${" in form["body"]:
+        raise Unresolved(
+            text, "a form inside a form", "set a variable of its own for the inner one"
+        )
+    body = _BODY.fullmatch(form["body"])
+    if body is None:
+        raise Unresolved(text, "this is not a name", "write ${NAME}, or $$ for a dollar sign")
+    if body["reference"]:
+        return scope.reference(body["reference"])
+    return _variable(scope, text, body["name"], body["operator"], body["text"])
+
+
+def _variable(
+    scope: Scope, text: str, name: str, operator: str | None = None, argument: str | None = None
+) -> EnvValue:
+    value = scope.variable(name)
+    # As in the shell: `:-` and `:?` also answer for an empty value.
+    if value is not None and (value or operator is None):
+        return value
+    if operator == ":-":
+        return argument or ""
+    if operator == ":?":
+        raise Unresolved(text, argument or f"{name} is required")
+    raise Unresolved(text, f"variable {name} is not set")
+
+
+def _join(parts: list[EnvValue]) -> EnvValue:
+    text = "".join(part.reveal() if isinstance(part, Secret) else part for part in parts)
+    return Secret(text) if any(isinstance(part, Secret) for part in parts) else text
