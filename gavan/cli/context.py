@@ -8,6 +8,7 @@ from __future__ import annotations
 import signal
 import sys
 import threading
+from functools import cached_property
 from types import FrameType, TracebackType
 from typing import Self
 
@@ -17,6 +18,9 @@ from gavan.cli.flags import Flags
 from gavan.cli.progress import Progress
 from gavan.cli.render import Output
 from gavan.kit.errors import GavanError
+from gavan.stack.findings import StackErrors
+from gavan.stack.load import Loaded, load
+from gavan.stack.model import Stack
 
 
 class Context:
@@ -31,6 +35,25 @@ class Context:
     def progress(self) -> Progress:
         """Steps shown on stderr."""
         return self.output.progress
+
+    @cached_property
+    def loaded(self) -> Loaded:
+        """The stack with its findings; warnings are told once.
+
+        Raises:
+            StackErrors: the file has errors; exit code 2.
+        """
+        loaded = load(self.flags.file, profile=self.flags.profile, overrides=self.flags.set)
+        if loaded.errors:
+            raise StackErrors(loaded.findings)
+        for finding in loaded.findings:
+            self.output.warn(f"{finding.where} {finding.code} {finding.message}")
+        return loaded
+
+    @property
+    def stack(self) -> Stack:
+        """The stack that -f, -p and --set name; see ``loaded``."""
+        return self.loaded.stack
 
     def confirm(self, question: str) -> None:
         """Ask before something that cannot be undone.

@@ -21,6 +21,7 @@ from gavan.cli.flags import Flags
 from gavan.cli.progress import LiveSink, NdjsonSink, PlainSink, Progress, QuietSink, Sink
 from gavan.kit.errors import GavanError
 from gavan.kit.secret import Secret
+from gavan.stack.findings import StackErrors, render
 
 
 class Style:
@@ -114,8 +115,9 @@ class Output:
         if text:
             print(text.rstrip("\n"), file=self._stdout, flush=True)
 
-    def error(self, error: GavanError, *, data: object = None) -> None:
+    def error(self, error: GavanError) -> None:
         """Print a failure: what and where, why, the next command."""
+        data = {"findings": error.findings} if isinstance(error, StackErrors) else None
         if self.machine:
             fields = {
                 "code": error.code,
@@ -129,6 +131,8 @@ class Output:
         self.progress.message(self._error_text(error))
 
     def _error_text(self, error: GavanError) -> str:
+        if isinstance(error, StackErrors):
+            return render(error.findings)
         style = Style(_shows_color(self.flags, self._stderr))
         where = f"{error.where} " if error.where else ""
         lines = [f"{where}{style.bad('error')} {style(error.code, bold=True)} {error.message}"]

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import click
 
-
-def nearest(word: str, known: Iterable[str]) -> str | None:
-    """Return the known word that the user most likely meant."""
-    return next(iter(difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)), None)
+from gavan.kit.nearest import nearest
 
 
 def check_known(word: str, known: Sequence[str], path: str) -> None:

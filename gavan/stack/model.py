@@ -6,7 +6,7 @@ Stands on the first floor: every verb reads these and nothing else of the file.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
@@ -196,8 +196,11 @@ class Stack:
     apps: tuple[App, ...]
     sites: tuple[Site, ...]
     cron: tuple[Cron, ...]
-    env: Mapping[str, EnvValue]
-    """Variables of the winning `.env` layer by name; the process environment is the last layer."""
+    env: Mapping[str, EnvValue] = field(repr=False)
+    """Variables of the winning layer by name: .env files, above them the process environment,
+    above it --set."""
+    positions: Mapping[KeyPath, Position] = field(default_factory=dict, repr=False, compare=False)
+    """Where each value of the file is written; what is not in the file has no entry."""
 
     @property
     def state_dir(self) -> Path:

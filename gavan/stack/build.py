@@ -1,0 +1,207 @@
+"""Typed values of every section to the frozen Stack.
+
+Stands between read.py and check.py; decides nothing but paths and what follows from two keys.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from gavan.kit.secret import Secret
+from gavan.stack.layers import Layers
+from gavan.stack.model import (
+    App,
+    AppKind,
+    Condition,
+    Core,
+    Cron,
+    Database,
+    EngineName,
+    Health,
+    Migrations,
+    Overlap,
+    Profile,
+    Route,
+    Seed,
+    Site,
+    Stack,
+)
+from gavan.stack.read import Values
+from gavan.stack.schema.sections import HEALTH
+from gavan.stack.scope import HOST
+from gavan.stack.values import read_duration
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """The sections of one file, read; maps are by the user's name."""
+
+    stack: Values
+    profile: Profile
+    database: Values
+    migrations: Values
+    seed: Values
+    core: Values
+    apps: dict[str, Values]
+    sites: dict[str, Values]
+    cron: dict[str, Values]
+
+
+def build_profile(name: str, values: Values) -> Profile:
+    return Profile(
+        name=name,
+        engine=EngineName(values["engine"]),
+        domain=values["domain"],
+        logs=values["logs"],
+        watch=values["watch"],
+        protected=values["protected"],
+        env_files=values["env_files"],
+        cors=values["cors"],
+    )
+
+
+def build(file: Path, parts: Parts, layers: Layers) -> Stack:
+    """Return the Stack; relative paths start from its root."""
+    root = root_of(file, parts.stack["root"])
+    sites = tuple(_site(root, name, values) for name, values in parts.sites.items())
+    return Stack(
+        name=parts.stack["name"] or "unnamed",
+        file=file,
+        root=root,
+        profile=parts.profile,
+        database=_database(root, parts),
+        core=_core(parts.core, sites),
+        apps=tuple(_app(root, name, values) for name, values in parts.apps.items()),
+        sites=sites,
+        cron=tuple(_cron(name, values) for name, values in parts.cron.items()),
+        env=layers.merged(),
+    )
+
+
+def root_of(file: Path, written: object) -> Path:
+    return (file.parent / str(written or ".")).resolve()
+
+
+def _database(root: Path, parts: Parts) -> Database:
+    values, migrations, seed = parts.database, parts.migrations, parts.seed
+    return Database(
+        version=values["version"],
+        port=values["port"],
+        name=values["name"],
+        extensions=values["extensions"],
+        settings=values["settings"],
+        max_connections=values["max_connections"],
+        external_url=values["external_url"],
+        migrations=Migrations(**(migrations | {"dir": root / migrations["dir"]})),
+        seed=Seed(
+            files=expand(root, seed["files"]),
+            mock=expand(root, seed["mock"]),
+            profiles=seed["profiles"],
+        ),
+    )
+
+
+def expand(root: Path, patterns: tuple[str, ...]) -> tuple[Path, ...]:
+    """Return the files of every pattern in order; a path without wildcards stands for itself."""
+    files: list[Path] = []
+    for pattern in patterns:
+        if not is_glob(pattern):
+            files.append(root / pattern)
+        elif not Path(pattern).is_absolute():
+            files += sorted(root.glob(pattern))
+    return tuple(dict.fromkeys(files))
+
+
+def is_glob(pattern: str) -> bool:
+    return any(character in pattern for character in "*?[")
+
+
+def _core(values: Values, sites: tuple[Site, ...]) -> Core:
+    port = sites[0].port if sites else values["port"]
+    site_url = values["site_url"] or f"http://{'localhost' if sites else HOST}:{port}"
+    return Core(**(values | {"site_url": site_url}))
+
+
+def _app(root: Path, name: str, values: Values) -> App:
+    kind = AppKind(values["kind"])
+    restart = values["restart"] or ("no" if kind is AppKind.JOB else "always")
+    return App(
+        name=name,
+        kind=kind,
+        dir=root / values["dir"],
+        command=values["command"] or values["dev"] or "",
+        dev=values["dev"],
+        build=values["build"],
+        port=values["port"],
+        workers=values["workers"],
+        routes=tuple(Route(**route) for route in values["routes"]),
+        health=_health(kind, values),
+        needs={need: Condition(condition) for need, condition in values["needs"].items()},
+        env=values["env"],
+        secrets=values["secrets"],
+        watch=values["watch"],
+        restart=restart,
+        stop_signal=values["stop_signal"],
+        stop_timeout_s=values["stop_timeout"],
+    )
+
+
+def _health(kind: AppKind, values: Values) -> Health | None:
+    """Return the app's readiness question; a service with a port is ready when it answers there."""
+    written: Values | None = values["health"]
+    if written is None and (kind is not AppKind.SERVICE or values["port"] is None):
+        return None
+    defaults = {key.name: key.default for key in HEALTH.keys}
+    question = written or {
+        name: read_duration(HEALTH.by_name[name], default)
+        if name in ("interval", "timeout", "start") and isinstance(default, str)
+        else default
+        for name, default in defaults.items()
+    }
+    asks_nothing = not (question["path"] or question["tcp"] or question["exec"])
+    return Health(
+        path=question["path"],
+        tcp=values["port"] if asks_nothing else question["tcp"],
+        command=question["exec"],
+        interval_s=question["interval"],
+        timeout_s=question["timeout"],
+        start_s=question["start"],
+        fails=question["fails"],
+    )
+
+
+def _site(root: Path, name: str, values: Values) -> Site:
+    return Site(
+        name=name,
+        dir=root / values["dir"],
+        build=values["build"],
+        output=values["output"],
+        dev=values["dev"],
+        port=values["dev_port"],
+        route=Route(**values["route"]) if values["route"] else None,
+        spa=values["spa"],
+        headers=values["headers"],
+        immutable=values["immutable"],
+        env_prefix=values["env_prefix"],
+        # check.py has refused secrets here (GV152); a masked value can do no harm meanwhile.
+        env={
+            key: str(value) for key, value in values["env"].items() if not isinstance(value, Secret)
+        },
+    )
+
+
+def _cron(name: str, values: Values) -> Cron:
+    return Cron(
+        name=name,
+        schedule=values["schedule"] or "",
+        tz=values["tz"],
+        sql=values["sql"],
+        command=values["command"],
+        http=values["http"],
+        timeout_s=values["timeout"],
+        overlap=Overlap(values["overlap"]),
+        retries=values["retries"],
+        catch_up=values["catch_up"],
+        profiles=values["profiles"],
+    )
