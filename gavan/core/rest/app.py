@@ -1,0 +1,67 @@
+"""The data API as a service: an ASGI application with a start and a stop.
+
+The gateway gives it requests without the prefix, with token and verifier in the scope.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from gavan.core.rest.config import config_from
+from gavan.core.rest.errors import RestError
+from gavan.core.rest.handler import Handler, Receive
+from gavan.core.rest.request import Scope
+from gavan.core.rest.respond import respond_error
+from gavan.core.rest.schema_watch import SchemaWatch
+from gavan.core.settings import Settings
+from gavan.database.pool import Pool
+
+Send = Callable[[Any], Awaitable[None]]
+
+logger = logging.getLogger(__name__)
+
+
+class Service:
+    """ASGI 3 application; the pool belongs to the caller."""
+
+    def __init__(self, settings: Settings, pool: Pool) -> None:
+        self._watch = SchemaWatch(settings.authenticator_url, config_from(settings))
+        self._handler = Handler(pool, self._watch)
+
+    @property
+    def ready(self) -> bool:
+        """Whether a schema cache is loaded."""
+        return self._watch.snapshot is not None
+
+    async def start(self) -> None:
+        """Load the schema cache and begin to listen for changes."""
+        await self._watch.start()
+
+    async def stop(self) -> None:
+        """Stop listening."""
+        await self._watch.stop()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            raise RuntimeError(f"the data API does not speak {scope['type']}")
+        try:
+            response = await self._handler.handle(scope, receive)
+        except Exception:
+            # Whatever this is, the client gets the protocol's shape and no internals.
+            logger.exception("a request failed", extra={"event": "rest.failed"})
+            response = respond_error(RestError("PGRSTX00", "Internal error", status=500))
+        await send(
+            {
+                "type": "http.response.start",
+                "status": response.status,
+                "headers": list(response.headers),
+            }
+        )
+        await send({"type": "http.response.body", "body": response.body})
+
+
+def build(settings: Settings, pool: Pool) -> Service:
+    """Return the service; nothing runs until ``start``."""
+    return Service(settings, pool)

@@ -1,0 +1,202 @@
+"""One request: read, parse, plan, write SQL, execute, respond."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Any
+
+import orjson
+
+from gavan.core.rest.authenticate import authenticate
+from gavan.core.rest.config import RestConfig
+from gavan.core.rest.errors import RestError, no_schema_cache
+from gavan.core.rest.execute import Caller, Run, Transaction, build_session, execute
+from gavan.core.rest.openapi import build_document
+from gavan.core.rest.parse.body import Payload, call_payload, table_payload
+from gavan.core.rest.plan.build import Snapshot, build_plan
+from gavan.core.rest.plan.model import (
+    Body,
+    CallPlan,
+    InfoPlan,
+    MutatePlan,
+    Plan,
+    ReadPlan,
+    RootPlan,
+)
+from gavan.core.rest.request import Action, ApiRequest, Scope, read_request
+from gavan.core.rest.respond import (
+    Context,
+    Response,
+    respond_call,
+    respond_document,
+    respond_error,
+    respond_explained,
+    respond_info,
+    respond_mutation,
+    respond_read,
+)
+from gavan.core.rest.result import (
+    Check,
+    Result,
+    check_put,
+    check_singular,
+    max_affected,
+    read_explained,
+    read_result,
+)
+from gavan.core.rest.schema_watch import SchemaWatch
+from gavan.core.rest.sql.count import planned
+from gavan.core.rest.sql.statement import write_statement
+from gavan.database.pool import Pool
+from gavan.database.session import Rows, Session
+
+Receive = Callable[[], Awaitable[Any]]
+StatementPlan = ReadPlan | MutatePlan | CallPlan
+
+
+class Handler:
+    """Answers requests from a pool and the current snapshot."""
+
+    def __init__(self, pool: Pool, watch: SchemaWatch) -> None:
+        self._pool = pool
+        self._watch = watch
+
+    async def handle(self, scope: Scope, receive: Receive) -> Response:
+        """Return the response; failures of the request are responses too."""
+        try:
+            return await self._handle(scope, receive)
+        except RestError as error:
+            return respond_error(error)
+
+    async def _handle(self, scope: Scope, receive: Receive) -> Response:
+        snapshot = self._watch.snapshot
+        config = snapshot.config if snapshot else None
+        role, claims = authenticate(scope, config.anon_role if config else "anon")
+        if snapshot is None or config is None:
+            raise no_schema_cache(self._watch.retry_after_s)
+        request = read_request(scope, config)
+        payload = await _payload(request, receive)
+        plan = build_plan(request, payload, snapshot)
+        context = Context(many_schemas=len(config.schemas) > 1, tx_override=config.tx_override)
+        if isinstance(plan, InfoPlan):
+            return respond_info(plan)
+        if isinstance(plan, RootPlan):
+            body = build_document(snapshot.cache, plan.schema)
+            return respond_document(request, body, context)
+        caller = Caller(
+            role=role,
+            claims=claims,
+            schema=request.schema,
+            method=request.method,
+            path=request.path,
+            headers_json=request.headers_json,
+            cookies_json=request.cookies_json,
+            timezone=request.prefer.timezone,
+        )
+        session = build_session(caller, _transaction(plan, request, config), config)
+        return await self._run(request, plan, session, snapshot)
+
+    async def _run(
+        self, request: ApiRequest, plan: StatementPlan, session: Session, snapshot: Snapshot
+    ) -> Response:
+        config = snapshot.config
+        context = Context(many_schemas=len(config.schemas) > 1, tx_override=config.tx_override)
+        check = _check(plan, request)
+        reads = isinstance(plan, ReadPlan)
+        run = Run(anon_role=config.anon_role, check=None if reads else check)
+        rows = await execute(self._pool, session, write_statement(plan), run)
+        if plan.format.explain is not None:
+            result = read_explained(rows)
+            return respond_explained(request, plan.format.content_type, result, context)
+        if reads and check is not None:
+            check(rows)  # nothing to roll back: the answer is refused, the read did no harm
+        result = read_result(rows)
+        if isinstance(plan, ReadPlan):
+            result = await self._with_planned_total(plan, result, session, run)
+            return respond_read(request, plan, result, context)
+        if isinstance(plan, CallPlan):
+            return respond_call(request, plan, result, context)
+        return respond_mutation(request, plan, result, context)
+
+    async def _with_planned_total(
+        self, plan: ReadPlan, result: Result, session: Session, run: Run
+    ) -> Result:
+        """Return the result with the planner's total where the client asked for it."""
+        count = plan.count
+        if count is None or count.kind == "exact":
+            return result
+        ceiling = count.ceiling
+        exact = result.total or 0
+        if count.kind == "estimated" and ceiling is not None and exact <= ceiling:
+            return result
+        rows = await execute(self._pool, session, planned(plan.node), run)
+        estimate = _planned_rows(rows)
+        return replace(result, total=max(exact, estimate))
+
+
+def _planned_rows(rows: Rows) -> int:
+    text = b"".join(row[0] or b"" for row in rows.values)
+    return int(orjson.loads(text)[0]["Plan"]["Plan Rows"])
+
+
+async def _payload(request: ApiRequest, receive: Receive) -> Payload | None:
+    if not request.has_body:
+        return None
+    raw = await read_body(receive)
+    columns = request.params.columns
+    if request.action is Action.CALL:
+        return call_payload(raw, request.content_type, columns)
+    if request.action is Action.UPSERT:
+        columns = None
+    return table_payload(raw, request.content_type, columns)
+
+
+async def read_body(receive: Receive) -> bytes:
+    """Return the whole body; its size is the gateway's to bound."""
+    chunks = []
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            break
+        chunks.append(message.get("body", b""))
+        if not message.get("more_body", False):
+            break
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def _transaction(plan: Plan, request: ApiRequest, config: RestConfig) -> Transaction:
+    rollback = config.rolls_back(request.prefer.tx)
+    if isinstance(plan, CallPlan):
+        return Transaction(
+            read_only=plan.read_only,
+            isolation=plan.isolation,
+            rollback=rollback and not plan.read_only,
+            settings=plan.settings,
+        )
+    reads = isinstance(plan, ReadPlan)
+    return Transaction(read_only=reads, rollback=rollback and not reads)
+
+
+def _check(plan: StatementPlan, request: ApiRequest) -> Check | None:
+    """Return what must hold before COMMIT."""
+    if plan.format.explain is not None:
+        return None
+    checks: list[Check] = []
+    returns_one = isinstance(plan, CallPlan) and not plan.returns_set
+    if plan.format.body is Body.OBJECT and not returns_one:
+        checks.append(check_singular)
+    if request.action is Action.UPSERT:
+        checks.append(check_put)
+    limit = request.prefer.max_affected
+    bounded = request.action in {Action.UPDATE, Action.DELETE, Action.CALL}
+    if request.prefer.strict and limit is not None and bounded:
+        checks.append(max_affected(limit))
+    if not checks:
+        return None
+
+    def every(rows: Rows) -> None:
+        for check in checks:
+            check(rows)
+
+    return every

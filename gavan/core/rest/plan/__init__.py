@@ -1,0 +1,1 @@
+"""Stage 3: request and schema cache in, plan out. Sees neither HTTP nor SQL text."""

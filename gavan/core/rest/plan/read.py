@@ -1,0 +1,267 @@
+"""``select``, filters, orders and ranges become a tree of SELECTs joined by relationships."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from gavan.core.rest.errors import (
+    aggregates_not_allowed,
+    not_embedded,
+    not_implemented,
+    related_order_not_to_one,
+)
+from gavan.core.rest.parse.filters import TEXT_SEARCH
+from gavan.core.rest.parse.model import (
+    Condition,
+    Field,
+    Filter,
+    OrderTerm,
+    RowRange,
+    SelectEmbed,
+    SelectField,
+    SelectItem,
+)
+from gavan.core.rest.plan.model import (
+    Embed,
+    FunctionJoin,
+    Group,
+    KeyJoin,
+    NullEmbed,
+    Output,
+    ReadNode,
+    Ref,
+    Shape,
+    Sort,
+    Test,
+    Where,
+)
+from gavan.core.rest.plan.relationship import find_relationship
+from gavan.core.rest.plan.scope import Scope, check_paths, child_scopes
+from gavan.core.rest.schema_cache import (
+    AnyRelationship,
+    ComputedRelationship,
+    Name,
+    SchemaCache,
+    Table,
+)
+
+JSON_TYPES = frozenset({"json", "jsonb"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadContext:
+    """What every node of one tree shares; ``max_rows`` None leaves ranges alone."""
+
+    cache: SchemaCache
+    aggregates: bool
+    max_rows: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a node stands: ``table`` is its name in the cache, ``source`` what it reads."""
+
+    table: Name
+    source: Name | None
+    alias: str
+    depth: int = 0
+    spread: bool = False
+
+
+def plan_tree(
+    context: ReadContext, place: Place, items: Sequence[SelectItem], scope: Scope
+) -> ReadNode:
+    """Return the tree under ``place``; raise PGRST108, 118, 123, 127, 200 or 201."""
+    check_paths(items, scope)
+    return _node(context, place, items, scope)
+
+
+def _node(
+    context: ReadContext, place: Place, items: Sequence[SelectItem], scope: Scope
+) -> ReadNode:
+    scopes = child_scopes(items, scope)
+    embeds = tuple(
+        _embed(context, place, item, scopes.get(index, Scope()))
+        for index, item in enumerate(items)
+        if isinstance(item, SelectEmbed)
+    )
+    by_name = {embed.key: embed for embed in embeds}
+    table = context.cache.tables.get(place.table)
+    limit = scope.range.limit
+    if context.max_rows is not None:
+        limit = context.max_rows if limit is None else min(limit, context.max_rows)
+    return ReadNode(
+        source=place.source,
+        alias=place.alias,
+        outputs=_outputs(context, place, items, table),
+        where=tuple(_where(item, table, by_name) for item in scope.conditions),
+        order=tuple(_sort(term, place, table, by_name) for term in scope.order),
+        limit=limit,
+        offset=scope.range.offset if limit != 0 else 0,
+        embeds=embeds,
+    )
+
+
+def resolve(field: Field, table: Table | None, *, text_search: bool = False) -> Ref:
+    """Return the field as the statement needs it; unknown columns are left to Postgres."""
+    column = table.columns.get(field.name) if table is not None else None
+    is_json = column is not None and column.type in JSON_TYPES
+    wrap = text_search and column is not None and column.base_type != "tsvector"
+    return Ref(field.name, field.path, bool(field.path) and not is_json, wrap)
+
+
+def conditions(items: Sequence[Condition], table: Table | None) -> tuple[Where, ...]:
+    """Return the conditions of a mutation's own WHERE, where no embed can be named."""
+    return tuple(_where(item, table, {}) for item in items)
+
+
+def _where(item: Condition, table: Table | None, embeds: Mapping[str, Embed]) -> Where:
+    if not isinstance(item, Filter):
+        children = tuple(_where(child, table, embeds) for child in item.children)
+        return Group(item.op, children, item.negated)
+    predicate = item.predicate
+    embed = embeds.get(item.field.name) if not item.field.path else None
+    if embed is not None and predicate.op == "is" and predicate.value == "NULL":
+        return NullEmbed(embed.join_alias, predicate.negated)
+    text_search = predicate.op in TEXT_SEARCH
+    return Test(resolve(item.field, table, text_search=text_search), predicate)
+
+
+def _sort(term: OrderTerm, place: Place, table: Table | None, embeds: Mapping[str, Embed]) -> Sort:
+    if term.relation is None:
+        ref = resolve(term.field, table)
+        return Sort(ref=ref, direction=term.direction, nulls=term.nulls)
+    embed = embeds.get(term.relation)
+    if embed is None:
+        raise not_embedded(term.relation)
+    if not embed.to_one:
+        raise related_order_not_to_one(place.table.name, term.relation)
+    ref = resolve(term.field, None)
+    return Sort(ref=ref, direction=term.direction, nulls=term.nulls, join=embed.join_alias)
+
+
+def _outputs(
+    context: ReadContext, place: Place, items: Sequence[SelectItem], table: Table | None
+) -> tuple[Output, ...]:
+    fields = [item for item in items if isinstance(item, SelectField)]
+    aggregated = any(item.aggregate for item in fields)
+    if aggregated and not context.aggregates:
+        raise aggregates_not_allowed()
+    if aggregated and place.spread:
+        raise not_implemented("Aggregates are not implemented for spreads.")
+    outputs: list[Output] = []
+    for item in fields:
+        # A spread names each column in its parent, a GROUP BY names each column here.
+        if item.field.name == "*" and not item.aggregate and (place.spread or aggregated):
+            outputs += [Output(ref=Ref(name)) for name in (table.columns if table else ())]
+        else:
+            outputs.append(_output(item, table))
+    return tuple(outputs)
+
+
+def _output(item: SelectField, table: Table | None) -> Output:
+    return Output(
+        ref=resolve(item.field, table),
+        alias=item.alias or _implied_alias(item),
+        cast=item.cast,
+        aggregate=item.aggregate,
+        aggregate_cast=item.aggregate_cast,
+    )
+
+
+def _implied_alias(item: SelectField) -> str | None:
+    if item.aggregate:
+        return item.aggregate
+    if item.field.path:
+        keys = [step.key for step in item.field.path if isinstance(step.key, str)]
+        return keys[-1] if keys else item.field.name
+    return item.field.name if item.cast else None
+
+
+def _embed(context: ReadContext, parent: Place, item: SelectEmbed, scope: Scope) -> Embed:
+    found = find_relationship(context.cache, parent.table, item.target, item.hint)
+    depth = parent.depth + 1
+    place = Place(
+        table=found.foreign,
+        source=found.foreign,
+        alias=f"{_far_name(found)}_{depth}",
+        depth=depth,
+        spread=item.spread,
+    )
+    node = _node(context, place, item.items, scope)
+    shape = _shape(item, node, to_one=found.to_one)
+    if shape is Shape.SPREAD_ARRAYS and any(sort.join for sort in node.order):
+        raise not_implemented("Related orders are not implemented for to-many spreads.")
+    return Embed(
+        key=item.name,
+        join_alias=f"{parent.table.name}_{item.name}_{depth}",
+        shape=shape,
+        to_one=found.to_one,
+        inner=item.inner,
+        join=_join(found),
+        node=node,
+        spread=_lifted(node) if item.spread else (),
+    )
+
+
+def _far_name(found: AnyRelationship) -> str:
+    return found.function.name if isinstance(found, ComputedRelationship) else found.foreign.name
+
+
+def _join(found: AnyRelationship) -> KeyJoin | FunctionJoin:
+    if isinstance(found, ComputedRelationship):
+        return FunctionJoin(function=found.function, row_type=found.table)
+    if found.junction is None:
+        return KeyJoin(columns=found.columns)
+    junction = found.junction
+    return KeyJoin(
+        columns=tuple((near, far) for far, near in junction.target_columns),
+        junction=junction.table,
+        junction_to_parent=junction.source_columns,
+    )
+
+
+def _shape(item: SelectEmbed, node: ReadNode, *, to_one: bool) -> Shape:
+    if item.spread:
+        return Shape.SPREAD if to_one else Shape.SPREAD_ARRAYS
+    if not node.outputs and all(embed.shape is Shape.HIDDEN for embed in node.embeds):
+        return Shape.HIDDEN
+    return Shape.OBJECT if to_one else Shape.ARRAY
+
+
+def _lifted(node: ReadNode) -> tuple[str, ...]:
+    names = [output.alias or output.ref.name for output in node.outputs]
+    for embed in node.embeds:
+        if embed.shape in {Shape.SPREAD, Shape.SPREAD_ARRAYS}:
+            names += embed.spread
+        elif embed.shape is not Shape.HIDDEN:
+            names.append(embed.key)
+    return tuple(names)
+
+
+def needed_columns(node: ReadNode, primary_key: Sequence[str] = ()) -> tuple[str, ...]:
+    """Return the columns that a mutation or call must return so that ``node`` can be read.
+
+    ``("*",)`` when all are selected, or when an embed is computed from the whole row.
+    """
+    names = [output.ref.name for output in node.outputs]
+    for embed in node.embeds:
+        if isinstance(embed.join, FunctionJoin):
+            return ("*",)
+        pairs = embed.join.junction_to_parent if embed.join.junction else embed.join.columns
+        names += [near for near, _ in pairs]
+    if "*" in names:
+        return ("*",)
+    names += primary_key
+    return tuple(dict.fromkeys(names))
+
+
+def without_rows(node: ReadNode) -> ReadNode:
+    """Return the node with its range removed: what a count needs."""
+    return replace(node, limit=None, offset=0)
+
+
+def effective_range(node: ReadNode) -> RowRange:
+    """Return the rows that the statement asks for, max-rows included."""
+    return RowRange(node.limit, node.offset)

@@ -1,0 +1,250 @@
+"""Stage 6: a result becomes status, headers and body. Sees no database."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import quote
+
+import orjson
+
+from gavan.core.rest.errors import (
+    JSON_TYPE,
+    Header,
+    RestError,
+    bad_headers_guc,
+    bad_status_guc,
+    offset_out_of_bounds,
+)
+from gavan.core.rest.parse.prefer import Preferences
+from gavan.core.rest.plan.model import CallPlan, InfoPlan, MutatePlan, ReadPlan
+from gavan.core.rest.request import Action, ApiRequest
+from gavan.core.rest.result import Result
+from gavan.core.rest.schema_cache import Returns
+
+VARY: Header = (b"vary", b"Accept, Prefer, Range")
+REPRESENTATION = "representation"
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What goes onto the wire."""
+
+    status: int
+    headers: tuple[Header, ...]
+    body: bytes = b""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """What responses need to know beside plan and result."""
+
+    many_schemas: bool
+    tx_override: bool
+
+
+def respond_read(request: ApiRequest, plan: ReadPlan, result: Result, context: Context) -> Response:
+    """GET and HEAD on a relation."""
+    status, content_range = _page(plan.node.offset, result)
+    query = request.params.canonical
+    location = f"/{quote(request.target, safe='')}" + (f"?{query}" if query else "")
+    headers = [
+        (b"content-range", content_range),
+        (b"content-location", location.encode()),
+        *_content(request, plan.format.content_type, context),
+        *_applied(_echo(request, context)),
+    ]
+    return _finish(status, headers, result, None if plan.head else result.body)
+
+
+def respond_call(request: ApiRequest, plan: CallPlan, result: Result, context: Context) -> Response:
+    """A function call."""
+    status, content_range = _page(plan.node.offset, result)
+    echo = _echo(request, context)
+    echo["max-affected"] = _max_affected(request.prefer)
+    headers = [(b"content-range", content_range), *_applied(echo)]
+    if plan.returns is Returns.VOID:
+        return _finish(204, headers, result, None)
+    headers += _content(request, plan.format.content_type, context)
+    return _finish(status, headers, result, None if plan.head else result.body)
+
+
+def respond_mutation(
+    request: ApiRequest, plan: MutatePlan, result: Result, context: Context
+) -> Response:
+    """POST, PUT, PATCH and DELETE on a relation."""
+    headers = []
+    if request.action is not Action.UPSERT:
+        headers.append((b"content-range", _affected_range(request, result)))
+    if location := _location(request, plan, result):
+        headers.append((b"location", location))
+    headers += _applied(_mutation_echo(request, plan, context))
+    if plan.represents:
+        headers += _content(request, plan.format.content_type, context)
+    body: bytes | None = result.body if plan.represents else None
+    if body is None and request.action is Action.INSERT:
+        body = b""
+    return _finish(_mutation_status(request, plan, result), headers, result, body)
+
+
+def respond_explained(
+    request: ApiRequest, content_type: str, result: Result, context: Context
+) -> Response:
+    """The plan of any statement."""
+    return _finish(200, _content(request, content_type, context), result, result.body)
+
+
+def respond_info(plan: InfoPlan) -> Response:
+    """OPTIONS."""
+    headers = (
+        (b"allow", plan.allow.encode()),
+        (b"access-control-allow-origin", b"*"),
+        (b"content-length", b"0"),
+    )
+    return Response(200, headers)
+
+
+def respond_document(request: ApiRequest, body: bytes, context: Context) -> Response:
+    """The root document."""
+    content = _content(request, "application/openapi+json; charset=utf-8", context)
+    if request.method == "HEAD":
+        return Response(200, tuple(content))
+    return Response(200, (*content, (b"content-length", b"%d" % len(body))), body)
+
+
+def respond_error(error: RestError) -> Response:
+    """Any failure: JSON whatever was accepted."""
+    body = error.body()
+    headers = (
+        (b"content-type", JSON_TYPE),
+        (b"content-length", b"%d" % len(body)),
+        (b"proxy-status", f"PostgREST; error={error.code}".encode("latin-1", "replace")),
+    )
+    own = {name.lower() for name, _ in error.headers}
+    kept = tuple(header for header in headers if header[0] not in own)
+    return Response(error.status, (*kept, *error.headers), body)
+
+
+def _page(offset: int, result: Result) -> tuple[int, bytes]:
+    """Return status and Content-Range of a page; raise PGRST103 beyond the last row."""
+    total, page = result.total, result.page
+    if total is not None and offset > total:
+        raise offset_out_of_bounds(offset, total)
+    shown = b"*" if total is None else b"%d" % total
+    rows = b"%d-%d" % (offset, offset + page - 1) if page and total != 0 else b"*"
+    partial = total is not None and page < total
+    return 206 if partial else 200, rows + b"/" + shown
+
+
+def _affected_range(request: ApiRequest, result: Result) -> bytes:
+    shown = b"%d" % result.page if request.prefer.count in {"exact", "estimated"} else b"*"
+    if request.action is Action.UPDATE and result.page:
+        return b"0-%d/%s" % (result.page - 1, shown)
+    return b"*/" + shown
+
+
+def _mutation_status(request: ApiRequest, plan: MutatePlan, result: Result) -> int:
+    inserted = result.inserted or 0
+    if request.action is Action.INSERT:
+        return 200 if plan.counts_inserted and inserted <= 0 else 201
+    if not plan.represents:
+        return 204
+    return 201 if request.action is Action.UPSERT and inserted > 0 else 200
+
+
+def _location(request: ApiRequest, plan: MutatePlan, result: Result) -> bytes | None:
+    if not plan.location or result.location is None or result.page != 1:
+        return None
+    values = orjson.loads(result.location)
+    pairs = (
+        f"{quote(name, safe='')}=" + ("is.null" if value is None else f"eq.{quote(value, safe='')}")
+        for name, value in zip(plan.location, values, strict=True)
+    )
+    return f"/{quote(request.target, safe='')}?{'&'.join(pairs)}".encode()
+
+
+def _content(request: ApiRequest, content_type: str, context: Context) -> list[Header]:
+    headers = [(b"content-type", content_type.encode("latin-1", "replace"))]
+    if request.named_schema or context.many_schemas:
+        headers.append((b"content-profile", request.schema.encode("utf-8")))
+    return headers
+
+
+def _echo(request: ApiRequest, context: Context) -> dict[str, str | None]:
+    """Return what is echoed of every request, in the order of the contract."""
+    prefer = request.prefer
+    return {
+        "resolution": None,
+        "missing": None,
+        "return": None,
+        "count": prefer.count,
+        "tx": prefer.tx if context.tx_override else None,
+        "handling": prefer.handling,
+        "timezone": prefer.timezone,
+        "max-affected": None,
+    }
+
+
+def _mutation_echo(
+    request: ApiRequest, plan: MutatePlan, context: Context
+) -> dict[str, str | None]:
+    prefer, echo = request.prefer, _echo(request, context)
+    echo["return"] = prefer.returning
+    if plan.applied_resolution:
+        echo["resolution"] = prefer.resolution
+    if request.action in {Action.INSERT, Action.UPDATE}:
+        echo["missing"] = prefer.missing
+    if request.action in {Action.UPDATE, Action.DELETE}:
+        echo["max-affected"] = _max_affected(prefer)
+    return echo
+
+
+def _max_affected(prefer: Preferences) -> str | None:
+    if prefer.strict and prefer.max_affected is not None:
+        return str(prefer.max_affected)
+    return None
+
+
+def _applied(echo: Mapping[str, str | None]) -> list[Header]:
+    tokens = ", ".join(f"{name}={value}" for name, value in echo.items() if value is not None)
+    return [(b"preference-applied", tokens.encode("latin-1", "replace"))] if tokens else []
+
+
+def _finish(status: int, headers: list[Header], result: Result, body: bytes | None) -> Response:
+    """Return the response with what the database wanted otherwise; no body means no length."""
+    if body is not None:
+        headers.append((b"content-length", b"%d" % len(body)))
+    headers.append(VARY)
+    if result.status is not None:
+        status = _status_guc(result.status)
+    if result.headers is not None:
+        own = _headers_guc(result.headers)
+        names = {name for name, _ in own}
+        headers = [header for header in headers if header[0] not in names] + own
+    return Response(status, tuple(headers), body or b"")
+
+
+def _status_guc(value: bytes) -> int:
+    digits = value.split(b" ")[0]
+    if not digits.isdigit() or not 100 <= int(digits) <= 999:
+        raise bad_status_guc()
+    return int(digits)
+
+
+def _headers_guc(value: bytes) -> list[Header]:
+    try:
+        items = orjson.loads(value)
+    except orjson.JSONDecodeError as error:
+        raise bad_headers_guc() from error
+    if not isinstance(items, list):
+        raise bad_headers_guc()
+    headers = []
+    for item in items:
+        if not isinstance(item, dict) or len(item) != 1:
+            raise bad_headers_guc()
+        ((name, text),) = item.items()
+        # A line break would let the database's text end the header block.
+        if not isinstance(text, str) or not text.isprintable() or not name.isprintable():
+            raise bad_headers_guc()
+        headers.append((name.lower().encode("latin-1", "replace"), text.encode("utf-8")))
+    return headers

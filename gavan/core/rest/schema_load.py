@@ -1,0 +1,166 @@
+"""Ask the catalogue and build the snapshot; the only place that knows its rows.
+
+The connection is the listener's (``schema_watch.py``); no request ever waits for this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import orjson
+from psycopg import AsyncConnection, AsyncRawCursor
+
+from gavan.core.rest.config import HOISTED_SETTINGS, RestConfig, overlay
+from gavan.core.rest.plan.build import Snapshot
+from gavan.core.rest.relationships import ForeignKey, build_relationships
+from gavan.core.rest.schema_cache import (
+    Column,
+    ComputedRelationship,
+    Name,
+    Parameter,
+    Returns,
+    Routine,
+    SchemaCache,
+    Table,
+)
+from gavan.core.rest.view_keys import shown_columns, view_columns, view_primary_keys
+
+# Voids the search path so that every type and default comes with its schema; one transaction, so
+# that the parts fit together.
+BEGIN = "begin isolation level repeatable read, read only"
+SEARCH_PATH = "set local search_path = ''"
+
+
+async def load_snapshot(connection: AsyncConnection[Any], base: RestConfig) -> Snapshot:
+    """Return configuration and schema cache as the database has them now.
+
+    Raises psycopg.Error; the connection is in autocommit mode and left without a transaction.
+    """
+    await connection.execute(BEGIN)
+    try:
+        await connection.execute(SEARCH_PATH)
+        settings = await _ask(connection, "settings")
+        config = _config(base, settings)
+        exposed = list(config.schemas)
+        seen = [*exposed, *config.extra_search_path]
+        tables = _tables(await _ask(connection, "tables", exposed))
+        keys = [_key(row) for row in await _ask(connection, "keys")]
+        routines = await _ask(connection, "routines", exposed, list(HOISTED_SETTINGS))
+        computed = [_computed(row) for row in await _ask(connection, "computed")]
+        keyed = await _ask(connection, "keyed")
+        views = view_columns(await _ask(connection, "views", seen))
+    finally:
+        await connection.execute("rollback")
+    shown = shown_columns(views, keyed)
+    for name, primary_key in view_primary_keys(shown, keyed).items():
+        if name in tables:
+            tables[name] = replace(tables[name], primary_key=primary_key)
+    cache = SchemaCache(
+        tables=tables,
+        relationships=build_relationships(tables, keys, computed, shown, config.schemas),
+        routines=_routines(routines),
+        comments=settings["comments"],
+    )
+    return Snapshot(config, cache)
+
+
+async def _ask(connection: AsyncConnection[Any], name: str, *values: Sequence[str]) -> Any:
+    async with AsyncRawCursor(connection) as cursor:
+        await cursor.execute(_query(name), values)
+        row = await cursor.fetchone()
+    return orjson.loads(row[0]) if row else []
+
+
+@cache
+def _query(name: str) -> bytes:
+    return files("gavan.core.rest.sql").joinpath(f"catalogue/{name}.sql").read_bytes()
+
+
+def _config(base: RestConfig, settings: Mapping[str, Any]) -> RestConfig:
+    by_role: dict[str, list[tuple[str, str]]] = {}
+    for role, name, value in settings["roles"]:
+        by_role.setdefault(role, []).append((name, value))
+    config = overlay(base, settings["own"])
+    return replace(config, role_settings={role: tuple(found) for role, found in by_role.items()})
+
+
+def _tables(rows: Sequence[Mapping[str, Any]]) -> dict[Name, Table]:
+    return {table.name: table for table in map(_table, rows)}
+
+
+def _table(row: Mapping[str, Any]) -> Table:
+    columns = [_column(item) for item in row["columns"]]
+    return Table(
+        name=Name(row["schema"], row["name"]),
+        columns={column.name: column for column in columns},
+        primary_key=tuple(row["primary_key"]),
+        is_view=row["is_view"],
+        insertable=row["insertable"],
+        updatable=row["updatable"],
+        deletable=row["deletable"],
+        comment=row["comment"],
+    )
+
+
+def _column(row: Mapping[str, Any]) -> Column:
+    return Column(
+        name=row["name"],
+        type=row["type"],
+        base_type=row["base_type"],
+        nullable=row["nullable"],
+        default=row["default"],
+        max_length=row["max_length"],
+        enum=tuple(row["enum"] or ()),
+        comment=row["comment"],
+    )
+
+
+def _key(row: Mapping[str, Any]) -> ForeignKey:
+    return ForeignKey(
+        constraint=row["constraint"],
+        table=Name(row["schema"], row["table"]),
+        foreign=Name(row["foreign_schema"], row["foreign_table"]),
+        columns=tuple((near, far) for near, far in row["columns"]),
+        one_to_one=row["one_to_one"],
+    )
+
+
+def _computed(row: Mapping[str, Any]) -> ComputedRelationship:
+    return ComputedRelationship(
+        table=Name(row["schema"], row["table"]),
+        foreign=Name(row["foreign_schema"], row["foreign_table"]),
+        function=Name(row["function_schema"], row["function"]),
+        to_one=row["to_one"],
+    )
+
+
+def _routines(rows: Sequence[Mapping[str, Any]]) -> dict[Name, tuple[Routine, ...]]:
+    found: dict[Name, list[Routine]] = {}
+    for row in rows:
+        routine = _routine(row)
+        found.setdefault(routine.name, []).append(routine)
+    return {
+        name: tuple(sorted(items, key=lambda item: len(item.parameters)))
+        for name, items in found.items()
+    }
+
+
+def _routine(row: Mapping[str, Any]) -> Routine:
+    settings = tuple((name, value) for name, value in row["settings"])
+    isolation = dict(settings).get("default_transaction_isolation")
+    return Routine(
+        name=Name(row["schema"], row["name"]),
+        parameters=tuple(Parameter(**item) for item in row["parameters"]),
+        returns=Returns(row["returns"]),
+        returns_set=row["returns_set"],
+        return_type=row["return_type"],
+        relation=Name(row["relation_schema"], row["relation"]) if row["relation"] else None,
+        volatility=row["volatility"],
+        isolation=isolation,
+        settings=tuple(pair for pair in settings if pair[0] != "default_transaction_isolation"),
+        comment=row["comment"],
+    )

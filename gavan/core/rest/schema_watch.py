@@ -1,0 +1,113 @@
+"""Keep the snapshot fresh: load at start, again on ``NOTIFY pgrst``, again after a lost connection.
+
+Requests never wait for this; while a reload fails the old snapshot serves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+import psycopg
+
+from gavan.core.rest.config import RestConfig
+from gavan.core.rest.plan.build import Snapshot
+from gavan.core.rest.schema_load import load_snapshot
+from gavan.kit.secret import Secret
+
+CHANNEL = "pgrst"
+RELOADING = frozenset({"", "reload schema", "reload config"})
+DEBOUNCE_S = 0.1
+BACKOFF_FIRST_S = 1.0
+BACKOFF_LAST_S = 32.0
+CONNECT_TIMEOUT_S = 5
+
+logger = logging.getLogger(__name__)
+
+
+class SchemaWatch:
+    """Owns the listening connection; ``snapshot`` is None until the first load succeeds."""
+
+    def __init__(self, url: Secret, base: RestConfig) -> None:
+        self._url = url
+        self._base = base
+        self._task: asyncio.Task[None] | None = None
+        self._loaded = asyncio.Event()
+        self.snapshot: Snapshot | None = None
+        self.retry_after_s = 1
+
+    async def start(self, timeout_s: float = 10.0) -> None:
+        """Begin; returns when the first snapshot is there or ``timeout_s`` have passed."""
+        self._task = asyncio.create_task(self._run())
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._loaded.wait()
+        except TimeoutError:
+            logger.warning("serving without a schema cache", extra={"event": "schema.missing"})
+
+    async def stop(self) -> None:
+        """Close the connection."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            self._task = None
+
+    async def _run(self) -> None:
+        pause = BACKOFF_FIRST_S
+        while True:
+            try:
+                connection = await psycopg.AsyncConnection.connect(
+                    self._url.reveal(),
+                    autocommit=True,
+                    application_name="gavan rest listener",
+                    connect_timeout=CONNECT_TIMEOUT_S,
+                )
+                async with connection:
+                    # LISTEN before loading: a change in between is notified, not missed.
+                    await connection.execute(f"listen {CHANNEL}")
+                    await self._load(connection)
+                    pause = BACKOFF_FIRST_S
+                    await self._follow(connection)
+            except psycopg.Error as error:
+                logger.warning(
+                    "the schema listener lost Postgres: %s", error, extra={"event": "schema.lost"}
+                )
+            self.retry_after_s = round(pause)
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, BACKOFF_LAST_S)
+
+    async def _follow(self, connection: psycopg.AsyncConnection[Any]) -> None:
+        async for notice in connection.notifies():
+            if notice.payload not in RELOADING:
+                continue
+            # A migration sends many: the pause gathers them into one load, and whatever arrives
+            # during that load is still waiting on the connection afterwards.
+            await asyncio.sleep(DEBOUNCE_S)
+            await self._drain(connection)
+            await self._reload(connection)
+
+    async def _drain(self, connection: psycopg.AsyncConnection[Any]) -> None:
+        async for _ in connection.notifies(timeout=0):
+            pass
+
+    async def _reload(self, connection: psycopg.AsyncConnection[Any]) -> None:
+        try:
+            await self._load(connection)
+        except psycopg.OperationalError:
+            raise
+        except psycopg.Error as error:
+            logger.warning(
+                "the schema cache stays as it was: %s", error, extra={"event": "schema.stale"}
+            )
+
+    async def _load(self, connection: psycopg.AsyncConnection[Any]) -> None:
+        self.snapshot = await load_snapshot(connection, self._base)
+        self._loaded.set()
+        cache = self.snapshot.cache
+        logger.info(
+            "schema cache: %d relations, %d functions",
+            len(cache.tables),
+            len(cache.routines),
+            extra={"event": "schema.loaded"},
+        )
