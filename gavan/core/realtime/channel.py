@@ -1,0 +1,308 @@
+"""One joined topic of one socket: the state machine between a client and a room.
+
+A channel is a task with an inbox, so that a join that waits for the database holds up neither
+heartbeats nor other channels. Everything it owns is given back by ``end``, which never waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gavan.core.realtime.codec import (
+    Frame,
+    Message,
+    Ref,
+    UserBroadcast,
+    UserBroadcastPush,
+    Version,
+    encode,
+)
+from gavan.core.realtime.hub import Hub
+from gavan.core.realtime.join import JoinWish, read_join
+from gavan.core.realtime.limits import Window
+from gavan.core.realtime.link import Link
+from gavan.core.realtime.rooms import TOPIC_PREFIX, Room, RoomKey
+from gavan.core.realtime.tokens import OPAQUE_PREFIX, Access, TokenRefused
+
+log = logging.getLogger(__name__)
+
+CLOSE_REJOIN = 1001
+
+
+class JoinRefused(Exception):
+    """A join that fails; ``str()`` is the reason the client reads."""
+
+    def __init__(self, reason: str, *, close_code: int | None = None) -> None:
+        super().__init__(reason)
+        self.close_code = close_code
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A client's message with the size of its frame in bytes."""
+
+    message: Message | UserBroadcastPush
+    size_bytes: int
+
+
+class Channel:
+    """Joined (or joining) topic of one socket. Hashable by identity: rooms keep it as a member."""
+
+    def __init__(
+        self, hub: Hub, link: Link, topic: str, join_ref: Ref, on_end: Callable[[Channel], None]
+    ) -> None:
+        self._hub = hub
+        self._link = link
+        self._on_end = on_end
+        self.topic = topic
+        self.join_ref = join_ref
+        self._inbox: asyncio.Queue[Received] = asyncio.Queue(hub.limits.inbox_messages)
+        self._task: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._ended = False
+        self._wish = JoinWish()
+        self._access: Access | None = None
+        self._room: Room | None = None
+        self._presence_key = ""
+        self._presence_calls = Window(hub.limits.presence_calls, hub.limits.presence_calls_window_s)
+
+    # What a room asks of its members.
+
+    @property
+    def version(self) -> Version:
+        return self._link.version
+
+    @property
+    def hears_broadcast(self) -> bool:
+        return True
+
+    @property
+    def hears_presence(self) -> bool:
+        return True
+
+    def send(self, frame: Frame) -> None:
+        self._link.send(frame)
+
+    # What the socket asks.
+
+    def start(self, join: Message) -> None:
+        """Begin to join; the outcome is a reply to the client."""
+        self._task = asyncio.create_task(self._run(join))
+
+    def offer(self, received: Received) -> None:
+        """Take a message of the client; a client that floods the channel loses it."""
+        try:
+            self._inbox.put_nowait(received)
+        except asyncio.QueueFull:
+            self._fail("Too many messages per second")
+
+    def close(self) -> None:
+        """Give everything back and tell the client."""
+        if not self._ended:
+            self.end()
+            self._push("phx_close", {}, ref=self.join_ref, join_ref=self.join_ref)
+
+    def end(self) -> None:
+        """Give everything back without a word."""
+        if self._ended:
+            return
+        self._ended = True
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._room is not None:
+            self._hub.rooms.leave(self._room, self)
+        self._on_end(self)
+        if self._task is not None and self._task is not asyncio.current_task():
+            self._task.cancel()
+
+    # The task.
+
+    async def _run(self, join: Message) -> None:
+        try:
+            try:
+                await self._join(join)
+            except JoinRefused as refusal:
+                await self._refuse(join.ref, refusal)
+            while not self._ended:
+                self._handle(await self._inbox.get())
+        except Exception:
+            log.exception("channel_crashed", extra={"topic": self.topic})
+            self.end()
+            payload = {"reason": "channel_crash"}
+            self._push("phx_error", payload, ref=self.join_ref, join_ref=self.join_ref)
+
+    async def _refuse(self, ref: Ref, refusal: JoinRefused) -> None:
+        await asyncio.sleep(self._hub.limits.join_error_pause_s)
+        self.end()
+        self._reply(ref, "error", {"reason": str(refusal)})
+        if refusal.close_code is not None:
+            self._link.close(refusal.close_code)
+
+    async def _join(self, join: Message) -> None:
+        self._wish = wish = read_join(join.payload)
+        if wish.malformed:
+            log.warning("invalid_join_payload", extra={"parts": wish.malformed})
+        sub_topic = self.topic.removeprefix(TOPIC_PREFIX)
+        self._check_may_join(sub_topic)
+        self._access = self._check_token(wish.token)
+        if wish.private:
+            raise JoinRefused(
+                "Unauthorized: You do not have permissions to read from this Channel topic: "
+                + sub_topic
+            )
+        self._presence_key = wish.presence_key or str(uuid.uuid4())
+        self._room = self._hub.rooms.enter(RoomKey(wish.private, sub_topic), self)
+        self._watch_token()
+        echo = [change.echo() for change in wish.changes]
+        self._reply(join.ref, "ok", {"postgres_changes": echo})
+        if wish.presence_enabled:
+            # Before any diff: supabase-py does not keep diffs back until the first state.
+            self._push("presence_state", self._room.presence.payload(), join_ref=self.join_ref)
+
+    def _check_may_join(self, sub_topic: str) -> None:
+        if self._hub.stopping:
+            raise JoinRefused("RealtimeRestarting: Realtime is restarting, please standby")
+        if not sub_topic:
+            raise JoinRefused("TopicNameRequired: You must provide a topic name")
+        self._hub.joins.add()
+        if self._hub.joins.exceeded:
+            raise JoinRefused(
+                "ClientJoinRateLimitReached: Too many joins per second", close_code=CLOSE_REJOIN
+            )
+
+    def _check_token(self, token: str | None) -> Access:
+        if token is None or token.startswith(OPAQUE_PREFIX):
+            token = self._link.key
+        try:
+            return self._hub.tokens.check(token)
+        except TokenRefused as refusal:
+            raise JoinRefused(str(refusal)) from refusal
+
+    # Events after the join. None of them waits.
+
+    def _handle(self, received: Received) -> None:
+        self._hub.messages.add()
+        if self._hub.messages.exceeded:
+            self._fail("Too many messages per second")
+            return
+        message = received.message
+        if isinstance(message, UserBroadcastPush):
+            self._broadcast(message.ref, message.broadcast, received.size_bytes)
+            return
+        match message.event:
+            case "broadcast":
+                self._broadcast(message.ref, message.payload, received.size_bytes)
+            case "presence":
+                self._presence(message, received.size_bytes)
+            case "access_token":
+                self._new_token(message.payload)
+            case "phx_leave":
+                self.end()
+                self._reply(message.ref, "ok", {})
+                self._push("phx_close", {}, ref=self.join_ref, join_ref=self.join_ref)
+            case _:
+                log.info("unknown_event", extra={"event_name": message.event})
+
+    def _broadcast(self, ref: Ref, content: object, size_bytes: int) -> None:
+        if self._room is None:
+            return
+        if size_bytes > self._hub.limits.broadcast_bytes:
+            error = "payload_size_exceeded"
+            if self._wish.ack:
+                self._reply(ref, "error", {"reason": error, "error": error})
+            return
+        omit = None if self._wish.hears_self else self
+        if isinstance(content, UserBroadcast):
+            count = self._room.user_broadcast(content, omit=omit)
+        else:
+            count = self._room.broadcast(content, omit=omit)
+        self._hub.messages.add(count)
+        if self._wish.ack:
+            self._reply(ref, "ok", {})
+
+    def _presence(self, message: Message, size_bytes: int) -> None:
+        self._hub.presence_messages.add()
+        if self._hub.presence_messages.exceeded:
+            self._fail("Too many presence messages per second")
+            return
+        if not self._presence_calls.allow():
+            self._fail("Client presence rate limit exceeded")
+            return
+        if size_bytes > self._hub.limits.broadcast_bytes:
+            self._fail("Track message size exceeded")
+            return
+        status, response = self._change_presence(message.payload)
+        self._reply(message.ref, status, response)
+
+    def _change_presence(self, payload: object) -> tuple[str, dict[str, object]]:
+        if self._room is None or not isinstance(payload, dict):
+            return "error", {}
+        presence = self._room.presence
+        match str(payload.get("event")).lower():
+            case "track":
+                wanted = payload.get("payload", {})
+                if not isinstance(wanted, dict):
+                    return "error", {"reason": "Presence track payload must be a map"}
+                diff = presence.track(self, self._presence_key, wanted)
+            case "untrack":
+                diff = presence.untrack(self)
+            case _:
+                return "error", {}
+        if diff is not None:
+            self._hub.presence_messages.add(self._room.send_diff(diff))
+        return "ok", {}
+
+    # Tokens.
+
+    def _new_token(self, payload: object) -> None:
+        token = payload.get("access_token") if isinstance(payload, dict) else None
+        if not isinstance(token, str) or token.startswith(OPAQUE_PREFIX):
+            return
+        if self._access is not None and token == self._access.token:
+            return
+        try:
+            self._access = self._hub.tokens.check(token)
+        except TokenRefused as refusal:
+            self._fail(refusal.text)
+            return
+        self._watch_token()
+
+    def _watch_token(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._access is None:
+            return
+        refusal = self._hub.tokens.expired(self._access)
+        if refusal is not None:
+            self._fail(refusal.text)
+            return
+        left = self._hub.tokens.seconds_left(self._access)
+        delay = max(min(self._hub.limits.token_check_s, left), 0.01)
+        self._timer = asyncio.get_running_loop().call_later(delay, self._watch_token)
+
+    # Words to the client.
+
+    def _fail(self, text: str) -> None:
+        self._system("error", text)
+        self.close()
+
+    def _system(self, status: str, text: str, extension: str = "system") -> None:
+        payload = {
+            "extension": extension,
+            "status": status,
+            "message": text,
+            "channel": self.topic.removeprefix(TOPIC_PREFIX),
+        }
+        self._push("system", payload, join_ref=self.join_ref)
+
+    def _reply(self, ref: Ref, status: str, response: dict[str, object]) -> None:
+        payload = {"status": status, "response": response}
+        self._push("phx_reply", payload, ref=ref, join_ref=self.join_ref)
+
+    def _push(self, event: str, payload: object, *, ref: Ref = None, join_ref: Ref = None) -> None:
+        message = Message(join_ref, ref, self.topic, event, payload)
+        self._link.send(encode(self._link.version, message))

@@ -1,0 +1,73 @@
+"""The realtime service behind a real server on a free port."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+import uvicorn
+
+from gavan.core.realtime.app import Service, build
+from gavan.core.settings import Settings, read_settings
+from tests.integration.core.realtime.wire import ANON, SECRET, SERVICE, Server
+
+NO_DATABASE = "postgresql://nobody@127.0.0.1:1/none"
+
+
+@pytest.fixture
+def settings() -> Settings:
+    """Settings with keys and no database."""
+    return read_settings(
+        {
+            "GAVAN_DB_AUTHENTICATOR_URL": NO_DATABASE,
+            "GAVAN_DB_AUTH_ADMIN_URL": NO_DATABASE,
+            "GAVAN_DB_ADMIN_URL": NO_DATABASE,
+            "JWT_SECRET": SECRET.reveal(),
+            "ANON_KEY": ANON,
+            "SERVICE_ROLE_KEY": SERVICE,
+            "SUPABASE_PUBLISHABLE_KEY": "sb_publishable_test",
+            "SUPABASE_SECRET_KEY": "sb_secret_test",
+        }
+    )
+
+
+@asynccontextmanager
+async def serving(service: Service) -> AsyncIterator[Server]:
+    """Serve on a free port until the block ends."""
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    config = uvicorn.Config(
+        service,
+        ws="websockets-sansio",
+        lifespan="off",
+        log_level="error",
+        ws_per_message_deflate=False,
+        ws_max_size=5_000_000,
+        timeout_graceful_shutdown=2,
+    )
+    web = uvicorn.Server(config)
+    await service.start()
+    task = asyncio.create_task(web.serve(sockets=[listener]))
+    server = Server(listener.getsockname()[1])
+    try:
+        async with asyncio.timeout(5):
+            while not web.started:  # noqa: ASYNC110 - uvicorn offers no event for it
+                await asyncio.sleep(0.005)
+        yield server
+    finally:
+        for client in server.clients:
+            await client.close()
+        await service.stop()
+        web.should_exit = True
+        await task
+        listener.close()
+
+
+@pytest.fixture
+async def server(settings: Settings) -> AsyncIterator[Server]:
+    """A service without a database: sockets, broadcast, presence."""
+    async with serving(build(settings)) as running:
+        yield running
