@@ -7,9 +7,7 @@ import os
 import secrets
 import shutil
 import socket
-import subprocess
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,8 +20,8 @@ from psycopg import sql
 from gavan.core.settings import Settings
 from gavan.database.bootstrap import bootstrap
 from gavan.database.embedded import ADMIN, Server, ServerSpec, passwords_by_role, prepare_server
-from gavan.database.identity import demote
 from gavan.kit.secret import Secret
+from tests.servers import running, wait_until
 
 TEMPLATE = "gavan_template"
 JWT_SECRET = "super-secret-jwt-token-with-at-least-32-characters-long"
@@ -114,23 +112,11 @@ def cluster() -> Iterator[Cluster]:
     root.chmod(0o755)
     keys = random_passwords()
     server = prepare_server(_spec(root), keys, create_user=True)
-    log = root / "postgres.log"
-    with log.open("w") as stream:
-        process = subprocess.Popen(
-            server.argv,
-            env=dict(server.env),
-            stdout=stream,
-            stderr=stream,
-            **(demote(server.user) if server.user else {}),  # type: ignore[call-overload]
-        )
     try:
-        wait_until(lambda: server.is_ready() or process.poll() is not None)
-        assert process.poll() is None, log.read_text()
-        bootstrap(server.url(ADMIN, database=TEMPLATE), passwords_by_role(keys))
-        yield Cluster(server)
+        with running(server, root / "postgres.log"):
+            bootstrap(server.url(ADMIN, database=TEMPLATE), passwords_by_role(keys))
+            yield Cluster(server)
     finally:
-        process.send_signal(2)
-        process.wait(30)
         shutil.rmtree(root)
 
 
@@ -183,14 +169,6 @@ def _drop_slots(admin: psycopg.Connection[Any], name: str) -> bool:
     except psycopg.errors.ObjectInUse:
         return False
     return True
-
-
-def wait_until(condition: Any, timeout_s: float = 30.0) -> None:
-    """Poll ``condition`` until it is true; fail the test after ``timeout_s``."""
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, f"not true within {timeout_s} s: {condition}"
-        time.sleep(0.02)
 
 
 def free_port() -> int:

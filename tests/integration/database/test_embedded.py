@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,10 +16,11 @@ import pytest
 
 from gavan.database import distribution, identity
 from gavan.database.embedded import ADMIN, MARKER, Server, ServerSpec, prepare_server
-from gavan.database.identity import can_enter, choose_account, demote
+from gavan.database.identity import can_enter, choose_account
 from gavan.kit.errors import GavanError
 from gavan.kit.secret import Secret
-from tests.conftest import RolePasswords, free_port, random_passwords, wait_until
+from tests import servers
+from tests.conftest import RolePasswords, free_port, random_passwords
 
 FAST = {"fsync": "off", "full_page_writes": "off"}
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files to other users")
@@ -51,21 +51,8 @@ def prepare(wanted: ServerSpec, keys: RolePasswords) -> Server:
     return prepare_server(wanted, keys, create_user=True)
 
 
-@contextmanager
-def running(server: Server) -> Iterator[None]:
-    process = subprocess.Popen(
-        server.argv,
-        env=dict(server.env),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        **(demote(server.user) if server.user else {}),  # type: ignore[call-overload]
-    )
-    try:
-        wait_until(lambda: server.is_ready() or process.poll() is not None)
-        yield
-    finally:
-        process.send_signal(signal.SIGINT)
-        process.wait(30)
+def running(server: Server) -> AbstractContextManager[None]:
+    return servers.running(server, server.data_dir.parent / f"{server.port}.log")
 
 
 def ask(url: Secret, query: str) -> object:

@@ -20,7 +20,8 @@ from gavan.database.migration.plan import State, difference
 from gavan.database.migration.seed import seed
 from gavan.kit.errors import GavanError
 from gavan.kit.secret import Secret
-from tests.conftest import Database, wait_until
+from tests.conftest import Database
+from tests.servers import wait_until
 
 
 class Migrations:

@@ -1,0 +1,41 @@
+"""Starting a prepared Postgres in a test and stopping it again."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from gavan.database.embedded import Server
+from gavan.database.identity import demote
+
+
+@contextmanager
+def running(server: Server, log: Path) -> Iterator[None]:
+    """Run ``server`` until the block ends; its output goes to ``log``."""
+    with log.open("w", encoding="utf-8") as stream:
+        process = subprocess.Popen(
+            server.argv,
+            env=dict(server.env),
+            stdout=stream,
+            stderr=stream,
+            **(demote(server.user) if server.user else {}),  # type: ignore[call-overload]
+        )
+    try:
+        wait_until(lambda: server.is_ready() or process.poll() is not None)
+        assert process.poll() is None, log.read_text(encoding="utf-8")
+        yield
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(30)
+
+
+def wait_until(condition: Callable[[], bool], timeout_s: float = 30.0) -> None:
+    """Poll ``condition`` until it is true; fail the test after ``timeout_s``."""
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, f"not true within {timeout_s} s: {condition}"
+        time.sleep(0.02)
