@@ -162,7 +162,7 @@ def _token() -> str:
 def _environ(server: Server, port: int) -> dict[str, str]:
     return {
         "PATH": "/usr/bin:/bin",
-        "GAVAN_DB_AUTHENTICATOR_URL": server.url("authenticator").reveal(),
+        "GAVAN_DB_AUTHENTICATOR_URL": server.url("authenticator", socket=True).reveal(),
         "GAVAN_DB_AUTH_ADMIN_URL": server.url("supabase_auth_admin").reveal(),
         "GAVAN_DB_ADMIN_URL": server.url("supabase_admin").reveal(),
         "JWT_SECRET": JWT_SECRET.reveal(),
@@ -178,7 +178,7 @@ def _environ(server: Server, port: int) -> dict[str, str]:
 
 def _postgrest_environ(server: Server, port: int) -> dict[str, str]:
     return {
-        "PGRST_DB_URI": server.url("authenticator").reveal(),
+        "PGRST_DB_URI": server.url("authenticator", socket=True).reveal(),
         "PGRST_DB_SCHEMAS": "public",
         "PGRST_DB_EXTRA_SEARCH_PATH": "public,extensions",
         "PGRST_DB_ANON_ROLE": "anon",
@@ -246,7 +246,7 @@ def _pgbench(
         *("-n", "-M", "prepared", "-c", str(CONNECTIONS), "-j", "1", "-T", str(seconds)),
         *("-f", str(file)),
         *(part for name, value in defines.items() for part in ("-D", f"{name}={value}")),
-        server.url("authenticator").reveal(),
+        server.url("authenticator", socket=True).reveal(),
     ]
     done = subprocess.run(command, capture_output=True, text=True)
     found = re.search(r"tps = ([\d.]+)", done.stdout)

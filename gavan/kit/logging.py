@@ -48,8 +48,8 @@ def _masked(match: re.Match[str]) -> str:
 
 def timestamp(seconds: float) -> str:
     """Return RFC 3339 UTC with milliseconds."""
-    moment = datetime.fromtimestamp(seconds, UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
+    moment = datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+    return moment.removesuffix("+00:00") + "Z"
 
 
 def render_json(fields: Mapping[str, Any]) -> str:
