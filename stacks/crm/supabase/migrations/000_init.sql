@@ -54,7 +54,7 @@ create table public.task (
   estimate int check (estimate between 0 and 100),
   status text,
   assignee uuid,
-  labels text[] not null default '{}' check (cardinality(labels) <= 20),
+  labels text[] not null default '{}' check (cardinality(labels) <= 20 and array_position(labels, null) is null),
   due_date date,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
