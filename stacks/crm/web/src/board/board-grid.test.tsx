@@ -57,6 +57,7 @@ it('carries a card to another column by keyboard and says where it is', async ()
     columnId: 'column-doing',
     index: 1,
   });
+  expect(cardButton('alpha')).toHaveFocus();
 });
 
 it('puts a card back with Escape', async () => {

@@ -110,7 +110,7 @@ export function BoardPage({ board }: { board: BoardRow }) {
           }}
         >
           <Icon name="people" />
-          {t('members.button')}
+          <span className={styles.wideOnly}>{t('members.button')}</span>
         </Button>
       </Toolbar>
       <ConnectionBanner online={online} live={live.status} failure={failure} onRetry={reload} />

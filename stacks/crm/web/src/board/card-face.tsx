@@ -31,7 +31,7 @@ export const CardFace = memo(function CardFace({ task, isDone, today, assignee }
       )}
       <span className={styles.facts}>
         <PriorityMark priority={task.priority} />
-        {task.type !== 'task' && <span>{t(`type.${task.type}`)}</span>}
+        {task.type !== 'task' && <span className={styles.type}>{t(`type.${task.type}`)}</span>}
         {task.due_date && <Due day={task.due_date} isDone={isDone} today={today} />}
         <span className={styles.gap} />
         {task.estimate !== null && (

@@ -14,6 +14,12 @@ export interface Lift {
   readonly place: Place;
 }
 
+interface Landed {
+  readonly cardId: string;
+  readonly place: Place;
+  readonly on: BoardView;
+}
+
 export interface Lifting {
   readonly lift: Lift | null;
   /**
@@ -34,12 +40,15 @@ export function useLift(view: BoardView, move: (cardId: string, place: Place) =>
   const say = useSay();
   const [held, setHeld] = useState<Lift | null>(null);
   const [said, setSaid] = useState('');
+  const [landed, setLanded] = useState<Landed | null>(null);
 
   // The card may go away under the hand: another person archived it.
   const lift = held && placeOf(view, held.cardId) ? held : null;
+  // Between the drop and the first view that knows of it the card must not jump back, and lose the focus.
+  const shownAt = lift?.by === 'keyboard' ? lift : landed?.on === view ? landed : null;
   const preview = useMemo(
-    () => (lift?.by === 'keyboard' ? moveInView(view, lift.cardId, lift.place) : view),
-    [view, lift],
+    () => (shownAt ? moveInView(view, shownAt.cardId, shownAt.place) : view),
+    [view, shownAt],
   );
 
   const describe = useCallback((cardId: string, place: Place, board: BoardView) => {
@@ -88,6 +97,7 @@ export function useLift(view: BoardView, move: (cardId: string, place: Place) =>
       say(refusal);
     } else {
       setSaid(t('lift.dropped', values));
+      setLanded({ cardId: lift.cardId, place: lift.place, on: view });
       move(lift.cardId, lift.place);
     }
   };

@@ -105,13 +105,14 @@ export const en = {
   'members.title': 'Members of the board',
   'members.unknown': 'Nobody has signed up with this e-mail yet.',
 
-  'metrics.average': 'Average',
+  'metrics.average': 'On average {count} a week.',
   'metrics.burndown': 'Burndown',
-  'metrics.burndownNote': 'Work that remains, day by day, against all work in scope.',
+  'metrics.burndownNote':
+    'Work that remains, against what was open at the start and what came since.',
   'metrics.cards': 'Cards',
   'metrics.cfd': 'Cumulative flow',
   'metrics.cfdNote':
-    'How many cards stood in each column. A band that widens is a queue that grows.',
+    'How many cards stood in each column. A band that widens is a queue that grows. Done is counted from the start of the period.',
   'metrics.cycle': 'Cycle time',
   'metrics.cycleDays': { one: '{count} day', other: '{count} days' },
   'metrics.cycleNote': 'From the first work on a card to done. Each point is one card.',

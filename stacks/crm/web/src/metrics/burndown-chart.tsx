@@ -5,16 +5,13 @@ import { useI18n } from '../i18n/i18n';
 import { ChartFrame } from './chart-frame';
 import { AXIS, GRID, MARGIN, TOOLTIP, Y_WIDTH } from './look';
 import type { Unit } from './metrics-page';
+import { burndownDays } from './series';
 import { useWords } from './use-words';
 
 export function BurndownChart({ rows, unit }: { rows: readonly BurndownRow[]; unit: Unit }) {
   const { t } = useI18n();
   const words = useWords();
-  const data = rows.map((row) => ({
-    day: row.day,
-    scope: unit === 'cards' ? row.scope_cards : row.scope_points,
-    remaining: unit === 'cards' ? row.remaining_cards : row.remaining_points,
-  }));
+  const data = burndownDays(rows, unit);
   const table = {
     head: [t('metrics.day'), t('metrics.remaining'), t('metrics.scope')],
     rows: data.map(({ day, remaining, scope }) => [
@@ -30,7 +27,7 @@ export function BurndownChart({ rows, unit }: { rows: readonly BurndownRow[]; un
         <XAxis dataKey="day" tickFormatter={words.day} minTickGap={40} {...AXIS} />
         <YAxis width={Y_WIDTH} allowDecimals={false} {...AXIS} />
         <Tooltip {...TOOLTIP} labelFormatter={words.day} />
-        <Legend />
+        <Legend iconType="plainline" itemSorter={null} />
         <Line
           dataKey="scope"
           name={t('metrics.scope')}

@@ -1,11 +1,13 @@
 /** Cumulative flow: one band a column, done at the bottom. */
+import type { CSSProperties } from 'react';
 import { Area, AreaChart, CartesianGrid, Legend, Tooltip, XAxis, YAxis } from 'recharts';
 import type { CfdRow } from '../api/metrics';
 import type { ColumnRow } from '../api/rows';
 import { useI18n } from '../i18n/i18n';
+import styles from './cfd-chart.module.css';
 import { ChartFrame } from './chart-frame';
 import { AXIS, flowColour, GRID, MARGIN, TOOLTIP, Y_WIDTH } from './look';
-import { flowDays } from './series';
+import { flowDays, sinceStart } from './series';
 import { useWords } from './use-words';
 
 interface CfdChartProps {
@@ -16,7 +18,7 @@ interface CfdChartProps {
 export function CfdChart({ rows, columns }: CfdChartProps) {
   const { t } = useI18n();
   const words = useWords();
-  const days = flowDays(rows);
+  const days = flowDays(sinceStart(rows));
   const statuses = orderStatuses(rows, columns);
   const table = {
     head: [t('metrics.day'), ...statuses.map(({ name }) => name)],
@@ -32,7 +34,7 @@ export function CfdChart({ rows, columns }: CfdChartProps) {
         <XAxis dataKey="day" tickFormatter={words.day} minTickGap={40} {...AXIS} />
         <YAxis width={Y_WIDTH} allowDecimals={false} {...AXIS} />
         <Tooltip {...TOOLTIP} labelFormatter={words.day} />
-        <Legend />
+        <Legend content={<Bands statuses={statuses} />} />
         {statuses.toReversed().map(({ key, name }, index) => (
           <Area
             key={key}
@@ -41,6 +43,7 @@ export function CfdChart({ rows, columns }: CfdChartProps) {
             stackId="flow"
             type="monotone"
             stroke="var(--surface)"
+            strokeWidth={1}
             fill={flowColour(statuses.length - 1 - index, statuses.length)}
             fillOpacity={1}
             isAnimationActive={false}
@@ -48,6 +51,18 @@ export function CfdChart({ rows, columns }: CfdChartProps) {
         ))}
       </AreaChart>
     </ChartFrame>
+  );
+}
+
+function Bands({ statuses }: { statuses: readonly Status[] }) {
+  return (
+    <ul className={styles.bands}>
+      {statuses.map(({ key, name }, index) => (
+        <li key={key} style={{ '--band': flowColour(index, statuses.length) } as CSSProperties}>
+          {name}
+        </li>
+      ))}
+    </ul>
   );
 }
 

@@ -1,6 +1,7 @@
 /** Cycle time: a point a finished card, with the median and the 85th percentile. */
 import {
   CartesianGrid,
+  Legend,
   ReferenceLine,
   Scatter,
   ScatterChart,
@@ -54,35 +55,38 @@ export function CycleChart({ cycles }: { cycles: readonly CycleRow[] }) {
           minTickGap={40}
           {...AXIS}
         />
-        <YAxis dataKey="days" width={Y_WIDTH} tickFormatter={words.number} {...AXIS} />
+        <YAxis
+          dataKey="days"
+          domain={[0, (most: number) => Math.ceil(most)]}
+          width={Y_WIDTH}
+          tickFormatter={words.number}
+          {...AXIS}
+        />
         <Tooltip
           {...TOOLTIP}
           content={({ payload }) => <PointCard point={payload[0]?.payload as Point | undefined} />}
         />
-        <Scatter data={points} fill="var(--accent)" fillOpacity={0.45} isAnimationActive={false} />
-        {median !== null && (
-          <ReferenceLine
-            y={median}
-            stroke="var(--muted)"
-            strokeDasharray="4 4"
-            label={mark(t('metrics.median'))}
-          />
-        )}
-        {p85 !== null && (
-          <ReferenceLine
-            y={p85}
-            stroke="var(--warning)"
-            strokeDasharray="4 4"
-            label={mark(t('metrics.percentile85'))}
-          />
-        )}
+        <Scatter data={points} isAnimationActive={false} shape={<Dot />} />
+        {median !== null && <ReferenceLine y={median} stroke="var(--text)" strokeDasharray="6 3" />}
+        {p85 !== null && <ReferenceLine y={p85} stroke="var(--danger)" strokeDasharray="2 3" />}
+        <Legend content={Lines} />
       </ScatterChart>
     </ChartFrame>
   );
 }
 
-function mark(value: string) {
-  return { value, position: 'insideTopRight', fill: 'var(--text)' } as const;
+function Dot({ cx, cy }: { cx?: number; cy?: number }) {
+  return <circle cx={cx} cy={cy} r={3} fill="var(--accent)" fillOpacity={0.4} />;
+}
+
+function Lines() {
+  const { t } = useI18n();
+  return (
+    <ul className={styles.lines}>
+      <li className={styles.median}>{t('metrics.median')}</li>
+      <li className={styles.percentile}>{t('metrics.percentile85')}</li>
+    </ul>
+  );
 }
 
 function PointCard({ point }: { point: Point | undefined }) {

@@ -27,7 +27,7 @@ export type Unit = 'cards' | 'points';
 
 export default function MetricsPage({ board }: { board: BoardRow }) {
   const { t } = useI18n();
-  const [range, setRange] = useState<number>(90);
+  const [range, setRange] = useState<number>(30);
   const [unit, setUnit] = useState<Unit>('cards');
   const since = firstDay(new Date(), range);
   const metrics = useQuery({

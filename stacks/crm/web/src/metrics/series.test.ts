@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { firstDay, flowDays, histogram, percentile } from './series';
+import { burndownDays, firstDay, flowDays, histogram, percentile, sinceStart } from './series';
 
 function cycles(days: readonly number[]) {
   return days.map((day, index) => ({
@@ -54,6 +54,40 @@ describe('flowDays', () => {
     ).toEqual([
       { day: '2026-01-01', a: 1 },
       { day: '2026-01-02', a: 2, b: 5 },
+    ]);
+  });
+});
+
+describe('sinceStart', () => {
+  it('counts done from the first day and leaves the rest as it is', () => {
+    const row = (day: string, stage: 'todo' | 'done', count: number) => ({
+      day,
+      stage,
+      status: stage,
+      count,
+    });
+    const rows = [
+      row('2026-01-01', 'done', 900),
+      row('2026-01-01', 'todo', 5),
+      row('2026-01-02', 'done', 904),
+    ];
+    expect(sinceStart(rows).map(({ count }) => count)).toEqual([0, 5, 4]);
+  });
+});
+
+describe('burndownDays', () => {
+  it('leaves out of scope what was done before the period', () => {
+    const row = (day: string, scope_cards: number, remaining_cards: number) => ({
+      day,
+      scope_cards,
+      remaining_cards,
+      scope_points: 0,
+      remaining_points: 0,
+    });
+    const rows = [row('2026-01-01', 100, 10), row('2026-01-02', 105, 8)];
+    expect(burndownDays(rows, 'cards')).toEqual([
+      { day: '2026-01-01', scope: 10, remaining: 10 },
+      { day: '2026-01-02', scope: 15, remaining: 8 },
     ]);
   });
 });

@@ -1,5 +1,5 @@
 /** From rows of the metric views to what the charts draw. Pure. */
-import type { CfdRow, CycleRow } from '../api/metrics';
+import type { BurndownRow, CfdRow, CycleRow } from '../api/metrics';
 import { addDays } from '../board/filter';
 
 export const HOURS_A_DAY = 24;
@@ -15,6 +15,40 @@ export function flowDays(rows: readonly CfdRow[]): FlowDay[] {
     days.set(day, entry);
   }
   return [...days.values()].sort((a, b) => a.day.localeCompare(b.day));
+}
+
+/** Done counted from the first day of the period: the whole past would press the other bands flat. */
+export function sinceStart(rows: readonly CfdRow[]): CfdRow[] {
+  const first = rows.reduce((least, { day }) => (day < least ? day : least), rows[0]?.day ?? '');
+  const before = new Map(
+    rows
+      .filter((row) => row.day === first && row.stage === 'done')
+      .map((row) => [row.status, row.count]),
+  );
+  return rows.map((row) => {
+    const past = row.stage === 'done' ? (before.get(row.status) ?? 0) : 0;
+    return { ...row, count: Math.max(0, row.count - past) };
+  });
+}
+
+export interface BurndownDay {
+  readonly day: string;
+  readonly scope: number;
+  readonly remaining: number;
+}
+
+/** Scope is what was open on the first day and what came since: the work done before is not in question. */
+export function burndownDays(
+  rows: readonly BurndownRow[],
+  unit: 'cards' | 'points',
+): BurndownDay[] {
+  const first = rows[0];
+  const before = first ? first[`scope_${unit}`] - first[`remaining_${unit}`] : 0;
+  return rows.map((row) => ({
+    day: row.day,
+    scope: row[`scope_${unit}`] - before,
+    remaining: row[`remaining_${unit}`],
+  }));
 }
 
 /** The value below which that share of the values lies, the nearest-rank way; null for no values. */

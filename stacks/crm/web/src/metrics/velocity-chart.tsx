@@ -13,6 +13,10 @@ export function VelocityChart({ rows, unit }: { rows: readonly VelocityRow[]; un
   const words = useWords();
   const unitName = t(unit === 'cards' ? 'metrics.cards' : 'metrics.points');
   const mean = average(rows.slice(0, -1).map((row) => row[unit]));
+  const note =
+    mean === null
+      ? t('metrics.velocityNote')
+      : `${t('metrics.velocityNote')} ${t('metrics.average', { count: words.number(mean) })}`;
   const table = {
     head: [t('metrics.week'), t('metrics.cards'), t('metrics.points')],
     rows: rows.map((row) => [
@@ -22,7 +26,7 @@ export function VelocityChart({ rows, unit }: { rows: readonly VelocityRow[]; un
     ]),
   };
   return (
-    <ChartFrame title={t('metrics.velocity')} note={t('metrics.velocityNote')} table={table}>
+    <ChartFrame title={t('metrics.velocity')} note={note} table={table}>
       <BarChart data={rows} margin={MARGIN}>
         <CartesianGrid {...GRID} />
         <XAxis dataKey="week" tickFormatter={words.day} minTickGap={16} {...AXIS} />
@@ -39,18 +43,7 @@ export function VelocityChart({ rows, unit }: { rows: readonly VelocityRow[]; un
           maxBarSize={36}
           isAnimationActive={false}
         />
-        {mean !== null && (
-          <ReferenceLine
-            y={mean}
-            stroke="var(--muted)"
-            strokeDasharray="4 4"
-            label={{
-              value: `${t('metrics.average')}: ${words.number(mean)}`,
-              position: 'insideTopRight',
-              fill: 'var(--text)',
-            }}
-          />
-        )}
+        {mean !== null && <ReferenceLine y={mean} stroke="var(--text)" strokeDasharray="4 4" />}
       </BarChart>
     </ChartFrame>
   );
