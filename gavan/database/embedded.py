@@ -282,6 +282,8 @@ def _write_configuration(
 ) -> None:
     generated = server.data_dir / "gavan_extensions"
     write_trusted_controls(programs.share, generated)
+    for path in (generated, *generated.rglob("*")):
+        give(account, path)
     text = render_conf(
         port=spec.port,
         socket_dir=server.socket_dir,
