@@ -17,5 +17,8 @@ class Row:
 
 VERBS: dict[str, Row] = {
     "completion": Row("gavan.cli.completion:command", "Print the completion script of a shell"),
+    "db": Row("gavan.cli.db:group", "Look into the database of the stack"),
+    "migrate": Row("gavan.cli.migrate:group", "Change the schema by numbered SQL files"),
+    "seed": Row("gavan.cli.seed:command", "Run the seed files that have not run yet"),
     "version": Row("gavan.cli.version:command", "Print the versions that a bug report needs"),
 }

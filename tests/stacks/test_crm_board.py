@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.conftest import wait_until
+from tests.servers import wait_until
 from tests.stacks.board_page import PATIENCE_MS, BoardPage
 from tests.stacks.conftest import Window
 from tests.stacks.running_stack import RunningStack, running_stack

@@ -1,0 +1,33 @@
+"""What the verbs about the database share: the stack, how to reach it, a report of steps.
+
+Stands between `migrate`, `seed`, `db` and the floors below.
+"""
+
+from __future__ import annotations
+
+from gavan.cli.context import Context
+from gavan.database.access import Access, access
+from gavan.database.migration.apply import Report
+from gavan.secrets.keys import load_or_create_keys
+from gavan.stack.model import Stack
+
+
+def reach(context: Context) -> tuple[Stack, Access]:
+    """Return the stack of this run and how to reach its database."""
+    return context.stack, access(context.stack, load_or_create_keys(context.stack))
+
+
+def reporter(context: Context) -> Report:
+    """Return a report that shows its steps as progress."""
+    progress = context.progress
+
+    def report(step: str, state: str, detail: str) -> None:
+        tell = {
+            "start": progress.start,
+            "ok": progress.ok,
+            "warn": progress.warn,
+            "skip": progress.skip,
+        }[state]
+        tell(step, detail)
+
+    return report

@@ -1,0 +1,129 @@
+"""`gavan db url | psql | query | reset`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+import click
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+
+from gavan.cli.context import Context
+from gavan.cli.database import reach, reporter
+from gavan.cli.render import Result, table
+from gavan.cli.verb import VerbGroup
+from gavan.database.access import OWNER, bring_up, options
+from gavan.database.distribution import find_distribution
+from gavan.database.migration.lock import connect
+from gavan.database.reset import recreate
+from gavan.kit.errors import GavanError
+from gavan.kit.secret import Secret
+
+ROLE = click.option("--role", default=OWNER, show_default=True, help="Log in as this role.")
+LIBPQ = {
+    "host": "PGHOST",
+    "port": "PGPORT",
+    "user": "PGUSER",
+    "password": "PGPASSWORD",
+    "dbname": "PGDATABASE",
+    "sslmode": "PGSSLMODE",
+}
+
+group = VerbGroup(
+    "db",
+    help="Look into the database of the stack.",
+    examples=["gavan db url", "gavan db psql", 'gavan db query "select now()"', "gavan db reset"],
+)
+
+
+@group.verb("url", examples=["gavan db url", "gavan db url --role supabase_admin"])
+@ROLE
+def url(context: Context, role: str) -> Result:
+    """Print the connection URL, password included."""
+    _, access = reach(context)
+    text = access.url(role).reveal()
+    return Result(data={"url": text}, text=text)
+
+
+@group.verb(
+    "psql",
+    examples=["gavan db psql", "gavan db psql -- -c '\\dt'"],
+    context_settings={"ignore_unknown_options": True},
+)
+@ROLE
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def psql(context: Context, role: str, arguments: tuple[str, ...]) -> Result:
+    """Open psql, with the arguments behind --."""
+    _, access = reach(context)
+    program = find_distribution().bin / "psql"
+    environment = {**os.environ, **_libpq(access.url(role))}
+    sys.stdout.flush()
+    os.execve(program, [str(program), *arguments], environment)  # noqa: S606 - becomes psql
+
+
+@group.verb("query", examples=['gavan db query "select * from board"', "gavan db query - < a.sql"])
+@ROLE
+@click.argument("text")
+def query(context: Context, role: str, text: str) -> Result:
+    """Run SQL (from stdin for -) and print its rows."""
+    _, access = reach(context)
+    statement = sys.stdin.read() if text == "-" else text
+    with connect(access.url(role), "query") as connection:
+        try:
+            cursor = connection.execute(statement.encode())
+        except psycopg.Error as error:
+            raise _refused(error) from error
+        if cursor.description is None:
+            return Result(data={"status": cursor.statusmessage}, text=cursor.statusmessage or "")
+        columns = [column.name for column in cursor.description]
+        rows = cursor.fetchall()
+    return Result(
+        data=[dict(zip(columns, row, strict=True)) for row in rows],
+        text=table(columns, [[_cell(value) for value in row] for row in rows]),
+    )
+
+
+@group.verb("reset", examples=["gavan db reset", "gavan db reset --yes"])
+def reset(context: Context) -> Result:
+    """Create the database anew, then migrate and seed it; all its data is lost."""
+    stack, access = reach(context)
+    if stack.profile.protected or access.admin is None:
+        raise GavanError(
+            "GV319",
+            f"the database of the profile {stack.profile.name} is not reset",
+            details="it is protected, or it is not the embedded one",
+            hint="restore a backup instead, or reset it with its own tools",
+            exit_code=6,
+        )
+    context.confirm(f"All data of {stack.name} ({stack.profile.name}) will be lost. Go on?")
+    report = reporter(context)
+    report("database", "start", "")
+    recreate(access.admin)
+    report("database", "ok", "empty")
+    how = options(stack, include_all=True, wait_s=60.0, report=report)
+    done = bring_up(stack, access, how)
+    return Result(
+        data=done, text=f"{stack.database.name} is new: {len(done.migrations)} migrations"
+    )
+
+
+def _libpq(url: Secret) -> dict[str, str]:
+    """Return the variables of libpq: a password has no place in argv."""
+    facts = conninfo_to_dict(url.reveal())
+    return {LIBPQ[name]: str(value) for name, value in facts.items() if name in LIBPQ}
+
+
+def _refused(error: psycopg.Error) -> GavanError:
+    details = [error.diag.message_detail, f"SQLSTATE {error.sqlstate}"]
+    return GavanError(
+        "GV311",
+        error.diag.message_primary or str(error),
+        details="\n".join(filter(None, details)),
+        hint=error.diag.message_hint,
+    )
+
+
+def _cell(value: Any) -> str:
+    return "" if value is None else str(value)

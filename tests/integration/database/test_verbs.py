@@ -1,0 +1,150 @@
+"""`gavan migrate`, `seed` and `db` as a person types them, on a stack file of one line."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from gavan.cli.main import main
+from gavan.database.bootstrap import bootstrap
+from gavan.database.embedded import ADMIN, Server, prepare
+from gavan.database.reset import recreate
+from gavan.secrets.keys import load_or_create_keys
+from gavan.stack.load import load_stack
+from tests.conftest import free_port
+from tests.servers import running
+
+Run = Callable[..., tuple[int, Any]]
+
+
+@pytest.fixture(scope="module")
+def home() -> Iterator[Home]:
+    """A stack file whose own Postgres runs, with the keys of that stack."""
+    root = Path(tempfile.mkdtemp(prefix="gv-", dir="/tmp"))
+    root.chmod(0o755)
+    (root / "gavan.toml").write_text(
+        '[stack]\nname = "board"\n'
+        f'[database]\nport = {free_port()}\nsettings = {{ fsync = "off" }}\n'
+        '[database.seed]\nfiles = ["supabase/seed.sql"]\nmock = ["supabase/mock.sql"]\n'
+    )
+    write_files(root)
+    stack = load_stack(root / "gavan.toml", environ={})
+    server = prepare(stack, load_or_create_keys(stack), create_user=True)
+    try:
+        with running(server, root / "postgres.log"):
+            yield Home(root, server)
+    finally:
+        shutil.rmtree(root)
+
+
+@pytest.fixture
+def stack(home: Home) -> Path:
+    """The directory of the stack, as before its first migration."""
+    shutil.rmtree(home.root / "supabase")
+    write_files(home.root)
+    recreate(home.server.url(ADMIN))
+    bootstrap(home.server.url(ADMIN), home.server.passwords)
+    return home.root
+
+
+@pytest.fixture
+def run(stack: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    monkeypatch.chdir(stack)
+
+    def call(*arguments: str) -> tuple[int, Any]:
+        code = main(["--json", *arguments])
+        printed = json.loads(capsys.readouterr().out)
+        return code, printed["error"] or printed["data"]
+
+    return call
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    root: Path
+    server: Server
+
+    def names(self) -> list[str]:
+        url = self.server.url("postgres").reveal()
+        with psycopg.connect(url) as connection:
+            return [row[0] for row in connection.execute("select name from board order by id")]
+
+
+def write_files(root: Path) -> None:
+    folder = root / "supabase" / "migrations"
+    folder.mkdir(parents=True)
+    (folder / "000_init.sql").write_text("create table board (id int primary key, name text);\n")
+    (root / "supabase" / "seed.sql").write_text("insert into board values (1, 'Default');\n")
+    (root / "supabase" / "mock.sql").write_text("insert into board values (2, 'Mock');\n")
+
+
+def test_new_up_and_status(run: Run, stack: Path) -> None:
+    assert run("migrate", "up") == (0, {"applied": ["000"]})
+    assert run("migrate", "up") == (0, {"applied": []})
+    code, made = run("migrate", "new", "Add due date")
+    assert (code, Path(made["path"]).name) == (0, "010_add_due_date.sql")
+    code, rows = run("migrate", "status", "--exit-code")
+    assert code == 5
+    assert [(row["version"], row["state"]) for row in rows] == [
+        ("000", "applied"),
+        ("010", "pending"),
+    ]
+
+
+def test_a_failing_migration_says_where(run: Run, stack: Path) -> None:
+    path = stack / "supabase/migrations/010_bad.sql"
+    path.write_text("create table t (\n  a nosuchtype\n);")
+    code, error = run("migrate", "up")
+    assert code == 1
+    assert error["where"].endswith("010_bad.sql:2:5")
+
+
+def test_the_job_of_the_engine_migrates_and_seeds(run: Run, home: Home) -> None:
+    code, done = run("migrate", "up", "--bootstrap")
+    assert code == 0
+    assert done["migrations"] == ["000"]
+    assert done["seeds"] == ["supabase/seed.sql", "supabase/mock.sql"]
+    assert home.names() == ["Default", "Mock"]
+    assert run("migrate", "up", "--bootstrap")[1]["seeds"] == []
+
+
+def test_seed_runs_mock_data_only_when_asked(run: Run, home: Home) -> None:
+    run("migrate", "up")
+    assert run("seed") == (0, {"ran": ["supabase/seed.sql"]})
+    assert run("seed", "--mock") == (0, {"ran": ["supabase/mock.sql"]})
+    assert home.names() == ["Default", "Mock"]
+
+
+def test_query_prints_rows_and_errors(run: Run) -> None:
+    assert run("db", "query", "select 1 as one, null as none") == (0, [{"one": 1, "none": None}])
+    code, error = run("db", "query", "select * from nowhere")
+    assert code == 1
+    assert "nowhere" in error["message"]
+
+
+def test_url_is_that_of_the_role(run: Run, home: Home) -> None:
+    assert run("db", "url") == (0, {"url": home.server.url("postgres").reveal()})
+    assert run("db", "url", "--role", "supabase_admin") == (
+        0,
+        {"url": home.server.url(ADMIN).reveal()},
+    )
+    assert run("db", "url", "--role", "nobody")[1]["code"] == "GV317"
+
+
+def test_reset_asks_and_then_starts_anew(run: Run, home: Home) -> None:
+    run("migrate", "up", "--bootstrap")
+    run("db", "query", "insert into board values (3, 'Lost')")
+    code, error = run("db", "reset")
+    assert (code, error["code"]) == (6, "GV004")
+    assert home.names() == ["Default", "Mock", "Lost"]
+    code, done = run("db", "reset", "--yes")
+    assert code == 0, done
+    assert home.names() == ["Default", "Mock"]
