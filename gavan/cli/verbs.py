@@ -16,6 +16,14 @@ class Row:
 
 
 VERBS: dict[str, Row] = {
+    "up": Row("gavan.cli.up:command", "Start the stack, or bring a running one up to date"),
+    "down": Row("gavan.cli.down:command", "Stop the stack"),
+    "status": Row("gavan.cli.status:command", "Show what every unit is doing"),
+    "logs": Row("gavan.cli.logs:command", "Show what units printed"),
+    "restart": Row("gavan.cli.one_unit:restart", "Restart units of a running stack"),
+    "start": Row("gavan.cli.one_unit:start", "Start units that were stopped or given up"),
+    "stop": Row("gavan.cli.one_unit:stop", "Stop units of a running stack"),
+    "exec": Row("gavan.cli.exec:command", "Run a command with the environment of a unit"),
     "completion": Row("gavan.cli.completion:command", "Print the completion script of a shell"),
     "db": Row("gavan.cli.db:group", "Look into the database of the stack"),
     "migrate": Row("gavan.cli.migrate:group", "Change the schema by numbered SQL files"),
