@@ -7,6 +7,7 @@ import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, cast
 
+import httpx
 import pytest
 from postgrest.exceptions import APIError
 from realtime import (
@@ -15,6 +16,7 @@ from realtime import (
     RealtimeSubscribeStates,
 )
 from supabase import AsyncClient, AuthApiError, Client, acreate_client, create_client
+from supabase.lib.client_options import AsyncClientOptions, SyncClientOptions
 
 from tests.live import Live
 
@@ -26,13 +28,17 @@ def new_email(name: str) -> str:
 
 
 @pytest.fixture
-def ada(live: Live) -> Iterator[Client]:
+def anonymous(live: Live) -> Iterator[Client]:
+    """A client without a session; the connections of all its parts end with the test."""
+    with httpx.Client() as connections:
+        yield create_client(live.url, live.anon_key, SyncClientOptions(httpx_client=connections))
+
+
+@pytest.fixture
+def ada(anonymous: Client) -> Client:
     """A signed-in client of a new account."""
-    client = create_client(live.url, live.anon_key)
-    client.auth.sign_up({"email": new_email("ada"), "password": PASSWORD})
-    yield client
-    client.auth.sign_out()
-    client.postgrest.session.close()
+    anonymous.auth.sign_up({"email": new_email("ada"), "password": PASSWORD})
+    return anonymous
 
 
 def rows(response: Any) -> list[dict[str, Any]]:
@@ -46,8 +52,8 @@ def new_board(client: Client) -> tuple[str, dict[str, str]]:
     return board["id"], {column["key"]: column["id"] for column in columns}
 
 
-def test_a_user_signs_up_signs_in_and_out(live: Live) -> None:
-    client = create_client(live.url, live.anon_key)
+def test_a_user_signs_up_signs_in_and_out(anonymous: Client) -> None:
+    client = anonymous
     email = new_email("who")
     created = client.auth.sign_up({"email": email, "password": PASSWORD})
     assert created.user is not None
@@ -63,7 +69,6 @@ def test_a_user_signs_up_signs_in_and_out(live: Live) -> None:
     client.auth.sign_out()
     with pytest.raises(AuthApiError, match="Invalid login credentials"):
         client.auth.sign_in_with_password({"email": email, "password": "wrong password"})
-    client.postgrest.session.close()
 
 
 def test_rows_are_written_embedded_changed_and_counted(ada: Client) -> None:
@@ -110,12 +115,14 @@ def test_errors_keep_their_code_details_and_hint(ada: Client) -> None:
 
 @pytest.fixture
 async def listener(live: Live) -> AsyncIterator[AsyncClient]:
-    client = await acreate_client(live.url, live.anon_key)
-    await client.auth.sign_up({"email": new_email("ear"), "password": PASSWORD})
-    yield client
-    await client.remove_all_channels()
-    await client.realtime.close()
-    await client.postgrest.aclose()
+    async with httpx.AsyncClient() as connections:
+        client = await acreate_client(
+            live.url, live.anon_key, AsyncClientOptions(httpx_client=connections)
+        )
+        await client.auth.sign_up({"email": new_email("ear"), "password": PASSWORD})
+        yield client
+        await client.remove_all_channels()
+        await client.realtime.close()
 
 
 async def subscribe(channel: AsyncRealtimeChannel) -> None:
