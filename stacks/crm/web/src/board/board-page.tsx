@@ -103,7 +103,7 @@ export function BoardPage({ board }: { board: BoardRow }) {
           setOpen('new');
         }}
       >
-        <Viewers viewers={live.viewers} />
+        <Viewers viewers={live.viewers} emails={emails} />
         <Button
           onClick={() => {
             setOpen('members');

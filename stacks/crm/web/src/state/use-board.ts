@@ -30,7 +30,7 @@ export function useBoard(boardId: string, journal: Journal, live: LiveStatus): L
         return toBoardData(columns, cards);
       }),
     staleTime: Number.POSITIVE_INFINITY,
-    refetchInterval: live === 'lost' ? POLL_MS : false,
+    refetchInterval: live === 'live' ? false : POLL_MS,
   });
   const pending = useMutationState({
     filters: { mutationKey: keys.changes(boardId), status: 'pending' },

@@ -43,7 +43,7 @@ export function Shell({ boards, board, page, children }: ShellProps) {
         )}
         <div className={styles.end}>
           <LanguageSwitch />
-          <Avatar name={me.name} title={me.email} />
+          <Avatar name={me.email} />
           <Button
             look="quiet"
             square
