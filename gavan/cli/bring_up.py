@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from gavan.cli.context import Context
 from gavan.cli.local import load_local, trouble_details, with_ports
@@ -16,7 +18,7 @@ from gavan.engines.embedded.client import connect
 from gavan.engines.embedded.environment import External, Surroundings
 from gavan.engines.embedded.follow import follow, troubles
 from gavan.engines.embedded.launch import Launched, Wish, launch
-from gavan.engines.embedded.model import BAD, Plan, State, Status
+from gavan.engines.embedded.model import BAD, Plan, State, Status, dump
 from gavan.engines.embedded.needs import closure
 from gavan.engines.embedded.paths import control_socket, make_state_dir
 from gavan.engines.embedded.units import Request, build_plan
@@ -48,26 +50,50 @@ class Up:
     started: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    stack: Stack
+    keys: StackKeys
+    overrides: tuple[str, ...]
+
+
+def plan_for(context: Context, loaded: Loaded, options: Options) -> Plan:
+    """Prepare Postgres and return what the supervisor shall run."""
+    stack, keys = loaded.stack, loaded.keys
+    server = _prepare(context, stack, keys, create_user=options.create_user)
+    request = Request(
+        around=Surroundings(stack=stack, keys=keys, urls=server or _external(stack, keys)),
+        server=server,
+        attached=options.attached,
+        dev_sites=options.attached,
+        overrides=loaded.overrides,
+    )
+    return build_plan(request, plan_units(stack, dev=options.attached))
+
+
+def reapply(context: Context, launched: Launched, options: Options) -> list[dict[str, Any]]:
+    """Read the stack file again, tell the running stack, return what changed."""
+    stack, overrides = load_local(context)
+    keys = load_or_create_keys(stack)
+    plan = plan_for(context, Loaded(stack=stack, keys=keys, overrides=overrides), options)
+    client = connect(Path(launched.plan.control))
+    if client is None:
+        raise GavanError("GV226", "the supervisor ended", exit_code=3)
+    with client:
+        return list(client.ask("apply", plan=dump(plan))["changes"])
+
+
 def bring_up(context: Context, options: Options) -> Up:
     """Start the stack or tell a running one what changed; does not wait until it is ready."""
     started = time.monotonic()
     stack, overrides = load_local(context)
     make_state_dir(stack.state_dir)
-    if not _is_running(stack):
+    if not is_running(stack):
         stack, overrides = _settle_ports(context, stack, auto=options.auto_ports)
     keys = load_or_create_keys(stack)
 
     def make_plan() -> Plan:
-        server = _prepare(context, stack, keys, create_user=options.create_user)
-        urls = server or _external(stack, keys)
-        request = Request(
-            around=Surroundings(stack=stack, keys=keys, urls=urls),
-            server=server,
-            attached=options.attached,
-            dev_sites=options.attached,
-            overrides=overrides,
-        )
-        return build_plan(request, plan_units(stack, dev=options.attached))
+        return plan_for(context, Loaded(stack=stack, keys=keys, overrides=overrides), options)
 
     timeout = context.flags.timeout_s or READY_S
     launched = launch(
@@ -86,7 +112,8 @@ def _external(stack: Stack, keys: StackKeys) -> External:
     return External(admin=url, passwords=passwords_by_role(keys))
 
 
-def _is_running(stack: Stack) -> bool:
+def is_running(stack: Stack) -> bool:
+    """Say whether a supervisor of this stack listens."""
     client = connect(control_socket(stack.state_dir))
     if client is not None:
         client.close()

@@ -17,6 +17,7 @@ class Row:
 
 VERBS: dict[str, Row] = {
     "up": Row("gavan.cli.up:command", "Start the stack, or bring a running one up to date"),
+    "dev": Row("gavan.cli.dev:command", "Run the stack here, with hot reload and all logs"),
     "down": Row("gavan.cli.down:command", "Stop the stack"),
     "status": Row("gavan.cli.status:command", "Show what every unit is doing"),
     "logs": Row("gavan.cli.logs:command", "Show what units printed"),

@@ -69,13 +69,17 @@ def owner(port: int) -> str:
     import psutil  # noqa: PLC0415 - only for a message that is seldom needed
 
     with suppress(psutil.Error):
-        for connection in psutil.net_connections("tcp"):
-            listens = connection.status == psutil.CONN_LISTEN
-            if listens and connection.laddr[1:2] == (port,) and connection.pid:
-                process = psutil.Process(connection.pid)
-                user = process.username()
-                return f"{process.name()} (pid {connection.pid}, user {user})"
-    return "a process of another user"
+        users = [
+            (item.status != psutil.CONN_LISTEN, item.pid)
+            for item in psutil.net_connections("tcp")
+            if item.pid and item.laddr[1:2] == (port,)
+        ]
+        # A listener is named before a process that only has an outgoing connection there.
+        for is_outgoing, pid in sorted(users):
+            process = psutil.Process(pid)
+            how = ", an outgoing connection" if is_outgoing else ""
+            return f"{process.name()} (pid {pid}, user {process.username()}{how})"
+    return "a process that cannot be seen"
 
 
 def other_ports(busy: Mapping[str, int], wanted: Mapping[str, int]) -> dict[str, int]:
