@@ -23,7 +23,7 @@ from gavan.core.rest.result import Result
 from gavan.core.rest.schema_cache import Returns
 
 VARY: Header = (b"vary", b"Accept, Prefer, Range")
-REPRESENTATION = "representation"
+PATH_SAFE = "$;!'()*,@:=+&"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ def respond_read(request: ApiRequest, plan: ReadPlan, result: Result, context: C
     """GET and HEAD on a relation."""
     status, content_range = _page(plan.node.offset, result)
     query = request.params.canonical
-    location = f"/{quote(request.target, safe='')}" + (f"?{query}" if query else "")
+    location = f"/{quote(request.target, safe=PATH_SAFE)}" + (f"?{query}" if query else "")
     headers = [
         (b"content-range", content_range),
         (b"content-location", location.encode()),
@@ -160,7 +160,7 @@ def _location(request: ApiRequest, plan: MutatePlan, result: Result) -> bytes | 
         f"{quote(name, safe='')}=" + ("is.null" if value is None else f"eq.{quote(value, safe='')}")
         for name, value in zip(plan.location, values, strict=True)
     )
-    return f"/{quote(request.target, safe='')}?{'&'.join(pairs)}".encode()
+    return f"/{quote(request.target, safe=PATH_SAFE)}?{'&'.join(pairs)}".encode()
 
 
 def _content(request: ApiRequest, content_type: str, context: Context) -> list[Header]:

@@ -78,18 +78,13 @@ class SchemaWatch:
             pause = min(pause * 2, BACKOFF_LAST_S)
 
     async def _follow(self, connection: psycopg.AsyncConnection[Any]) -> None:
-        async for notice in connection.notifies():
-            if notice.payload not in RELOADING:
-                continue
-            # A migration sends many: the pause gathers them into one load, and whatever arrives
-            # during that load is still waiting on the connection afterwards.
-            await asyncio.sleep(DEBOUNCE_S)
-            await self._drain(connection)
-            await self._reload(connection)
-
-    async def _drain(self, connection: psycopg.AsyncConnection[Any]) -> None:
-        async for _ in connection.notifies(timeout=0):
-            pass
+        while True:
+            # A migration sends many: the pause after the first gathers them into one load. What
+            # arrives during a load waits in psycopg's backlog for the next turn.
+            payloads = [n.payload async for n in connection.notifies(stop_after=1)]
+            payloads += [n.payload async for n in connection.notifies(timeout=DEBOUNCE_S)]
+            if not RELOADING.isdisjoint(payloads):
+                await self._reload(connection)
 
     async def _reload(self, connection: psycopg.AsyncConnection[Any]) -> None:
         try:

@@ -87,7 +87,7 @@ def _operator_error(scan: Scanner, start: int, negated: bool) -> RestError:
     shared = next((n for n, (a, b) in enumerate(zip(rest, "not.", strict=False)) if a != b), 0)
     found = f'"{rest[shared]}"' if rest else "end of input"
     details = f"unexpected {found} expecting {EXPECTED}"
-    return parse_error(scan.what, scan.text, start + 1, details)
+    return parse_error(scan.what, scan.shown, start + 1, details)
 
 
 def parse_is(scan: Scanner) -> str:

@@ -27,7 +27,7 @@ def parse_logic(key: str, value: str) -> tuple[Path, Condition]:
     """Return where the tree applies and the tree; raise PGRST100."""
     path, operator = _logic_path(key)
     # The operator stands before the value so that one grammar serves the top and the nested level.
-    scan = Scanner(operator + value, WHAT)
+    scan = Scanner(operator + value, WHAT, value)
     return path, _node(scan, 0)
 
 
@@ -44,7 +44,7 @@ def _logic_path(key: str) -> tuple[Path, str]:
 def _node(scan: Scanner, depth: int) -> Condition:
     if depth > MAX_DEPTH:
         raise parse_error(
-            WHAT, scan.text, scan.pos + 1, f"more than {MAX_DEPTH} trees in one another"
+            WHAT, scan.shown, scan.pos + 1, f"more than {MAX_DEPTH} trees in one another"
         )
     group = scan.match(_GROUP)
     if group is None:

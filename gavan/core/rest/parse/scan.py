@@ -15,12 +15,13 @@ _BLANKS = re.compile(r"[ \t]*")
 
 
 class Scanner:
-    """Walk over ``text``; ``what`` names it in the error."""
+    """Walk over ``text``; the error names it ``what`` and shows ``shown`` (the text itself)."""
 
-    __slots__ = ("pos", "text", "what")
+    __slots__ = ("pos", "shown", "text", "what")
 
-    def __init__(self, text: str, what: str) -> None:
+    def __init__(self, text: str, what: str, shown: str | None = None) -> None:
         self.text = text
+        self.shown = text if shown is None else shown
         self.what = what
         self.pos = 0
 
@@ -29,7 +30,7 @@ class Scanner:
         pos = self.pos if at is None else at
         found = f'"{self.text[pos]}"' if pos < len(self.text) else "end of input"
         return parse_error(
-            self.what, self.text, pos + 1, f"unexpected {found} expecting {expecting}"
+            self.what, self.shown, pos + 1, f"unexpected {found} expecting {expecting}"
         )
 
     def at_end(self) -> bool:

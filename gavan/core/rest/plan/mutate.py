@@ -44,10 +44,14 @@ def plan_mutation(
         represents=prefer.returning == "representation",
         format=ARRAY,
         counts_inserted=request.action is Action.UPSERT or (upserts and prefer.resolution == MERGE),
-        location=table.primary_key if wants_location else (),
+        location=_in_table_order(table) if wants_location else (),
         applied_resolution=upserts
         and bool(table.primary_key or request.params.on_conflict is not None),
     )
+
+
+def _in_table_order(table: Table) -> tuple[str, ...]:
+    return tuple(name for name in table.columns if name in table.primary_key)
 
 
 def _mutation(request: ApiRequest, payload: Payload, table: Table) -> Mutation:

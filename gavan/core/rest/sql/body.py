@@ -15,6 +15,8 @@ def body_rows(body: BodyRows, params: Params, *, first_only: bool = False) -> st
     Args:
         first_only: only the first element of an array counts.
     """
+    if not body.targets and not body.is_array:
+        return f"(VALUES (1)) AS {ALIAS}"
     json, prefix = f"{params.bind(body.raw)}::json", "json"
     is_array = body.is_array
     if is_array and first_only:
@@ -22,7 +24,7 @@ def body_rows(body: BodyRows, params: Params, *, first_only: bool = False) -> st
     if body.apply_defaults:
         json, prefix = _with_defaults(body, json, is_array=is_array), "jsonb"
     if not body.targets:
-        rows = f"{prefix}_array_elements({json})" if is_array else "(VALUES (1))"
+        rows = f"{prefix}_array_elements({json})" if is_array else f"(SELECT {json})"
         return f"{rows} AS {ALIAS}"
     columns = ", ".join(f"{quote_identifier(item.name)} {item.type}" for item in body.targets)
     function = f"{prefix}_to_recordset" if is_array else f"{prefix}_to_record"

@@ -1,0 +1,160 @@
+"""The schema cache: replaced on NOTIFY, kept while a reload fails; and the cost of being stale."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from tests.integration.core.rest.cases import Case, check
+from tests.integration.core.rest.conftest import Api, serve
+
+DEADLINE_S = 15
+
+
+async def until(true: Callable[[], Awaitable[bool]]) -> None:
+    """Poll until ``true`` answers so."""
+    async with asyncio.timeout(DEADLINE_S):
+        while not await true():  # noqa: ASYNC110 - the condition lives in another process
+            await asyncio.sleep(0.02)
+
+
+async def test_a_new_table_is_seen_after_notify(api: Api) -> None:
+    with api.database.connect() as connection:
+        connection.execute("create table late (id int)")
+        connection.execute("notify pgrst, 'reload schema'")
+
+        async def seen() -> bool:
+            return (await api.get("/late")).status_code == 200
+
+        await until(seen)
+        connection.execute("drop table late")
+        connection.execute("notify pgrst")
+
+        async def gone() -> bool:
+            answer = await api.get("/late")
+            assert answer.status_code == 404
+            code: str = answer.json()["code"]
+            # Until the reload the table is still known and Postgres itself refuses.
+            assert code in {"42P01", "PGRST205"}
+            return code == "PGRST205"
+
+        await until(gone)
+
+
+async def test_the_listener_comes_back_after_its_connection_died(api: Api) -> None:
+    with api.database.cluster.connect() as admin:
+        admin.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity"
+            " where application_name = 'gavan rest listener' and datname = %s",
+            (api.database.name,),
+        )
+    with api.database.connect() as connection:
+        connection.execute("create table after_loss (id int)")
+
+    async def seen() -> bool:
+        return (await api.get("/after_loss")).status_code == 200
+
+    await until(seen)
+
+
+async def test_settings_kept_in_the_database_change_a_running_service(api: Api) -> None:
+    name = api.database.name
+    with api.database.cluster.connect(database=name) as admin:
+        for setting, value in (
+            ("db_max_rows", "2"),
+            ("db_plan_enabled", "true"),
+            ("db_aggregates_enabled", "true"),
+            ("db_tx_end", "commit-allow-override"),
+        ):
+            admin.execute(
+                f"alter role authenticator in database {name} set pgrst.{setting} = '{value}'"
+            )
+        admin.execute("notify pgrst, 'reload config'")
+
+    async def bounded() -> bool:
+        return len((await api.get("/client")).json()) == 2
+
+    await until(bounded)
+    plan = "application/vnd.pgrst.plan"
+    await check(
+        api,
+        [
+            Case(url="/client?select=id,project(id)&id=eq.1&project.limit=5"),
+            Case(url="/client", prefer="count=exact", status=206, range="0-1/3"),
+            Case(
+                url="/project?select=client_id,id.count()&order=client_id&limit=1",
+                body=[{"client_id": 1, "count": 2}],
+            ),
+            Case(
+                url="/project?select=client(name),budget.sum()&client_id=eq.1",
+                body=[{"client": {"name": "Ada"}, "sum": 30.5}],
+            ),
+            Case(
+                url="/client",
+                accept=f'{plan}+text; for="application/json"; options=;',
+                expect={"content-type": f'{plan}+text; for="application/json"; charset=utf-8'},
+            ),
+            Case(
+                url="/client",
+                accept=f"{plan}+json; options=analyze|verbose",
+                expect={
+                    "content-type": f'{plan}+json; for="application/json";'
+                    " options=analyze|verbose; charset=utf-8"
+                },
+            ),
+            Case(
+                method="POST",
+                url="/client",
+                send={"id": 90, "name": "x"},
+                status=201,
+                prefer="tx=rollback, return=representation",
+                body=[{"id": 90, "name": "x", "city": None}],
+                expect={"preference-applied": "return=representation, tx=rollback"},
+            ),
+            Case(url="/client?id=eq.90", body=[]),
+        ],
+    )
+
+
+async def test_several_schemas_are_told_apart_by_profile(api: Api) -> None:
+    with api.database.connect() as connection:
+        connection.execute(
+            "create schema v2; create table v2.only_here (id int);"
+            " grant usage on schema v2 to anon; grant all on v2.only_here to anon"
+        )
+    async for two in serve(api.database, schemas=("public", "v2")):
+        await check(
+            two,
+            [
+                Case(url="/client?limit=1", expect={"content-profile": "public"}),
+                Case(
+                    url="/only_here",
+                    headers={"accept-profile": "v2"},
+                    body=[],
+                    expect={"content-profile": "v2"},
+                ),
+                Case(url="/only_here", status=404, code="PGRST205"),
+                Case(
+                    method="POST",
+                    url="/only_here",
+                    send={"id": 1},
+                    status=201,
+                    headers={"content-profile": "v2"},
+                    expect={"content-profile": None},
+                ),
+                Case(
+                    method="DELETE",
+                    url="/only_here?id=eq.1",
+                    status=404,
+                    headers={"accept-profile": "v2"},
+                    code="PGRST205",
+                ),
+                Case(
+                    url="/client",
+                    headers={"accept-profile": "v3"},
+                    status=406,
+                    code="PGRST106",
+                    message="Invalid schema: v3",
+                ),
+            ],
+        )
