@@ -25,7 +25,7 @@ from gavan.kit.jwt import Verifier, shared_key
 SOCKET_PATHS = ("/websocket", "/socket/websocket")
 CLOSE_RESTART = 1012
 CLOSE_POLICY = 1008
-STOP_S = 2.0
+STOP_S = 1.0
 
 
 class UpgradeRefused(Exception):
@@ -55,6 +55,7 @@ class Service:
         tasks = [task for task in self._sockets.values() if task is not None]
         if tasks:
             await asyncio.wait(tasks, timeout=STOP_S)
+        await self.hub.changes.stop()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"].removeprefix(scope.get("root_path", ""))
@@ -116,7 +117,13 @@ def build(
         settings.secret_key.reveal(): settings.service_role_key.reveal(),
     }
     verifier = verifier or Verifier([shared_key(settings.jwt_secret)])
-    return Service(Hub(tokens=Tokens(verifier, opaque), limits=limits or Limits()))
+    return Service(
+        Hub(
+            tokens=Tokens(verifier, opaque),
+            limits=limits or Limits(),
+            database_url=settings.admin_url,
+        )
+    )
 
 
 def _version(query: Mapping[str, list[str]]) -> Version:

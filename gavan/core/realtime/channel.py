@@ -22,7 +22,7 @@ from gavan.core.realtime.codec import (
     encode,
 )
 from gavan.core.realtime.hub import Hub
-from gavan.core.realtime.join import JoinWish, read_join
+from gavan.core.realtime.join import JoinWish, WantedChange, read_join
 from gavan.core.realtime.limits import Window
 from gavan.core.realtime.link import Link
 from gavan.core.realtime.rooms import TOPIC_PREFIX, Room, RoomKey
@@ -87,6 +87,26 @@ class Channel:
     def send(self, frame: Frame) -> None:
         self._link.send(frame)
 
+    # What the changes ask of their subscribers.
+
+    @property
+    def access(self) -> Access | None:
+        return self._access
+
+    @property
+    def wanted(self) -> tuple[WantedChange, ...]:
+        return self._wish.changes
+
+    def system(self, status: str, text: str, extension: str = "system") -> None:
+        """Push a system message."""
+        payload = {
+            "extension": extension,
+            "status": status,
+            "message": text,
+            "channel": self.topic.removeprefix(TOPIC_PREFIX),
+        }
+        self._push("system", payload, join_ref=self.join_ref)
+
     # What the socket asks.
 
     def start(self, join: Message) -> None:
@@ -115,6 +135,8 @@ class Channel:
             self._timer.cancel()
         if self._room is not None:
             self._hub.rooms.leave(self._room, self)
+            self._hub.changes.unsubscribe(self)
+            self._hub.changes.unlisten()
         self._on_end(self)
         if self._task is not None and self._task is not asyncio.current_task():
             self._task.cancel()
@@ -156,12 +178,15 @@ class Channel:
             )
         self._presence_key = wish.presence_key or str(uuid.uuid4())
         self._room = self._hub.rooms.enter(RoomKey(wish.private, sub_topic), self)
+        self._hub.changes.listen()
         self._watch_token()
         echo = [change.echo() for change in wish.changes]
         self._reply(join.ref, "ok", {"postgres_changes": echo})
         if wish.presence_enabled:
             # Before any diff: supabase-py does not keep diffs back until the first state.
             self._push("presence_state", self._room.presence.payload(), join_ref=self.join_ref)
+        if wish.changes:
+            self._hub.changes.subscribe(self)
 
     def _check_may_join(self, sub_topic: str) -> None:
         if self._hub.stopping:
@@ -270,6 +295,8 @@ class Channel:
             self._fail(refusal.text)
             return
         self._watch_token()
+        if self._wish.changes and not self._ended:
+            self._hub.changes.subscribe(self)
 
     def _watch_token(self) -> None:
         if self._timer is not None:
@@ -287,17 +314,8 @@ class Channel:
     # Words to the client.
 
     def _fail(self, text: str) -> None:
-        self._system("error", text)
+        self.system("error", text)
         self.close()
-
-    def _system(self, status: str, text: str, extension: str = "system") -> None:
-        payload = {
-            "extension": extension,
-            "status": status,
-            "message": text,
-            "channel": self.topic.removeprefix(TOPIC_PREFIX),
-        }
-        self._push("system", payload, join_ref=self.join_ref)
 
     def _reply(self, ref: Ref, status: str, response: dict[str, object]) -> None:
         payload = {"status": status, "response": response}

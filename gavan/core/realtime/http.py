@@ -76,7 +76,7 @@ class Api:
         return {
             "healthy": True,
             "db_connected": True,
-            "replication_connected": False,
+            "replication_connected": self._hub.changes.is_streaming,
             "connected_cluster": 1,
         }
 
@@ -86,7 +86,7 @@ class Api:
         outgoing = self._read_batch(_parse(await request.body()))
         for message in outgoing:
             if not message.room.private:
-                self._send(message)
+                self._hub.relay(message.room, message.broadcast)
         return Response(status_code=202)
 
     async def _single(self, request: Request) -> Response:
@@ -105,7 +105,7 @@ class Api:
         if request.query_params.get("private", "").lower() == "true":
             raise Refused(403, {"message": "Unauthorized"})
         room = RoomKey(False, topic)
-        self._send(_Outgoing(room, UserBroadcast(event, body, kind == JSON_TYPE)))
+        self._hub.relay(room, UserBroadcast(event, body, kind == JSON_TYPE))
         return Response(status_code=202)
 
     def _authorize(self, request: Request) -> Access:
@@ -152,11 +152,6 @@ class Api:
         elif len(orjson.dumps(payload)) > self._hub.limits.broadcast_bytes:
             faults["payload"] = ["Payload size exceeds tenant limit"]
         return faults
-
-    def _send(self, message: _Outgoing) -> None:
-        room = self._hub.rooms.find(message.room)
-        count = room.user_broadcast(message.broadcast) if room is not None else 0
-        self._hub.messages.add(1 + count)
 
 
 def _parse(body: bytes) -> object:

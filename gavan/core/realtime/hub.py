@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from gavan.core.realtime.changes import Changes
+from gavan.core.realtime.codec import UserBroadcast
 from gavan.core.realtime.limits import Limits, Rate
-from gavan.core.realtime.rooms import Rooms
+from gavan.core.realtime.rooms import RoomKey, Rooms
 from gavan.core.realtime.tokens import Tokens
+from gavan.kit.secret import Secret
 
 
 @dataclass(slots=True, kw_only=True)
@@ -18,9 +21,11 @@ class Hub:
 
     tokens: Tokens
     limits: Limits
+    database_url: Secret
     rooms: Rooms = field(default_factory=Rooms)
     sockets: int = 0
     stopping: bool = False
+    changes: Changes = field(init=False)
     messages: Rate = field(init=False)
     presence_messages: Rate = field(init=False)
     joins: Rate = field(init=False)
@@ -29,3 +34,10 @@ class Hub:
         self.messages = Rate(self.limits.messages_per_s)
         self.presence_messages = Rate(self.limits.presence_messages_per_s)
         self.joins = Rate(self.limits.joins_per_s)
+        self.changes = Changes(self.database_url.reveal(), self.limits, self.relay)
+
+    def relay(self, key: RoomKey, broadcast: UserBroadcast) -> None:
+        """Bring a broadcast from outside (HTTP, the database) to a room, if anybody is in it."""
+        room = self.rooms.find(key)
+        count = room.user_broadcast(broadcast) if room is not None else 0
+        self.messages.add(1 + count)

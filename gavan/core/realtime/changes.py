@@ -1,0 +1,337 @@
+"""Changes of rows, from the replication stream to the channels that asked for them.
+
+One task reads the stream and dispatches in commit order; subscribers come and go beside it. When
+the stream breaks it is opened again with growing pauses, and every subscriber hears ``Subscribed to
+PostgreSQL`` again: what was committed in between is lost to it, so it should fetch anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+
+import orjson
+import psycopg
+
+from gavan.core.realtime.codec import Frame, Message, UserBroadcast, Version, encode
+from gavan.core.realtime.limits import Limits
+from gavan.core.realtime.pgoutput import Begin, Change, Commit, Decoder, Relation
+from gavan.core.realtime.rooms import RoomKey
+from gavan.core.realtime.stream import Stream, StreamBroken
+from gavan.core.realtime.subscriptions import (
+    Entry,
+    Index,
+    Subscriber,
+    SubscriptionError,
+    Wish,
+    read_wish,
+)
+from gavan.core.realtime.visibility import Delivery, Table, Visibility
+
+log = logging.getLogger(__name__)
+
+EXTENSION = "postgres_changes"
+SUBSCRIBED = "Subscribed to PostgreSQL"
+RETRY_FIRST_S = 0.1
+RETRY_LAST_S = 5.0
+
+
+class Changes:
+    """The stream of one database and its subscribers.
+
+    Args:
+        url: superuser with REPLICATION.
+        limits: sizes and times.
+        relay: takes a broadcast that the database sends.
+    """
+
+    def __init__(
+        self, url: str, limits: Limits, relay: Callable[[RoomKey, UserBroadcast], None]
+    ) -> None:
+        self._url = url
+        self._limits = limits
+        self._relay = relay
+        self._index = Index()
+        self._visibility = Visibility(url)
+        self._subscribers: set[Subscriber] = set()
+        self._tables: tuple[Table, ...] = ()
+        self._task: asyncio.Task[None] | None = None
+        self._joining: dict[Subscriber, asyncio.Task[None]] = {}
+        self._idle: asyncio.TimerHandle | None = None
+        self._listeners = 0
+        self._streaming = False
+        self._begin: Begin | None = None
+        self._count = 0
+
+    @property
+    def is_streaming(self) -> bool:
+        """Changes flow."""
+        return self._streaming
+
+    def listen(self) -> None:
+        """One more channel is joined: the stream runs while there is any."""
+        self._listeners += 1
+        if self._idle is not None:
+            self._idle.cancel()
+            self._idle = None
+        if self._task is None:
+            self._task = asyncio.create_task(self._run())
+
+    def unlisten(self) -> None:
+        """One channel less; without any, the stream ends after a while."""
+        self._listeners -= 1
+        if not self._listeners:
+            loop = asyncio.get_running_loop()
+            self._idle = loop.call_later(self._limits.stream_idle_s, self._drop_stream)
+
+    def subscribe(self, subscriber: Subscriber) -> None:
+        """Serve what the subscriber wants, now or as soon as there is a stream; call again after
+        its access changed. The outcome is a system message."""
+        self._subscribers.add(subscriber)
+        if self._streaming:
+            self._begin_join(subscriber)
+
+    def unsubscribe(self, subscriber: Subscriber) -> None:
+        """Forget a subscriber."""
+        self._subscribers.discard(subscriber)
+        self._index.drop(subscriber)
+        joining = self._joining.pop(subscriber, None)
+        if joining is not None:
+            joining.cancel()
+
+    async def stop(self) -> None:
+        """End the stream and the connection."""
+        if self._idle is not None:
+            self._idle.cancel()
+        tasks = [*self._joining.values(), *([self._task] if self._task else [])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._visibility.close()
+
+    # Subscribers.
+
+    def _begin_join(self, subscriber: Subscriber) -> None:
+        earlier = self._joining.pop(subscriber, None)
+        if earlier is not None:
+            earlier.cancel()
+        task = asyncio.create_task(self._join(subscriber))
+        self._joining[subscriber] = task
+        task.add_done_callback(lambda _: self._end_join(subscriber, task))
+
+    def _end_join(self, subscriber: Subscriber, task: asyncio.Task[None]) -> None:
+        if self._joining.get(subscriber) is task:
+            del self._joining[subscriber]
+        if not task.cancelled() and task.exception() is not None:
+            log.error("subscription_failed", exc_info=task.exception())
+
+    async def _join(self, subscriber: Subscriber) -> None:
+        pause_s = RETRY_FIRST_S
+        while True:
+            try:
+                await self._refresh_tables()
+                await self._activate(subscriber)
+            except psycopg.OperationalError as error:
+                log.warning("subscription_waits", extra={"why": str(error), "retry_s": pause_s})
+                await asyncio.sleep(pause_s)
+                pause_s = min(pause_s * 2, RETRY_LAST_S)
+            else:
+                return
+
+    async def _activate(self, subscriber: Subscriber) -> None:
+        try:
+            entries = await self._entries(subscriber)
+        except SubscriptionError as error:
+            self._index.drop(subscriber)
+            subscriber.system("error", str(error), EXTENSION)
+            return
+        if subscriber in self._subscribers:
+            self._index.put(subscriber, entries)
+            subscriber.system("ok", SUBSCRIBED, EXTENSION)
+
+    async def _entries(self, subscriber: Subscriber) -> list[Entry]:
+        access = subscriber.access
+        if access is None:
+            return []
+        entries: list[Entry] = []
+        for wanted in subscriber.wanted:
+            wish = read_wish(wanted)
+            tables = [table for table in self._tables if wish.covers(table.schema, table.name)]
+            if not tables:
+                raise SubscriptionError(
+                    "Unable to subscribe to changes with given parameters. Please check Realtime is"
+                    f" enabled for the given connect parameters: {wish.described}"
+                )
+            for table in tables:
+                await self._check(table, access.role, wish)
+                entries.append(Entry(subscriber, wish, table.oid, access.role, access.claims_json))
+        return entries
+
+    async def _check(self, table: Table, role: str, wish: Wish) -> None:
+        try:
+            await self._visibility.check(table.oid, role, wish)
+        except psycopg.Error as error:
+            if not self._visibility.is_connected:
+                raise
+            raise SubscriptionError(
+                "Unable to subscribe to changes with given parameters. An exception happened so"
+                f" please check your connect parameters: {wish.described}. Exception:"
+                f" {error.diag.message_primary or error}"
+            ) from error
+
+    async def _refresh_tables(self) -> bool:
+        tables = await self._visibility.tables()
+        changed = set(tables) != set(self._tables)
+        self._tables = tables
+        return changed
+
+    async def _activate_all(self) -> None:
+        await self._refresh_tables()
+        for subscriber in tuple(self._subscribers):
+            await self._activate(subscriber)
+
+    # The stream.
+
+    def _drop_stream(self) -> None:
+        self._idle = None
+        if self._task is not None:
+            self._task.cancel()
+            self._task = None
+
+    async def _run(self) -> None:
+        pause_s = RETRY_FIRST_S
+        while True:
+            try:
+                await self._stream_once()
+            except (psycopg.Error, StreamBroken, OSError) as error:
+                pause_s = RETRY_FIRST_S if self._streaming else min(pause_s * 2, RETRY_LAST_S)
+                log.warning("stream_broken", extra={"why": str(error), "retry_s": pause_s})
+            except Exception:
+                log.exception("stream_failed")
+                pause_s = min(pause_s * 2, RETRY_LAST_S)
+            finally:
+                self._streaming = False
+            await asyncio.sleep(pause_s)
+
+    async def _stream_once(self) -> None:
+        stream = await Stream.open(self._url)
+        refresher: asyncio.Task[None] | None = None
+        try:
+            self._streaming = True
+            await self._activate_all()
+            refresher = asyncio.create_task(self._refresh_regularly())
+            decoder = Decoder(self._wants)
+            async for message in stream.read():
+                event = decoder.decode(message)
+                if event is not None:
+                    await self._take(stream, event)
+        finally:
+            if refresher is not None:
+                refresher.cancel()
+            stream.close()
+            # A connection to the same server has most likely gone too: find out now, not later.
+            with suppress(psycopg.Error):
+                await self._visibility.close()
+
+    async def _refresh_regularly(self) -> None:
+        while True:
+            await asyncio.sleep(self._limits.publication_refresh_s)
+            with suppress(psycopg.Error):
+                if self._subscribers and await self._refresh_tables():
+                    await self._activate_all()
+
+    async def _take(self, stream: Stream, event: Begin | Commit | Relation | Change) -> None:
+        if isinstance(event, Begin):
+            self._begin = event
+            self._count = 0
+        elif isinstance(event, Commit):
+            stream.confirm(event.end_lsn)
+        elif isinstance(event, Relation):
+            await self._meet(event)
+        elif _is_message(event.relation):
+            self._relay_message(event)
+        else:
+            await self._dispatch(event)
+
+    async def _meet(self, relation: Relation) -> None:
+        """A table this process has not seen was added to the publication: wildcards may mean it."""
+        known = any(table.oid == relation.oid for table in self._tables)
+        if not known and not _is_message(relation) and self._subscribers:
+            await self._activate_all()
+
+    def _wants(self, relation: Relation, action: str) -> bool:
+        if _is_message(relation):
+            return action == "INSERT"
+        return self._index.wants(relation.oid, action)
+
+    async def _dispatch(self, change: Change) -> None:
+        self._count += 1
+        if self._count > self._limits.changes_per_transaction:
+            if self._count == self._limits.changes_per_transaction + 1:
+                log.warning("transaction_too_large", extra={"table": change.relation.name})
+            return
+        grouped = self._index.lookup(change.relation.oid, change.action)
+        if grouped is None:
+            return
+        large = change.size_bytes > self._limits.change_bytes
+        for delivery in await self._visibility.deliver(change, grouped, large=large):
+            self._send(change, delivery, grouped.members)
+
+    def _send(self, change: Change, delivery: Delivery, members: list[list[Entry]]) -> None:
+        ids: dict[Subscriber, list[int]] = {}
+        for group in delivery.groups:
+            for entry in members[group]:
+                if entry.subscriber in self._subscribers:
+                    ids.setdefault(entry.subscriber, []).append(entry.wish.id)
+        data = self._data(change, delivery)
+        frames: dict[tuple[Version, str, tuple[int, ...]], Frame] = {}
+        for subscriber, wanted in ids.items():
+            key = (subscriber.version, subscriber.topic, tuple(dict.fromkeys(wanted)))
+            if key not in frames:
+                payload = {"ids": key[2], "data": orjson.Fragment(data)}
+                message = Message(None, None, subscriber.topic, EXTENSION, payload)
+                frames[key] = encode(subscriber.version, message)
+            subscriber.send(frames[key])
+
+    def _data(self, change: Change, delivery: Delivery) -> bytes:
+        error = delivery.error
+        is_refusal = error is not None and not error.startswith("Error 413")
+        timestamp = self._begin.timestamp if self._begin and not is_refusal else None
+        data: dict[str, object] = {
+            "schema": change.relation.schema,
+            "table": change.relation.name,
+            "type": change.action,
+            "commit_timestamp": timestamp,
+            "columns": orjson.Fragment(delivery.columns),
+            "errors": [error] if error else None,
+        }
+        if change.action != "DELETE":
+            data["record"] = orjson.Fragment(delivery.record)
+        if change.action != "INSERT":
+            data["old_record"] = orjson.Fragment(delivery.old_record)
+        return orjson.dumps(data)
+
+    def _relay_message(self, change: Change) -> None:
+        row = change.new
+        topic, event, private = row.get("topic"), row.get("event"), row.get("private")
+        body = row.get("payload")
+        is_json = body is not None
+        if not is_json:
+            body = row.get("binary_payload")
+        if topic is None or event is None or private is None or body is None:
+            log.warning("unable_to_broadcast_changes", extra={"topic": topic})
+            return
+        content = body.encode() if is_json else bytes.fromhex(body.removeprefix("\\x"))
+        if len(content) > self._limits.broadcast_bytes:
+            log.warning("broadcast_too_large", extra={"topic": topic})
+            return
+        metadata = orjson.dumps({"id": row.get("id")})
+        self._relay(
+            RoomKey(private == "t", topic), UserBroadcast(event, content, is_json, metadata)
+        )
+
+
+def _is_message(relation: Relation) -> bool:
+    return relation.schema == "realtime" and relation.name.startswith("messages")

@@ -1,0 +1,167 @@
+"""Decode the messages of Postgres's output plugin ``pgoutput``, protocol version 1.
+
+Pure: bytes in, events out. Layouts: PostgreSQL manual, "Logical Replication Message Formats".
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TypeAlias
+
+POSTGRES_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+ACTIONS = {"I": "INSERT", "U": "UPDATE", "D": "DELETE"}
+
+Values: TypeAlias = Mapping[str, str | None]
+"""Text of the columns that the message carries; an unchanged TOAST value is absent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A published column. ``is_key`` says it belongs to the replica identity."""
+
+    name: str
+    type_oid: int
+    is_key: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """A published table as this stream knows it. ``identity`` is one of ``d n f i``."""
+
+    oid: int
+    schema: str
+    name: str
+    identity: str
+    columns: tuple[Column, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """A transaction begins; everything up to its commit was committed at this time."""
+
+    committed_at: datetime
+
+    @property
+    def timestamp(self) -> str:
+        """Commit time as clients read it: UTC with three digits of milliseconds."""
+        return self.committed_at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """A transaction ends. ``end_lsn`` may be confirmed once it is dispatched."""
+
+    end_lsn: int
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One row. ``old`` holds the identity columns, or the whole row under identity full."""
+
+    relation: Relation
+    action: str
+    new: Values
+    old: Values
+    size_bytes: int
+
+
+Event: TypeAlias = Begin | Commit | Relation | Change
+
+
+class Decoder:
+    """Remembers the relations of one stream.
+
+    Args:
+        wants: whether anybody listens to (relation, action); other rows are not decoded.
+    """
+
+    def __init__(self, wants: Callable[[Relation, str], bool]) -> None:
+        self._wants = wants
+        self._relations: dict[int, Relation] = {}
+
+    def decode(self, message: bytes) -> Event | None:
+        """Return the event of a message; None for kinds and rows nobody needs."""
+        kind = chr(message[0])
+        if kind == "B":
+            (time_us,) = struct.unpack_from("!q", message, 9)
+            return Begin(POSTGRES_EPOCH + timedelta(microseconds=time_us))
+        if kind == "C":
+            return Commit(struct.unpack_from("!q", message, 10)[0])
+        if kind == "R":
+            relation = _relation(message)
+            self._relations[relation.oid] = relation
+            return relation
+        if kind in ACTIONS:
+            relation = self._relations[struct.unpack_from("!I", message, 1)[0]]
+            if self._wants(relation, ACTIONS[kind]):
+                return _change(relation, ACTIONS[kind], message)
+        return None
+
+
+def _change(relation: Relation, action: str, message: bytes) -> Change:
+    new: Values = {}
+    old: Values = {}
+    position = 5
+    while position < len(message):
+        tag = chr(message[position])
+        values, position = _tuple(relation, message, position + 1)
+        if tag == "N":
+            new = values
+        elif tag == "K":
+            # Full width with nulls: only the key columns say anything.
+            old = _identity(relation, values)
+        else:
+            old = values
+    if action == "UPDATE" and not old:
+        old = _identity(relation, new)
+    if old and relation.identity == "f":
+        # An unchanged TOAST value is not in the new row, but identity full has it in the old one.
+        new = {**old, **new} if action == "UPDATE" else new
+    return Change(relation, action, new, old, len(message))
+
+
+def _identity(relation: Relation, values: Values) -> Values:
+    keys = (column.name for column in relation.columns if column.is_key)
+    return {name: values[name] for name in keys if name in values}
+
+
+def _tuple(relation: Relation, message: bytes, position: int) -> tuple[dict[str, str | None], int]:
+    (count,) = struct.unpack_from("!h", message, position)
+    position += 2
+    values: dict[str, str | None] = {}
+    for column in relation.columns[:count]:
+        tag = message[position]
+        position += 1
+        if tag == ord("n"):
+            values[column.name] = None
+        elif tag != ord("u"):
+            (size,) = struct.unpack_from("!i", message, position)
+            position += 4
+            values[column.name] = message[position : position + size].decode()
+            position += size
+    return values, position
+
+
+def _relation(message: bytes) -> Relation:
+    (oid,) = struct.unpack_from("!I", message, 1)
+    schema, position = _string(message, 5)
+    name, position = _string(message, position)
+    identity = chr(message[position])
+    (count,) = struct.unpack_from("!h", message, position + 1)
+    position += 3
+    columns = []
+    for _ in range(count):
+        is_key = message[position] == 1
+        column, position = _string(message, position + 1)
+        (type_oid,) = struct.unpack_from("!I", message, position)
+        position += 8
+        columns.append(Column(column, type_oid, is_key))
+    return Relation(oid, schema or "pg_catalog", name, identity, tuple(columns))
+
+
+def _string(message: bytes, start: int) -> tuple[str, int]:
+    end = message.index(0, start)
+    return message[start:end].decode(), end + 1
