@@ -66,7 +66,9 @@ def main() -> None:
                 "insert into note select n, 'note ' || n from generate_series(1, 1000) n; analyze"
             )
         for connections in (1, 16):
-            rate, cost_us = uvloop.run(measure(server.url("authenticator", socket=True), connections))
+            rate, cost_us = uvloop.run(
+                measure(server.url("authenticator", socket=True), connections)
+            )
             print(f"{connections:>3} connections: {rate:>7.0f}/s, {cost_us:>4.0f} us per request")
 
 

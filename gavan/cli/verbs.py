@@ -16,6 +16,9 @@ class Row:
 
 
 VERBS: dict[str, Row] = {
+    "init": Row("gavan.cli.init:command", "Begin a stack: write gavan.toml"),
+    "check": Row("gavan.cli.check:command", "Find every mistake in the stack file"),
+    "config": Row("gavan.cli.config:command", "Print what the stack file says, defaults included"),
     "up": Row("gavan.cli.up:command", "Start the stack, or bring a running one up to date"),
     "dev": Row("gavan.cli.dev:command", "Run the stack here, with hot reload and all logs"),
     "down": Row("gavan.cli.down:command", "Stop the stack"),
@@ -25,9 +28,9 @@ VERBS: dict[str, Row] = {
     "start": Row("gavan.cli.one_unit:start", "Start units that were stopped or given up"),
     "stop": Row("gavan.cli.one_unit:stop", "Stop units of a running stack"),
     "exec": Row("gavan.cli.exec:command", "Run a command with the environment of a unit"),
-    "completion": Row("gavan.cli.completion:command", "Print the completion script of a shell"),
-    "db": Row("gavan.cli.db:group", "Look into the database of the stack"),
     "migrate": Row("gavan.cli.migrate:group", "Change the schema by numbered SQL files"),
     "seed": Row("gavan.cli.seed:command", "Run the seed files that have not run yet"),
+    "db": Row("gavan.cli.db:group", "Look into the database of the stack"),
+    "completion": Row("gavan.cli.completion:command", "Print the completion script of a shell"),
     "version": Row("gavan.cli.version:command", "Print the versions that a bug report needs"),
 }

@@ -48,6 +48,7 @@ class Loaded:
     """A stack with everything that was seen on the way."""
 
     stack: Stack
+    parts: Parts
     source: Source
     layers: Layers
     findings: tuple[Finding, ...]
@@ -154,7 +155,9 @@ class _Loader:
         stack = replace(build(file, parts, layers), positions=self._source.positions())
         check(stack, self._source, parts, self._report)
         findings = ordered([*self._report.findings, *layers.findings])
-        return Loaded(stack=stack, source=self._source, layers=layers, findings=findings)
+        return Loaded(
+            stack=stack, parts=parts, source=self._source, layers=layers, findings=findings
+        )
 
     def _profile_name(self) -> str:
         written = self._source.table(("stack",)).get("default_profile")

@@ -63,9 +63,11 @@ class Reader:
         inside = f" in [{'.'.join(map(str, path))}]" if path else ""
         message = f'unknown key "{name}"{inside}'
         near = nearest(name, known)
-        if near is None:
-            self._report.add(place, code, message, why="nothing reads it",
-                             mend=f"remove it; known here: {', '.join(known)}")  # fmt: skip
+        if near is None or near in self._source.table(path):
+            mend = f'"{near}" is there already' if near else f"known here: {', '.join(known)}"
+            self._report.add(
+                place, code, message, why="nothing reads it", mend=f"remove it; {mend}"
+            )
             return
         meaning = section.by_name[near].meaning if section and near in section.by_name else ""
         why = f'nothing reads it; "{near}" is read{": " + meaning if meaning else ""}'

@@ -83,6 +83,9 @@ def parse(text: str, file: Path) -> Document:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise StackErrors([_syntax(file, lines, error)]) from error
+    except RecursionError as error:
+        deep = tomllib.TOMLDecodeError("Values are nested too deep (at line 1, column 1)")
+        raise StackErrors([_syntax(file, lines, deep)]) from error
     finder = _Finder(text)
     finder.document()
     return Document(file=file, lines=lines, values=values, keys=finder.keys, spans=finder.spans)
@@ -184,9 +187,13 @@ def _syntax(file: Path, lines: tuple[str, ...], error: tomllib.TOMLDecodeError) 
     message = text[: place.start()] if place else text.removesuffix(" (at end of document)")
     line, column = (int(place[1]), int(place[2])) if place else (len(lines), len(lines[-1]) + 1)
     twice = message.startswith(_TWICE)
+    if twice:
+        # tomllib stops behind the second one; the reader looks for its beginning.
+        column = len(lines[line - 1]) - len(lines[line - 1].lstrip()) + 1
+        message = f"{lines[line - 1].partition('=')[0].strip()} is written twice"
     return Finding(
         code="GV108" if twice else "GV100",
-        message=message[:1].lower() + message[1:],
+        message=message if twice else message[:1].lower() + message[1:],
         position=Position(file=file, line=line, column=column),
         why="a table or key may be written once" if twice else "the file is not valid TOML",
         mend="join the two into one" if twice else "mend this line; nothing after it was read",
