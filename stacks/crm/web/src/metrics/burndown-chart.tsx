@@ -3,7 +3,7 @@ import { CartesianGrid, Legend, Line, LineChart, Tooltip, XAxis, YAxis } from 'r
 import type { BurndownRow } from '../api/metrics';
 import { useI18n } from '../i18n/i18n';
 import { ChartFrame } from './chart-frame';
-import { AXIS, GRID, MARGIN, TOOLTIP, Y_WIDTH } from './look';
+import { AXIS, GRID, CHART, TOOLTIP, Y_WIDTH } from './look';
 import type { Unit } from './metrics-page';
 import { burndownDays } from './series';
 import { useWords } from './use-words';
@@ -22,7 +22,7 @@ export function BurndownChart({ rows, unit }: { rows: readonly BurndownRow[]; un
   };
   return (
     <ChartFrame title={t('metrics.burndown')} note={t('metrics.burndownNote')} table={table}>
-      <LineChart data={data} margin={MARGIN}>
+      <LineChart data={data} {...CHART}>
         <CartesianGrid {...GRID} />
         <XAxis dataKey="day" tickFormatter={words.day} minTickGap={40} {...AXIS} />
         <YAxis width={Y_WIDTH} allowDecimals={false} {...AXIS} />

@@ -6,7 +6,7 @@ import type { ColumnRow } from '../api/rows';
 import { useI18n } from '../i18n/i18n';
 import styles from './cfd-chart.module.css';
 import { ChartFrame } from './chart-frame';
-import { AXIS, flowColour, GRID, MARGIN, TOOLTIP, Y_WIDTH } from './look';
+import { AXIS, flowColour, GRID, CHART, TOOLTIP, Y_WIDTH } from './look';
 import { flowDays, sinceStart } from './series';
 import { useWords } from './use-words';
 
@@ -29,7 +29,7 @@ export function CfdChart({ rows, columns }: CfdChartProps) {
   };
   return (
     <ChartFrame title={t('metrics.cfd')} note={t('metrics.cfdNote')} table={table}>
-      <AreaChart data={days} margin={MARGIN}>
+      <AreaChart data={days} {...CHART}>
         <CartesianGrid {...GRID} />
         <XAxis dataKey="day" tickFormatter={words.day} minTickGap={40} {...AXIS} />
         <YAxis width={Y_WIDTH} allowDecimals={false} {...AXIS} />

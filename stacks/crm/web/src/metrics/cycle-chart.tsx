@@ -13,7 +13,7 @@ import type { CycleRow } from '../api/metrics';
 import { useI18n } from '../i18n/i18n';
 import { ChartFrame } from './chart-frame';
 import styles from './cycle-chart.module.css';
-import { AXIS, GRID, MARGIN, TOOLTIP, Y_WIDTH } from './look';
+import { AXIS, GRID, CHART, TOOLTIP, Y_WIDTH } from './look';
 import { cycleDays, percentile } from './series';
 import { useWords } from './use-words';
 
@@ -44,7 +44,7 @@ export function CycleChart({ cycles }: { cycles: readonly CycleRow[] }) {
   };
   return (
     <ChartFrame title={t('metrics.cycle')} note={note} table={table}>
-      <ScatterChart margin={MARGIN}>
+      <ScatterChart {...CHART}>
         <CartesianGrid {...GRID} />
         <XAxis
           dataKey="at"

@@ -3,7 +3,7 @@ import { Bar, BarChart, CartesianGrid, Tooltip, XAxis, YAxis } from 'recharts';
 import type { CycleRow } from '../api/metrics';
 import { useI18n } from '../i18n/i18n';
 import { ChartFrame } from './chart-frame';
-import { AXIS, GRID, MARGIN, TOOLTIP, Y_WIDTH } from './look';
+import { AXIS, GRID, CHART, TOOLTIP, Y_WIDTH } from './look';
 import { histogram } from './series';
 import { useWords } from './use-words';
 
@@ -20,7 +20,7 @@ export function HistogramChart({ cycles }: { cycles: readonly CycleRow[] }) {
   };
   return (
     <ChartFrame title={t('metrics.histogram')} note={t('metrics.histogramNote')} table={table}>
-      <BarChart data={bins} margin={MARGIN}>
+      <BarChart data={bins} {...CHART}>
         <CartesianGrid {...GRID} />
         <XAxis dataKey="name" {...AXIS} />
         <YAxis width={Y_WIDTH} allowDecimals={false} {...AXIS} />

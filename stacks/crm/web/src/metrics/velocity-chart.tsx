@@ -3,7 +3,7 @@ import { Bar, BarChart, CartesianGrid, ReferenceLine, Tooltip, XAxis, YAxis } fr
 import type { VelocityRow } from '../api/metrics';
 import { useI18n } from '../i18n/i18n';
 import { ChartFrame } from './chart-frame';
-import { AXIS, GRID, MARGIN, TOOLTIP, Y_WIDTH } from './look';
+import { AXIS, GRID, CHART, TOOLTIP, Y_WIDTH } from './look';
 import type { Unit } from './metrics-page';
 import { average } from './series';
 import { useWords } from './use-words';
@@ -27,7 +27,7 @@ export function VelocityChart({ rows, unit }: { rows: readonly VelocityRow[]; un
   };
   return (
     <ChartFrame title={t('metrics.velocity')} note={note} table={table}>
-      <BarChart data={rows} margin={MARGIN}>
+      <BarChart data={rows} {...CHART}>
         <CartesianGrid {...GRID} />
         <XAxis dataKey="week" tickFormatter={words.day} minTickGap={16} {...AXIS} />
         <YAxis width={Y_WIDTH} allowDecimals={false} {...AXIS} />

@@ -17,7 +17,6 @@ export function LanguageSwitch() {
           key={option}
           type="button"
           lang={option}
-          aria-label={NAMES[option].full}
           aria-pressed={option === language}
           className={styles.option}
           onClick={() => {
@@ -25,6 +24,7 @@ export function LanguageSwitch() {
           }}
         >
           {NAMES[option].short}
+          <span className="visually-hidden"> {NAMES[option].full}</span>
         </button>
       ))}
     </div>
