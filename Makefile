@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 WEB := stacks/crm/web
 
-.PHONY: help demo test setup browser web check fmt lint types layers unit integration clients stacks chaos web-check bench bench-api bench-driver clean
+.PHONY: help demo test setup browser web check fmt lint types layers unit integration clients stacks chaos web-check bench bench-start bench-api bench-driver clean
 
 help:            ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## ?/\t/' | expand -t 14
@@ -65,7 +65,10 @@ stacks: setup
 chaos: setup
 	$(BIN)/pytest tests/chaos
 
-bench: bench-api  ## measure the data API beside PostgREST and pgbench
+bench: bench-start bench-api  ## time to ready, memory, the data API beside PostgREST and pgbench
+
+bench-start: setup
+	$(BIN)/python bench/start.py
 
 bench-api: setup bench/node_modules
 	$(BIN)/python bench/data_api.py
