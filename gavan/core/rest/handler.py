@@ -14,17 +14,17 @@ from gavan.core.rest.errors import RestError, no_schema_cache
 from gavan.core.rest.execute import Caller, Run, Transaction, build_session, execute
 from gavan.core.rest.openapi import build_document
 from gavan.core.rest.parse.body import Payload, call_payload, table_payload
-from gavan.core.rest.plan.build import Snapshot, build_plan
+from gavan.core.rest.plan.build import build_plan
 from gavan.core.rest.plan.model import (
     Body,
     CallPlan,
     InfoPlan,
-    MutatePlan,
     Plan,
     ReadPlan,
     RootPlan,
 )
-from gavan.core.rest.request import Action, ApiRequest, Scope, read_request
+from gavan.core.rest.prepared import Prepared, PreparedReads, StatementPlan, key_of
+from gavan.core.rest.request import Action, ApiRequest, Headers, Scope, read_request
 from gavan.core.rest.respond import (
     Context,
     Response,
@@ -52,7 +52,6 @@ from gavan.database.pool import Pool
 from gavan.database.session import Rows, Session
 
 Receive = Callable[[], Awaitable[Any]]
-StatementPlan = ReadPlan | MutatePlan | CallPlan
 
 
 class Handler:
@@ -61,6 +60,7 @@ class Handler:
     def __init__(self, pool: Pool, watch: SchemaWatch) -> None:
         self._pool = pool
         self._watch = watch
+        self._reads = PreparedReads()
 
     async def handle(self, scope: Scope, receive: Receive) -> Response:
         """Return the response; failures of the request are responses too."""
@@ -71,41 +71,44 @@ class Handler:
 
     async def _handle(self, scope: Scope, receive: Receive) -> Response:
         snapshot = self._watch.snapshot
-        config = snapshot.config if snapshot else None
-        role, claims = authenticate(scope, config.anon_role if config else "anon")
-        if snapshot is None or config is None:
+        role, claims = authenticate(scope, snapshot.config.anon_role if snapshot else "anon")
+        if snapshot is None:
             raise no_schema_cache(self._watch.retry_after_s)
-        request = read_request(scope, config)
-        payload = await _payload(request, receive)
-        plan = build_plan(request, payload, snapshot)
-        context = Context(many_schemas=len(config.schemas) > 1, tx_override=config.tx_override)
-        if isinstance(plan, InfoPlan):
-            return respond_info(plan)
-        if isinstance(plan, RootPlan):
-            body = build_document(snapshot.cache, plan.schema)
-            return respond_document(request, body, context)
+        headers = Headers(scope["headers"])
+        key = key_of(scope, headers)
+        prepared = self._reads.get(snapshot, key)
+        if prepared is None:
+            request = read_request(scope, headers, snapshot.config)
+            plan = build_plan(request, await _payload(request, receive), snapshot)
+            if isinstance(plan, InfoPlan):
+                return respond_info(plan)
+            if isinstance(plan, RootPlan):
+                body = build_document(snapshot.cache, plan.schema)
+                return respond_document(request, body, _context(snapshot.config))
+            prepared = Prepared(request, plan, write_statement(plan))
+            self._reads.put(snapshot, key, prepared)
+        request = prepared.request
         caller = Caller(
             role=role,
             claims=claims,
             schema=request.schema,
             method=request.method,
             path=request.path,
-            headers_json=request.headers_json,
-            cookies_json=request.cookies_json,
+            headers_json=headers.as_json(),
+            cookies_json=headers.cookies_json(),
             timezone=request.prefer.timezone,
         )
-        session = build_session(caller, _transaction(plan, request, config), config)
-        return await self._run(request, plan, session, snapshot)
-
-    async def _run(
-        self, request: ApiRequest, plan: StatementPlan, session: Session, snapshot: Snapshot
-    ) -> Response:
         config = snapshot.config
-        context = Context(many_schemas=len(config.schemas) > 1, tx_override=config.tx_override)
+        session = build_session(caller, _transaction(prepared.plan, request, config), config)
+        return await self._run(prepared, session, config)
+
+    async def _run(self, prepared: Prepared, session: Session, config: RestConfig) -> Response:
+        request, plan = prepared.request, prepared.plan
+        context = _context(config)
         check = _check(plan, request)
         reads = isinstance(plan, ReadPlan)
         run = Run(anon_role=config.anon_role, check=None if reads else check)
-        rows = await execute(self._pool, session, write_statement(plan), run)
+        rows = await execute(self._pool, session, prepared.statement, run)
         if plan.format.explain is not None:
             result = read_explained(rows)
             return respond_explained(request, plan.format.content_type, result, context)
@@ -133,6 +136,10 @@ class Handler:
         rows = await execute(self._pool, session, planned(plan.node), run)
         estimate = _planned_rows(rows)
         return replace(result, total=max(exact, estimate))
+
+
+def _context(config: RestConfig) -> Context:
+    return Context(many_schemas=len(config.schemas) > 1, tx_override=config.tx_override)
 
 
 def _planned_rows(rows: Rows) -> int:

@@ -81,8 +81,6 @@ class ApiRequest:
     prefer: Preferences
     accept: tuple[MediaType, ...]
     content_type: MediaType
-    headers_json: str
-    cookies_json: str
 
     @property
     def is_call_read(self) -> bool:
@@ -95,11 +93,43 @@ class ApiRequest:
         return self.action in WITH_BODY or (self.action is Action.CALL and self.method == "POST")
 
 
-def read_request(scope: Scope, config: RestConfig) -> ApiRequest:
+class Headers:
+    """Lower-case names; repeated headers are joined by a comma, cookies are kept apart."""
+
+    __slots__ = ("cookies", "single")
+
+    def __init__(self, raw: Iterable[tuple[bytes, bytes]]) -> None:
+        self.single: dict[str, str] = {}
+        self.cookies: list[str] = []
+        for name, value in raw:
+            key, text = name.decode("latin-1"), value.decode("latin-1")
+            if key == "cookie":
+                self.cookies.append(text)
+            elif key in self.single:
+                self.single[key] = f"{self.single[key]}, {text}"
+            else:
+                self.single[key] = text
+
+    def as_json(self) -> str:
+        """Return all but the cookies as a JSON object."""
+        return orjson.dumps(self.single).decode()
+
+    def cookies_json(self) -> str:
+        """Return the cookies as a JSON object."""
+        if not self.cookies:
+            return "{}"
+        found = {}
+        for part in ";".join(self.cookies).split(";"):
+            name, equals, value = part.strip().partition("=")
+            if equals:
+                found[name] = value
+        return orjson.dumps(found).decode()
+
+
+def read_request(scope: Scope, headers: Headers, config: RestConfig) -> ApiRequest:
     """Return the request of an ASGI scope; raise the RestError of the first failing check."""
     method: str = scope["method"]
     path: str = scope["path"] or "/"
-    headers = _Headers(scope["headers"])
     target, is_routine = _resource(path)
     schema, named = _schema(method, headers.single, config)
     action = _action(method, target, is_routine)
@@ -121,40 +151,7 @@ def read_request(scope: Scope, config: RestConfig) -> ApiRequest:
         prefer=parse_prefer((prefer,)) if prefer else NO_PREFERENCES,
         accept=_accept(headers.single.get("accept")),
         content_type=_content_type(headers.single.get("content-type")),
-        headers_json=headers.as_json(),
-        cookies_json=headers.cookies_json(),
     )
-
-
-class _Headers:
-    """Lower-case names; repeated headers are joined by a comma, cookies are kept apart."""
-
-    __slots__ = ("cookies", "single")
-
-    def __init__(self, raw: Iterable[tuple[bytes, bytes]]) -> None:
-        self.single: dict[str, str] = {}
-        self.cookies: list[str] = []
-        for name, value in raw:
-            key, text = name.decode("latin-1"), value.decode("latin-1")
-            if key == "cookie":
-                self.cookies.append(text)
-            elif key in self.single:
-                self.single[key] = f"{self.single[key]}, {text}"
-            else:
-                self.single[key] = text
-
-    def as_json(self) -> str:
-        return orjson.dumps(self.single).decode()
-
-    def cookies_json(self) -> str:
-        if not self.cookies:
-            return "{}"
-        found = {}
-        for part in ";".join(self.cookies).split(";"):
-            name, equals, value = part.strip().partition("=")
-            if equals:
-                found[name] = value
-        return orjson.dumps(found).decode()
 
 
 def _resource(path: str) -> tuple[str, bool]:

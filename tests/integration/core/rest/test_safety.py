@@ -8,9 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gavan.kit.jwt import sign
 from gavan.kit.secret import Secret
 from tests.integration.core.rest.cases import Case, check
-from tests.integration.core.rest.conftest import Api, sign, token_of
+from tests.integration.core.rest.conftest import Api, token_of
 
 A = "00000000-0000-0000-0000-00000000000a"
 B = "00000000-0000-0000-0000-00000000000b"
