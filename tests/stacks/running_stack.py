@@ -61,9 +61,7 @@ def running_stack(name: str) -> Iterator[RunningStack]:
     root = base / name
     source = REPOSITORY / "stacks" / name
     install_packages(source / "web")
-    shutil.copytree(
-        source, root, ignore=shutil.ignore_patterns(".gavan", "dist"), copy_function=_link_or_copy
-    )
+    shutil.copytree(source, root, symlinks=True, ignore=_what_was_made, copy_function=_link_or_copy)
     stack = RunningStack(root, {thing: free_port() for thing in PORTS})
     file = root / "gavan.toml"
     text = file.read_text()
@@ -87,6 +85,11 @@ def install_packages(web: Path) -> None:
     if not installed.exists() or installed.read_bytes() != wanted:
         subprocess.run(["npm", "ci", "--no-audit", "--no-fund"], cwd=web, check=True, timeout=300)
         installed.write_bytes(wanted)
+
+
+def _what_was_made(folder: str, names: list[str]) -> set[str]:
+    """State and builds of a stack that somebody runs in the repository; packages are needed."""
+    return set() if "node_modules" in folder else {".gavan", "dist"} & set(names)
 
 
 def _link_or_copy(source: str, target: str) -> str:
