@@ -55,8 +55,10 @@ test('inserts and deletes are heard, typed as the columns are', async () => {
     await ada.client.from('task')
       .insert({ board_id: board.id, title: 'Тест "x"', labels: ['a', 'b c'], due_date: '2030-01-31' })
       .select().single())
+  // Who may see a row is asked of the row itself: it must be there when its insert is sent.
+  await until(() => heard.length, 'the insert')
   ok(await ada.client.from('task').delete().eq('id', task.id))
-  await until(() => heard.length >= 2, 'insert and delete')
+  await until(() => heard.length >= 2, 'the delete')
   const [inserted, deleted] = heard
   assert.equal(inserted.eventType, 'INSERT')
   assert.deepEqual(

@@ -160,7 +160,7 @@ async def test_row_changes_are_heard(listener: AsyncClient) -> None:
     )
     channel.on_system(system.append)
     await subscribe(channel)
-    await until(lambda: any(m.get("status") == "ok" for m in system))
+    await until(lambda: any(message.status == "ok" for message in system))
     await listener.table("task").insert({"board_id": board["id"], "title": "Hear me"}).execute()
     await until(lambda: heard)
     assert heard[0]["data"]["type"] == "INSERT"
