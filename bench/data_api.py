@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import psycopg
 from asgi_lifespan import LifespanManager
 from machine import cluster, facts, free_port, running, wait_until
@@ -79,10 +80,19 @@ REQUESTS = (
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """Requests per second and the 99th percentile in milliseconds."""
+    """Requests per second, 99th percentile, and processor time of the server per request."""
 
     per_s: float
     p99_ms: float
+    cpu_us: float
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A server under load."""
+
+    url: str
+    pid: int
 
 
 def main() -> int:
@@ -105,17 +115,17 @@ def main() -> int:
         upstream_port = free_port()
         upstream = f"http://127.0.0.1:{upstream_port}"
         with (
-            running([sys.executable, "-m", "gavan.core"], environ, folder / "core.log"),
+            running([sys.executable, "-m", "gavan.core"], environ, folder / "core.log") as ours,
             running(
                 [str(POSTGREST)],
                 _postgrest_environ(server, upstream_port),
                 folder / "postgrest.log",
-            ),
+            ) as theirs,
         ):
-            urls = (f"{core}/rest/v1", upstream)
+            targets = (Target(f"{core}/rest/v1", ours.pid), Target(upstream, theirs.pid))
             for url in (f"{core}/rest/v1/item?limit=1", f"{upstream}/item?limit=1"):
                 wait_until(lambda url=url: _answers(url))
-            _measure(server, folder, sent, urls, options)
+            _measure(server, folder, sent, targets, options)
     return 0
 
 
@@ -123,13 +133,13 @@ def _measure(
     server: Server,
     folder: Path,
     sent: dict[str, tuple[Session, Statement]],
-    urls: tuple[str, str],
+    targets: tuple[Target, Target],
     options: argparse.Namespace,
 ) -> None:
     print(f"{CONNECTIONS} connections, pool of {POOL}, {options.rounds} x {options.seconds} s each")
     print(
-        f"{'request':<22}{'pgbench/s':>10}{'gavan/s':>10}{'PostgREST/s':>13}"
-        f"{'of pgbench':>12}{'x PostgREST':>13}{'p99 ms':>9}{'p99 theirs':>12}"
+        f"{'request':<21}{'pgbench/s':>10}{'gavan/s':>9}{'PostgREST/s':>12}{'of pgbench':>11}"
+        f"{'x PostgREST':>12}{'p99 ms':>8}{'theirs':>8}{'cpu us':>8}{'theirs':>8}"
     )
     for request in REQUESTS:
         rounds: dict[str, list[Rate]] = {"pgbench": [], "gavan": [], "postgrest": []}
@@ -137,13 +147,13 @@ def _measure(
             rounds["pgbench"].append(
                 _pgbench(server, folder, request, sent[request.name], options.seconds)
             )
-            for name, url in zip(("gavan", "postgrest"), urls, strict=True):
-                rounds[name].append(_wrk(folder, request, url, options.seconds))
+            for name, target in zip(("gavan", "postgrest"), targets, strict=True):
+                rounds[name].append(_wrk(folder, request, target, options.seconds))
         pgbench, gavan, theirs = (_median(rates) for rates in rounds.values())
         print(
-            f"{request.name:<22}{pgbench.per_s:>10.0f}{gavan.per_s:>10.0f}{theirs.per_s:>13.0f}"
-            f"{gavan.per_s / pgbench.per_s:>12.2f}{gavan.per_s / theirs.per_s:>13.2f}"
-            f"{gavan.p99_ms:>9.1f}{theirs.p99_ms:>12.1f}",
+            f"{request.name:<21}{pgbench.per_s:>10.0f}{gavan.per_s:>9.0f}{theirs.per_s:>12.0f}"
+            f"{gavan.per_s / pgbench.per_s:>11.2f}{gavan.per_s / theirs.per_s:>12.2f}"
+            f"{gavan.p99_ms:>8.1f}{theirs.p99_ms:>8.1f}{gavan.cpu_us:>8.0f}{theirs.cpu_us:>8.0f}",
             flush=True,
         )
 
@@ -152,6 +162,7 @@ def _median(rates: list[Rate]) -> Rate:
     return Rate(
         statistics.median(rate.per_s for rate in rates),
         statistics.median(rate.p99_ms for rate in rates),
+        statistics.median(rate.cpu_us for rate in rates),
     )
 
 
@@ -252,7 +263,7 @@ def _pgbench(
     found = re.search(r"tps = ([\d.]+)", done.stdout)
     if done.returncode or found is None:
         raise SystemExit(f"pgbench failed:\n{done.stderr[-2000:]}")
-    return Rate(float(found.group(1)), 0.0)
+    return Rate(float(found.group(1)), 0.0, 0.0)
 
 
 def _script(request: Request, session: Session, statement: Statement) -> tuple[str, dict[str, str]]:
@@ -276,7 +287,7 @@ def _script(request: Request, session: Session, statement: Statement) -> tuple[s
     return "\n".join([*lines, "\\endpipeline", ""]), defines
 
 
-def _wrk(folder: Path, request: Request, url: str, seconds: int) -> Rate:
+def _wrk(folder: Path, request: Request, target: Target, seconds: int) -> Rate:
     script = folder / "bench.lua"
     head, _, tail = request.path.partition("{id}")
     path = f'"{head}" .. math.random(1, {request.keys}) .. "{tail}"'
@@ -284,24 +295,41 @@ def _wrk(folder: Path, request: Request, url: str, seconds: int) -> Rate:
         path = f'"{request.path}"'
     headers = {"Authorization": f"Bearer {_token()}", **request.headers}
     lines = [f'wrk.headers["{name}"] = "{value}"' for name, value in headers.items()]
-    base = re.sub(r"^https?://[^/]+", "", url)
+    base = re.sub(r"^https?://[^/]+", "", target.url)
     lines.append(
         f'request = function() return wrk.format("{request.method}", "{base}" .. {path}, nil, '
         f"{json.dumps(request.body) if request.body else 'nil'}) end"
     )
     script.write_text("\n".join(lines))
+    used_s = _cpu_s(target)
     done = subprocess.run(
-        ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--latency", "-s", str(script), url],
+        [
+            "wrk",
+            "-t1",
+            f"-c{CONNECTIONS}",
+            f"-d{seconds}s",
+            "--latency",
+            "-s",
+            str(script),
+            target.url,
+        ],
         capture_output=True,
         text=True,
         check=True,
     )
     rate = re.search(r"Requests/sec:\s+([\d.]+)", done.stdout)
     p99 = re.search(r"99%\s+([\d.]+)(us|ms|s)", done.stdout)
-    if rate is None or p99 is None or "Non-2xx" in done.stdout:
-        raise SystemExit(f"{request.name} at {url}:\n{done.stdout}")
+    total = re.search(r"(\d+) requests in", done.stdout)
+    if rate is None or p99 is None or total is None or "Non-2xx" in done.stdout:
+        raise SystemExit(f"{request.name} at {target.url}:\n{done.stdout}")
     scale = {"us": 0.001, "ms": 1.0, "s": 1000.0}[p99.group(2)]
-    return Rate(float(rate.group(1)), float(p99.group(1)) * scale)
+    cpu_us = (_cpu_s(target) - used_s) / int(total.group(1)) * 1e6
+    return Rate(float(rate.group(1)), float(p99.group(1)) * scale, cpu_us)
+
+
+def _cpu_s(target: Target) -> float:
+    times = psutil.Process(target.pid).cpu_times()
+    return float(times.user + times.system)
 
 
 if __name__ == "__main__":
