@@ -1,0 +1,127 @@
+"""Pure parts around the catalogue: view rules, suggestions, statuses, bodies."""
+
+from __future__ import annotations
+
+import pytest
+
+from gavan.core.rest.database_errors import database_error, status_of
+from gavan.core.rest.errors import RestError
+from gavan.core.rest.parse.accept import MediaType
+from gavan.core.rest.parse.body import Payload, call_payload, table_payload
+from gavan.core.rest.schema_cache import Name
+from gavan.core.rest.suggest import closest
+from gavan.core.rest.view_keys import Origin, shown_columns, target_origins, view_columns
+from gavan.database.session import DatabaseError
+
+RULE = (
+    "({QUERY :commandType 1 :cteList ({COMMONTABLEEXPR :ctequery {QUERY :targetList"
+    " ({TARGETENTRY :expr {VAR :varno 1} :resno 1 :resname x :resorigtbl 900 :resorigcol 9"
+    " :resjunk false})}}) :rtable ({RANGETBLENTRY :alias <> :subquery {QUERY :targetList"
+    " ({TARGETENTRY :resno 1 :resname y :resorigtbl 901 :resorigcol 8})}}) :targetList"
+    " ({TARGETENTRY :expr {FUNCEXPR :args ({VAR :varno 1} {CONST :constvalue 4 [ 1 0 ]})} :resno 1"
+    " :resname odd\\ \\{name :ressortgroupref 0 :resorigtbl 0 :resorigcol 0 :resjunk false}"
+    " {TARGETENTRY :expr {VAR :varno 2} :resno 2 :resname id :resorigtbl 100 :resorigcol 1"
+    " :resjunk false}) :override 0 :returningList <>})"
+)
+
+
+def test_only_the_outermost_list_of_a_rule_counts() -> None:
+    assert target_origins(RULE) == {2: Origin(100, 1)}
+
+
+def test_a_view_of_a_view_is_traced_to_its_table() -> None:
+    lower = "({QUERY :targetList ({TARGETENTRY :resno 1 :resorigtbl 100 :resorigcol 1})})"
+    upper = "({QUERY :targetList ({TARGETENTRY :resno 1 :resorigtbl 200 :resorigcol 1})})"
+    views = view_columns(
+        [
+            {"oid": 200, "schema": "s", "name": "lower", "columns": {"1": "a"}, "rule": lower},
+            {"oid": 300, "schema": "s", "name": "upper", "columns": {"1": "b"}, "rule": upper},
+        ]
+    )
+    keyed = [
+        {"oid": 100, "schema": "s", "name": "t", "columns": {"1": "id"}, "primary_key": ["id"]}
+    ]
+    assert shown_columns(views, keyed) == {
+        (Name("s", "t"), "id"): {Name("s", "lower"): ["a"], Name("s", "upper"): ["b"]}
+    }
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [("projectx", "projects"), ("projecxx", "projects"), ("projxxxx", None), ("", None)],
+)
+def test_a_near_name_is_suggested_and_a_far_one_is_not(wrong: str, right: str | None) -> None:
+    assert closest(wrong, {"projects", "clients", "users"}, 0.75) == right
+
+
+def test_parameter_lists_are_suggested_generously() -> None:
+    lists = {"(name, param, val)", "(attr, id)"}
+    assert closest("(nam, pqaram, vall)", lists, 0.33) == "(name, param, val)"
+    assert closest("(attrs, id)", lists, 0.33) == "(attr, id)"
+    assert closest("(noclosealternative)", lists, 0.33) is None
+
+
+@pytest.mark.parametrize(
+    ("sqlstate", "message", "status"),
+    [
+        ("23505", "", 409),
+        ("22P02", "", 400),
+        ("42501", "", 403),
+        ("42P01", "", 404),
+        ("25006", "", 405),
+        ("57014", "", 500),
+        ("57P01", "", 503),
+        ("53400", "", 500),
+        ("53300", "", 503),
+        ("21000", "UPDATE requires a WHERE clause", 400),
+        ("21000", "more than one row", 500),
+        ("22023", 'role "x" does not exist', 401),
+        ("22023", "bad", 400),
+        ("PT418", "", 418),
+        ("PT40A", "", 500),
+        ("PT999", "", 999),
+        ("PT000", "", 500),
+        ("P0001", "", 400),
+        ("P0002", "", 500),
+        ("XX000", "", 500),
+        ("99999", "", 400),
+    ],
+)
+def test_sqlstates_have_their_status(sqlstate: str, message: str, status: int) -> None:
+    assert status_of(sqlstate, message) == status
+
+
+def test_an_unreachable_database_says_when_to_come_back() -> None:
+    error = database_error(DatabaseError("08006", "lost"), 4, is_anonymous=True)
+    assert (error.code, error.status) == ("PGRST000", 503)
+    assert (b"retry-after", b"4") in error.headers
+
+
+def test_a_raised_answer_cannot_break_the_header_block() -> None:
+    error = DatabaseError(
+        "PGRST",
+        '{"code": "x", "message": "y"}',
+        details='{"status": 200, "headers": {"a": "b\\r\\nc: d"}}',
+    )
+    assert database_error(error, 1, is_anonymous=False).code == "PGRST121"
+
+
+JSON = MediaType("application/json")
+ROWS = b'[{"a": 1, "b": 2}, {"b": 3, "a": 4}]'
+
+
+def test_json_bodies_are_looked_at_for_their_keys_only() -> None:
+    assert table_payload(ROWS, JSON, None) == Payload(raw=ROWS, keys=("a", "b"), is_array=True)
+    assert table_payload(b"5", JSON, None).is_empty
+    assert table_payload(b"null", JSON, None).is_empty
+    assert table_payload(b"garbage", JSON, ("a",)) == Payload(raw=b"garbage", keys=("a",))
+    assert call_payload(b"  ", JSON, None) == Payload(raw=b"{}")
+
+
+@pytest.mark.parametrize(
+    "raw", [b"", b"{", b"[1]", b'[{"a":1},{}]', b'[{"a":1},2]', b"[" * 100_000]
+)
+def test_bodies_that_are_no_rows_are_refused(raw: bytes) -> None:
+    with pytest.raises(RestError) as caught:
+        table_payload(raw, JSON, None)
+    assert caught.value.code == "PGRST102"
