@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import psycopg
 import pytest
 from psycopg import sql
@@ -22,6 +23,10 @@ from gavan.database.bootstrap import bootstrap
 from gavan.database.embedded import ADMIN, Server, ServerSpec, passwords_by_role, prepare_server
 from gavan.kit.secret import Secret
 from tests.servers import running, wait_until
+
+# A busy machine is no bug: no test depends on how long an example takes.
+hypothesis.settings.register_profile("gavan", deadline=None)
+hypothesis.settings.load_profile("gavan")
 
 TEMPLATE = "gavan_template"
 JWT_SECRET = "super-secret-jwt-token-with-at-least-32-characters-long"
