@@ -27,6 +27,7 @@ def reporter(context: Context) -> Report:
             "ok": progress.ok,
             "warn": progress.warn,
             "skip": progress.skip,
+            "fail": progress.fail,
         }[state]
         tell(step, detail)
 

@@ -75,6 +75,8 @@ def query(context: Context, role: str, text: str) -> Result:
             cursor = connection.execute(statement.encode())
         except psycopg.Error as error:
             raise _refused(error) from error
+        while cursor.nextset():
+            pass  # several statements: the last one's rows
         if cursor.description is None:
             return Result(data={"status": cursor.statusmessage}, text=cursor.statusmessage or "")
         columns = [column.name for column in cursor.description]

@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -214,3 +215,21 @@ def test_the_cli_looks_into_the_database(project: Project, command: str) -> None
     assert done.returncode == 0, done.stdout + done.stderr
     if command.startswith("gen types"):
         assert '"board": {' in done.stdout
+
+
+def test_a_push_during_a_run_of_gavan_ends_with_one_history(project: Project) -> None:
+    project.write(*FILES)
+    (project.folder / "005_slow.sql").write_text("select pg_sleep(0.5);")
+    with ThreadPoolExecutor(1) as executor:
+        running = executor.submit(project.supabase, "db", "push", "--yes")
+        applied: list[str] | None
+        try:
+            applied = project.gavan()
+        except GavanError:
+            applied = None
+        pushed = running.result()
+    assert applied is not None or pushed.returncode == 0, pushed.stderr
+    project.gavan()
+    assert [row[0] for row in project.history()] == ["000", "005", "010", "020", "030"]
+    with project.database.connect() as connection:
+        assert connection.execute("select count(*) from board").fetchone() == (1,)

@@ -36,7 +36,7 @@ _RETRIED = (pg.LockNotAvailable, pg.SerializationFailure, pg.DeadlockDetected)
 FIRST_DELAY_S = 0.5
 
 Report = Callable[[str, str, str], None]
-"""Hears (step, state, detail): states start, ok, warn."""
+"""Hears (step, state, detail): states start, ok, warn, skip, fail."""
 
 
 def silent(_step: str, _state: str, _detail: str) -> None:
@@ -165,12 +165,13 @@ def _apply(connection: Connection, parsed: Parsed, options: Options) -> bool:
                 options.report(step, "ok", "applied by another tool meanwhile")
                 return False
             if isinstance(error, GavanError) or attempt == options.retries:
+                options.report(step, "fail", "")
                 raise _final(parsed, error) from error
             options.report(step, "warn", f"{_reason(error)}; again in {delay_s:.1f} s")
             time.sleep(delay_s * random.uniform(0.8, 1.2))  # noqa: S311 - spreads two runners
             delay_s *= 2
         else:
-            options.report(step, "ok", f"{(time.monotonic() - started) * 1000:.0f} ms")
+            options.report(step, "ok", "")
             return True
     raise AssertionError("the last attempt returns or raises")
 

@@ -73,8 +73,8 @@ class Fault:
 
     def error(self, code: str, hint: str | None) -> StatementError:
         line, column = place(self.text, self.offset)
-        lines = [_excerpt(self.text, line, column), f"SQLSTATE {self.sqlstate}", *self.facts]
-        lines.append("nothing of this file was applied")
+        lines = [f"SQLSTATE {self.sqlstate}; nothing of this file was applied"]
+        lines += [_excerpt(self.text, line, column), *self.facts]
         error = StatementError(code, self.message, details="\n".join(lines), hint=hint)
         error.where = f"{self.path}:{line}:{column}"
         error.sqlstate = self.sqlstate

@@ -64,7 +64,11 @@ def seed(
                 report(name, "warn", "changed since it ran; run it with: gavan seed --again")
             else:
                 report(name, "start", "")
-                _run(connection, path, content.decode("utf-8"), (name, digest))
+                try:
+                    _run(connection, path, content.decode("utf-8"), (name, digest))
+                except GavanError:
+                    report(name, "fail", "")
+                    raise
                 report(name, "ok", "")
                 ran.append(name)
     return ran
