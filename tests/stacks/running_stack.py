@@ -47,10 +47,18 @@ class RunningStack:
         assert result.returncode == 0, f"gavan {' '.join(argv)}\n{result.stdout}{result.stderr}"
         return result.stdout
 
-    def status(self) -> dict[str, Any]:
-        """State of the units, by name."""
-        answer = json.loads(self.gavan("status", "--json"))
-        return {unit["name"]: unit for unit in answer["data"]["units"]}
+    def is_ready(self) -> bool:
+        return bool(self._status()["ready"])
+
+    def pid_of(self, unit: str) -> int | None:
+        """The process of a unit; None while it has none."""
+        units = {each["name"]: each for each in self._status()["units"]}
+        pid: int | None = units[unit]["pid"]
+        return pid
+
+    def _status(self) -> dict[str, Any]:
+        answer: dict[str, Any] = json.loads(self.gavan("status", "--json"))["data"]
+        return answer
 
 
 @contextmanager

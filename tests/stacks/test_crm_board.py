@@ -200,10 +200,11 @@ def test_the_board_catches_up_after_a_killed(
     ada.drag("Paint the hull", "ready")
     bob.expect_cards("ready", "Paint the hull")
     bob.mark()
-    pid = crm.status()[unit]["pid"]
+    pid = crm.pid_of(unit)
+    assert pid, unit
     os.kill(pid, signal.SIGKILL)
-    wait_until(lambda: crm.status()[unit].get("pid") not in (pid, None), 60)
-    wait_until(lambda: crm.status()[unit]["state"] == "ready", 60)
+    wait_until(lambda: crm.pid_of(unit) not in (pid, None), 60)
+    wait_until(crm.is_ready, 60)
     for one in (ada, bob):
         expect(one.page.get_by_test_id("connection")).to_have_count(0, timeout=60_000)
     ada.drag("Call the pilot", "inprogress")

@@ -117,11 +117,17 @@ export function toViewers(state: Readonly<Record<string, readonly Viewer[]>>): V
     .sort((a, b) => a.name.localeCompare(b.name));
 }
 
-/** Tells when somebody joined or left one of my boards, or I was invited to one. */
+/**
+ * Tells when somebody joined or left one of my boards, or I was invited to one; and once whenever
+ * the changes begin to flow, since what happened before that was missed.
+ */
 export function watchMembership(userId: string, report: () => void): () => void {
   const channel = api()
     .channel(`membership:${userId}`)
     .on('postgres_changes', { event: '*', schema: 'public', table: 'board_member' }, report)
+    .on('system', {}, (message: SystemMessage) => {
+      if (message.extension === 'postgres_changes' && message.status === 'ok') report();
+    })
     .subscribe();
   return () => {
     void api().removeChannel(channel);
