@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 WEB := stacks/crm/web
 
-.PHONY: help demo test setup browser web check fmt lint types layers unit integration clients stacks chaos web-check bench bench-start bench-api bench-driver clean
+.PHONY: help demo test setup browser web check fmt lint types layers unit integration clients stacks chaos web-check bench bench-start bench-api bench-driver docs clean
 
 help:            ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## ?/\t/' | expand -t 14
@@ -79,6 +79,9 @@ bench-driver: setup
 bench/node_modules: bench/package.json
 	npm install --prefix bench --no-package-lock --no-audit --no-fund --silent
 	touch $@
+
+docs:            ## write the reference pages that are made from the code
+	$(BIN)/python tools/reference.py
 
 clean:           ## remove what the commands above made, never data of a stack
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache $(WEB)/node_modules $(WEB)/dist

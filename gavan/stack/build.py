@@ -89,7 +89,6 @@ def _database(root: Path, parts: Parts) -> Database:
         version=values["version"],
         port=values["port"],
         name=values["name"],
-        extensions=values["extensions"],
         settings=values["settings"],
         max_connections=values["max_connections"],
         external_url=values["external_url"],

@@ -18,10 +18,11 @@ from gavan.kit.version import VERSION
 from gavan.stack.build import Parts, is_glob
 from gavan.stack.findings import Level
 from gavan.stack.layers import sounds_secret
-from gavan.stack.model import AppKind, Condition, KeyPath, Route, Stack
+from gavan.stack.model import AppKind, Condition, EngineName, KeyPath, Route, Stack
 from gavan.stack.source import Report, Source
 
 SCHEMA = 1
+EMBEDDED_POSTGRES = 18
 _PRIVILEGED = 1024
 _PARTS = ("core", "database")
 _RANGE = re.compile(r"\s*(==|!=|>=|<=|>|<)\s*(\d+(?:\.\d+)*)\s*")
@@ -47,8 +48,8 @@ def check(stack: Stack, source: Source, parts: Parts, report: Report) -> None:
     """Note everything that is wrong between the keys of a stack that could be built."""
     subject = _Subject(stack=stack, source=source, parts=parts, report=report)
     for rule in (
-        _versions, _ports, _routes, _needs, _cycles, _commands, _health, _directories, _secrets,
-        _sites, _cors, _cron,
+        _versions, _postgres, _ports, _routes, _needs, _cycles, _commands, _health, _directories,
+        _secrets, _sites, _cors, _cron,
     ):  # fmt: skip
         rule(subject)
 
@@ -71,6 +72,19 @@ def _versions(on: _Subject) -> None:
             f'this is gavan {VERSION}, the file requires "{requires}"',
             why="the team agreed on a range of versions, written like >=0.1, <2",
             mend=f'install one: pip install "gavan{requires}"',
+        )
+
+
+def _postgres(on: _Subject) -> None:
+    database = on.stack.database
+    embedded = on.stack.profile.engine is EngineName.EMBEDDED and database.external_url is None
+    if embedded and database.version != EMBEDDED_POSTGRES:
+        on.report.add(
+            on.source.value(("database", "version")),
+            "GV112",
+            f"the embedded engine brings Postgres {EMBEDDED_POSTGRES}, not {database.version}",
+            why="its server comes with gavan",
+            mend=f"write {EMBEDDED_POSTGRES}, or name a server of yours: external_url",
         )
 
 
@@ -148,8 +162,8 @@ def _routes(on: _Subject) -> None:
             on.report.add(
                 on.source.value(path),
                 "GV122",
-                f"host {route.host or 'of the domain'!r}, path {route.path!r} "
-                f"already leads to {claimed[key][1]} (line {line})",
+                f"route {key[0]}{key[1]} leads to two places, "
+                f"also to {claimed[key][1]} (line {line})",
                 why="the proxy can send a request to one of them only",
                 mend="give one of them another host or path",
             )

@@ -69,7 +69,6 @@ class Profile:
 class Migrations:
     dir: Path
     down_dir: str
-    style: str
     lock_timeout: str
     statement_timeout: str
     retries: int
@@ -90,7 +89,6 @@ class Database:
     version: int
     port: int
     name: str
-    extensions: tuple[str, ...]
     settings: Mapping[str, str]
     max_connections: int
     external_url: Secret | None
@@ -105,7 +103,6 @@ class Core:
     schemas: tuple[str, ...]
     extra_search_path: tuple[str, ...]
     max_rows: int
-    workers: int
     site_url: str
 
 
