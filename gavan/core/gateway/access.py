@@ -8,12 +8,14 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TextIO
+from typing import Any, TextIO
 
 from gavan.kit.logging import render_json, render_text, timestamp
 
 FLUSH_S = 0.05
+IN_MESSAGE = frozenset({"event", "method", "path", "status"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +36,7 @@ class AccessLog:
     """Collect lines and write them every 50 ms and at ``flush``."""
 
     def __init__(self, log_format: str, stream: TextIO | None = None) -> None:
-        self._render = render_text if log_format == "text" else render_json
+        self._render = _render_text if log_format == "text" else render_json
         self._stream = stream or sys.stdout
         self._lines: list[str] = []
 
@@ -69,3 +71,8 @@ class AccessLog:
             self._stream.flush()
         except (OSError, ValueError):
             return
+
+
+def _render_text(fields: Mapping[str, Any]) -> str:
+    # The message says these already; people read them once.
+    return render_text({name: fields[name] for name in fields if name not in IN_MESSAGE})

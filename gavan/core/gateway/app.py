@@ -39,6 +39,7 @@ from gavan.kit.jwt import Claims, Verifier, shared_key
 from gavan.kit.version import VERSION
 
 START_WAIT_S = 5.0
+PROBES = frozenset({"/", "/health", "/health/ready", "/rest-admin/v1/ready", "/rest-admin/v1/live"})
 CLIENT_CLOSED = 499
 INTERNAL_ERROR = 1011
 POLICY_VIOLATION = 1008
@@ -127,18 +128,19 @@ class Gateway:
             task.uncancel()
         finally:
             exchange.close()
-            self._log.write(
-                Access(
-                    service=service,
-                    request_id=request_id,
-                    method=method,
-                    path=path,
-                    status=CLIENT_CLOSED if exchange.is_abandoned else exchange.status,
-                    ms=(time.perf_counter() - began) * 1000,
-                    size_bytes=exchange.sent_bytes,
-                    user_id=_user_id(scope),
-                )
+            access = Access(
+                service=service,
+                request_id=request_id,
+                method=method,
+                path=path,
+                status=CLIENT_CLOSED if exchange.is_abandoned else exchange.status,
+                ms=(time.perf_counter() - began) * 1000,
+                size_bytes=exchange.sent_bytes,
+                user_id=_user_id(scope),
             )
+            # A probe that goes well is asked for every few seconds and tells nothing.
+            if access.status != 200 or path not in PROBES:
+                self._log.write(access)
 
     async def _answer(
         self,

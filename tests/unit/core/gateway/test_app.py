@@ -283,6 +283,27 @@ async def test_each_request_is_one_log_line_without_the_query(client_factory: Cl
     assert second["path"] == "/rest/v1/a\nb"
 
 
+async def test_a_probe_that_goes_well_is_not_logged(client_factory: Client) -> None:
+    log = io.StringIO()
+    app = gateway(log)
+    client = await started(client_factory, app)
+    await client.get("/health")
+    await client.get("/nothing")
+    app._log.flush()
+    assert [json.loads(line)["path"] for line in log.getvalue().splitlines()] == ["/nothing"]
+
+
+async def test_a_line_for_people_says_things_once(client_factory: Client) -> None:
+    log = io.StringIO()
+    app = gateway()
+    app._log = AccessLog("text", log)
+    client = await started(client_factory, app)
+    await client.get("/rest/v1/card", headers={"x-request-id": "r1"})
+    app._log.flush()
+    assert log.getvalue().count("/rest/v1/card") == 1
+    assert "request_id=r1" in log.getvalue()
+
+
 async def test_a_service_that_cannot_start_does_not_stop_the_others(
     client_factory: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
