@@ -112,7 +112,7 @@ export const en = {
   'metrics.cards': 'Cards',
   'metrics.cfd': 'Cumulative flow',
   'metrics.cfdNote':
-    'How many cards stood in each column. A band that widens is a queue that grows. Done is counted from the start of the period.',
+    'How many cards stood in each column. A band that widens is a queue that grows. Done is drawn from the start of the period.',
   'metrics.cycle': 'Cycle time',
   'metrics.cycleDays': { one: '{count} day', other: '{count} days' },
   'metrics.cycleNote': 'From the first work on a card to done. Each point is one card.',

@@ -18,18 +18,19 @@ interface CfdChartProps {
 export function CfdChart({ rows, columns }: CfdChartProps) {
   const { t } = useI18n();
   const words = useWords();
-  const days = flowDays(sinceStart(rows));
+  const drawn = flowDays(sinceStart(rows));
   const statuses = orderStatuses(rows, columns);
   const table = {
     head: [t('metrics.day'), ...statuses.map(({ name }) => name)],
-    rows: days.map((day) => [
+    // The table has the numbers as the database counted them.
+    rows: flowDays(rows).map((day) => [
       words.day(day.day),
       ...statuses.map(({ key }) => words.number(Number(day[key] ?? 0))),
     ]),
   };
   return (
     <ChartFrame title={t('metrics.cfd')} note={t('metrics.cfdNote')} table={table}>
-      <AreaChart data={days} {...CHART}>
+      <AreaChart data={drawn} {...CHART}>
         <CartesianGrid {...GRID} />
         <XAxis dataKey="day" tickFormatter={words.day} minTickGap={40} {...AXIS} />
         <YAxis width={Y_WIDTH} allowDecimals={false} {...AXIS} />
