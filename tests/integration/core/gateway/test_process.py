@@ -155,3 +155,34 @@ def test_missing_variables_are_all_named(tmp_path: Path) -> None:
     assert run.stderr.startswith("GV150")
     assert "GAVAN_DB_ADMIN_URL" in run.stderr
     assert "Traceback" not in run.stderr
+
+
+def test_a_client_that_hangs_up_stops_its_statement(database: Database, tmp_path: Path) -> None:
+    with database.connect() as connection:
+        connection.execute(
+            "create function slow() returns void language sql"
+            " set statement_timeout = '120s' as 'select pg_sleep(120)'"
+        )
+    core = Core(environment(database, GAVAN_CORE_SERVICES="rest"), tmp_path / "core.log")
+    wait_until(core.answers)
+    with database.connect("supabase_admin") as admin:
+
+        def running() -> int:
+            row = admin.execute(
+                "select count(*) from pg_stat_activity where datname = current_database()"
+                " and state = 'active' and query like '%slow%' and pid <> pg_backend_pid()"
+            ).fetchone()
+            return int(row[0]) if row else 0
+
+        try:
+            with socket.create_connection(("127.0.0.1", core.port), timeout=20) as caller:
+                caller.sendall(
+                    b"POST /rest/v1/rpc/slow HTTP/1.1\r\nhost: x\r\n"
+                    b"content-type: application/json\r\ncontent-length: 2\r\n\r\n{}"
+                )
+                wait_until(lambda: running() == 1)
+            wait_until(lambda: running() == 0)
+            assert httpx.get(f"{core.url}/rest/v1/").status_code == 200
+        finally:
+            assert core.stop() == 0
+    assert '"status":499' in core.log.read_text()
