@@ -46,7 +46,8 @@ def command(context: Context, name: str | None) -> Result:
 
 def _slug(text: str) -> str:
     """Return a name made of what a directory is called."""
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-0123456789")[:40].strip("-") or "stack"
+    words = re.sub(r"[^a-z0-9]+", "-", text.lower()).lstrip("-0123456789")
+    return words[:40].strip("-") or "stack"
 
 
 def _ignore(file: Path) -> bool:

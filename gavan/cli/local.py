@@ -24,8 +24,7 @@ def load_local(context: Context) -> tuple[Stack, tuple[str, ...]]:
 
     Ports that `up --auto-ports` chose stand in for those of the file until the next plain start.
     """
-    flags = context.flags
-    stack = load_stack(flags.file, profile=flags.profile, environ=os.environ, overrides=flags.set)
+    stack = context.stack
     if stack.profile.engine is not EngineName.EMBEDDED:
         raise GavanError(
             "GV112",

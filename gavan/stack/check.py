@@ -17,7 +17,8 @@ from gavan.kit.secret import Secret
 from gavan.kit.version import VERSION
 from gavan.stack.build import Parts, is_glob
 from gavan.stack.findings import Level
-from gavan.stack.layers import sounds_secret
+from gavan.stack.interpolate import names
+from gavan.stack.layers import may_be_public
 from gavan.stack.model import AppKind, Condition, EngineName, KeyPath, Route, Stack
 from gavan.stack.source import Report, Source
 
@@ -327,7 +328,9 @@ def _secrets(on: _Subject) -> None:
 def _sites(on: _Subject) -> None:
     for site in on.stack.sites:
         for name, value in on.parts.sites[site.name]["env"].items():
-            if isinstance(value, Secret) or sounds_secret(name):
+            written = on.source.table(("sites", site.name, "env")).get(name)
+            secret = isinstance(value, Secret) and not _is_browser_key(name, str(written))
+            if secret or not may_be_public(name):
                 on.report.add(
                     on.source.key(("sites", site.name, "env", name)),
                     "GV152",
@@ -335,6 +338,13 @@ def _sites(on: _Subject) -> None:
                     why="whoever opens the site can read its variables",
                     mend="give it to an app, and let the site ask the app",
                 )
+
+
+def _is_browser_key(name: str, written: str) -> bool:
+    """Say whether the value is secret by its name alone, and the name is that of a public key."""
+    spoken = names(written)
+    references = spoken.references or written.startswith("secret://")
+    return may_be_public(name) and not references and all(map(may_be_public, spoken.variables))
 
 
 def _cors(on: _Subject) -> None:

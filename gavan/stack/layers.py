@@ -63,6 +63,11 @@ def sounds_secret(name: str) -> bool:
     return bool(_SECRET_NAME.search(upper)) and not upper.endswith(("_PUBLIC_KEY", "ANON_KEY"))
 
 
+def may_be_public(name: str) -> bool:
+    """Say whether a site may carry the variable; maps and the like have API keys for browsers."""
+    return not sounds_secret(name) or name.upper().endswith("_API_KEY")
+
+
 def typed(name: str, value: str) -> EnvValue:
     return Secret(value) if sounds_secret(name) else value
 

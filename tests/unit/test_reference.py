@@ -33,6 +33,21 @@ def test_annotated_example_loads_without_a_finding(tmp_path: Path) -> None:
     assert findings == (), render(findings)
 
 
+def _blocks() -> Iterator[tuple[str, str]]:
+    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *ROOT.glob("stacks/*/*.md")]
+    for page in pages:
+        for block in re.findall(r"^```toml\n(.*?)^```", page.read_text(), re.M | re.S):
+            yield str(page.relative_to(ROOT)), block
+
+
+@pytest.mark.parametrize(("page", "block"), list(_blocks()))
+def test_toml_in_the_documents_loads(page: str, block: str, tmp_path: Path) -> None:
+    file = tmp_path / "gavan.toml"
+    file.write_text(block if "[stack]" in block else f'[stack]\nname = "docs"\n{block}')
+    findings = [f for f in load(file, environ={}).findings if f.code not in ("GV150", "GV160")]
+    assert findings == [], f"{page}\n{render(findings)}"
+
+
 def _keys(section: Section) -> Iterator[str]:
     for key in section.keys:
         yield key.name

@@ -160,12 +160,12 @@ def _postgres(request: Request) -> Process | None:
 def _migrate(request: Request) -> Process:
     stack = request.stack
     argv = [sys.executable, "-m", "gavan", "-f", str(stack.file), "-p", stack.profile.name]
-    for override in request.overrides:
-        argv += ["--set", override]
+    # By environment and not by --set: a variable among them may be secret, and argv is public.
+    env = {**job_env(request.around), "GAVAN_SET": "\n".join(request.overrides)}
     migrations, seed = stack.database.migrations, stack.database.seed
     files = [*_files(migrations.dir), *seed.files, *seed.mock]
     return replace(
-        _blank([*argv, "migrate", "up", "--bootstrap"], stack.root, job_env(request.around)),
+        _blank([*argv, "migrate", "up", "--bootstrap"], stack.root, env),
         once=True,
         restart="no",
         fingerprint=digest(files),

@@ -14,7 +14,7 @@ from gavan.cli.main import main
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """An empty directory to work in, with a git root so that nothing above is searched."""
-    directory = tmp_path / "My board"
+    directory = tmp_path / "2 My board 3"
     (directory / ".git").mkdir(parents=True)
     monkeypatch.chdir(directory)
     yield directory
@@ -29,7 +29,7 @@ def test_init_begins_a_stack_that_checks(here: Path, capsys: pytest.CaptureFixtu
     assert main(["init"]) == 0
     assert main(["check"]) == 0
     assert capsys.readouterr().out.endswith("gavan.toml, profile dev: no mistakes\n")
-    assert (here / "gavan.toml").read_text() == '[stack]\nname = "my-board"\n'
+    assert (here / "gavan.toml").read_text() == '[stack]\nname = "my-board-3"\n'
     assert (here / ".gitignore").read_text().splitlines() == [
         "node_modules/", ".env", ".gavan/", ".env.local", ".env.*.local",
     ]  # fmt: skip

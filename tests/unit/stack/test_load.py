@@ -364,6 +364,25 @@ def test_seed_globs_are_expanded_in_order(load_factory: LoadFactory, tmp_path: P
     assert [file.name for file in seed.files] == ["c.txt", "a.sql", "b.sql"]
 
 
+def test_a_site_may_carry_a_key_that_browsers_are_given(
+    load_factory: LoadFactory, tmp_path: Path
+) -> None:
+    (tmp_path / ".env").write_text("VITE_MAPS_API_KEY=abc\nOTHER_TOKEN=t\n")
+    site = "[sites.a]\nenv = { VITE_MAPS_API_KEY = '%s' }\n"
+    loaded = load_factory(site % "${VITE_MAPS_API_KEY}")
+    assert loaded.findings == ()
+    assert loaded.stack.sites[0].env == {"VITE_MAPS_API_KEY": "abc"}
+
+
+def test_a_site_may_not_carry_a_secret_under_a_public_name(
+    load_factory: LoadFactory, tmp_path: Path
+) -> None:
+    (tmp_path / ".env").write_text("OTHER_TOKEN=t\n")
+    for written in ("${OTHER_TOKEN}", "secret://OTHER_TOKEN", "${database.url}"):
+        loaded = load_factory(f"[sites.a]\nenv = {{ VITE_MAPS_API_KEY = '{written}' }}\n")
+        assert _codes(loaded) == ["GV152"]
+
+
 def test_stack_does_not_print_its_variables(load_factory: LoadFactory) -> None:
     stack = load_factory(environ={"SOME_VALUE": "hunter2"}).stack
     assert "hunter2" not in repr(stack)
