@@ -55,6 +55,8 @@ def bootstrap(admin_url: Secret, passwords: Mapping[str, Secret]) -> list[str]:
     ) as connection:
         connection.execute("select pg_advisory_lock(%s)", (LOCK,))
         applied = _apply_pending(connection)
+        # Every start: without a partition for today a message from the database is lost.
+        connection.execute("select gavan.maintain_realtime_partitions()")
         _own_database(connection)
         _set_passwords(connection, passwords)
     return applied

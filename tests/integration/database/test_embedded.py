@@ -52,7 +52,7 @@ def prepare(wanted: ServerSpec, keys: RolePasswords) -> Server:
 
 
 def running(server: Server) -> AbstractContextManager[None]:
-    return servers.running(server, server.data_dir.parent / f"{server.port}.log")
+    return servers.running(server, server.data_dir / "test.log")
 
 
 def ask(url: Secret, query: str) -> object:

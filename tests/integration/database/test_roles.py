@@ -107,3 +107,59 @@ def _act_as(connection: psycopg.Connection[tuple[object, ...]], user: str) -> No
         "select set_config('request.jwt.claims', jsonb_build_object('sub', %s::text)::text, true)",
         (user,),
     )
+
+
+def test_partitions_of_messages_follow_the_days(database: Database) -> None:
+    names = (
+        "select inhrelid::regclass::text from pg_inherits"
+        " where inhparent = 'realtime.messages'::regclass order by 1"
+    )
+    with database.connect("supabase_admin") as connection:
+        before = connection.execute(names).fetchall()
+        connection.execute(
+            "create table realtime.messages_2020_01_01 partition of realtime.messages"
+            " for values from ('2020-01-01') to ('2020-01-02')"
+        )
+        connection.execute("select gavan.maintain_realtime_partitions()")
+        assert connection.execute(names).fetchall() == before
+        assert len(before) == 5
+
+
+def test_anon_reads_no_table_of_auth(database: Database) -> None:
+    with database.connect("supabase_admin") as connection:
+        rows = connection.execute(
+            "select table_name, grantee from information_schema.role_table_grants"
+            " where table_schema = 'auth'"
+            " and grantee in ('anon', 'authenticated', 'service_role', 'PUBLIC')"
+        ).fetchall()
+    assert rows == []
+
+
+def test_direct_deletion_of_objects_is_refused_unless_allowed(database: Database) -> None:
+    with database.connect() as connection:
+        connection.execute("insert into storage.buckets (id, name) values ('b', 'b')")
+        connection.execute(
+            "insert into storage.objects (bucket_id, name) values ('b', 'a/b.c.txt')"
+        )
+        row = connection.execute(
+            "select storage.foldername(name), storage.filename(name), storage.extension(name),"
+            " path_tokens from storage.objects"
+        ).fetchone()
+        assert row == (["a"], "b.c.txt", "txt", ["a", "b.c.txt"])
+        with pytest.raises(psycopg.errors.InsufficientPrivilege, match="Direct deletion"):
+            connection.execute("delete from storage.objects")
+        with connection.transaction():
+            connection.execute("set local storage.allow_delete_query = 'true'")
+            assert connection.execute("delete from storage.objects").rowcount == 1
+
+
+def test_service_role_sees_rows_that_policies_hide(database: Database) -> None:
+    with database.connect() as connection:
+        connection.execute(
+            "create table note (id int); alter table note enable row level security;"
+            "insert into note values (1)"
+        )
+    with database.connect("authenticator") as connection:
+        for role, count in (("anon", 0), ("authenticated", 0), ("service_role", 1)):
+            connection.execute(f"set role {role}".encode())
+            assert connection.execute("select count(*) from note").fetchone() == (count,)
