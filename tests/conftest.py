@@ -191,5 +191,5 @@ def _spec(root: Path) -> ServerSpec:
         port=free_port(),
         database="postgres",
         max_connections=200,
-        settings={"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"},
+        settings={"fsync": "off", "full_page_writes": "off"},
     )

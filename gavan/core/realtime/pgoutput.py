@@ -43,6 +43,7 @@ class Begin:
     """A transaction begins; everything up to its commit was committed at this time."""
 
     committed_at: datetime
+    transaction_id: int
 
     @property
     def timestamp(self) -> str:
@@ -63,6 +64,7 @@ class Change:
 
     relation: Relation
     action: str
+    transaction_id: int
     new: Values
     old: Values
     size_bytes: int
@@ -81,13 +83,15 @@ class Decoder:
     def __init__(self, wants: Callable[[Relation, str], bool]) -> None:
         self._wants = wants
         self._relations: dict[int, Relation] = {}
+        self._transaction_id = 0
 
     def decode(self, message: bytes) -> Event | None:
         """Return the event of a message; None for kinds and rows nobody needs."""
         kind = chr(message[0])
         if kind == "B":
-            (time_us,) = struct.unpack_from("!q", message, 9)
-            return Begin(POSTGRES_EPOCH + timedelta(microseconds=time_us))
+            time_us, transaction_id = struct.unpack_from("!qI", message, 9)
+            self._transaction_id = transaction_id
+            return Begin(POSTGRES_EPOCH + timedelta(microseconds=time_us), transaction_id)
         if kind == "C":
             return Commit(struct.unpack_from("!q", message, 10)[0])
         if kind == "R":
@@ -97,11 +101,15 @@ class Decoder:
         if kind in ACTIONS:
             relation = self._relations[struct.unpack_from("!I", message, 1)[0]]
             if self._wants(relation, ACTIONS[kind]):
-                return _change(relation, ACTIONS[kind], message)
+                return self._change(relation, ACTIONS[kind], message)
         return None
 
+    def _change(self, relation: Relation, action: str, message: bytes) -> Change:
+        new, old = _rows(relation, action, message)
+        return Change(relation, action, self._transaction_id, new, old, len(message))
 
-def _change(relation: Relation, action: str, message: bytes) -> Change:
+
+def _rows(relation: Relation, action: str, message: bytes) -> tuple[Values, Values]:
     new: Values = {}
     old: Values = {}
     position = 5
@@ -120,7 +128,7 @@ def _change(relation: Relation, action: str, message: bytes) -> Change:
     if old and relation.identity == "f":
         # An unchanged TOAST value is not in the new row, but identity full has it in the old one.
         new = {**old, **new} if action == "UPDATE" else new
-    return Change(relation, action, new, old, len(message))
+    return new, old
 
 
 def _identity(relation: Relation, values: Values) -> Values:

@@ -129,10 +129,12 @@ class Visibility:
     ) -> list[Delivery]:
         rows = await self._fetch(
             "select members, columns, record, old_record, error from pg_temp.gavan_deliver("
-            "%s::oid, %s, %s::jsonb, %s::jsonb, %s, %s::jsonb, %s::jsonb, %s::jsonb, %s::jsonb)",
+            "%s::oid, %s, %s, %s::jsonb, %s::jsonb, %s,"
+            " %s::jsonb, %s::jsonb, %s::jsonb, %s::jsonb)",
             (
                 change.relation.oid,
                 change.action,
+                change.transaction_id,
                 _json(change.new),
                 _json(change.old),
                 large,

@@ -114,11 +114,27 @@ where attribute.attrelid = relation and attribute.attnum > 0 and not attribute.a
     and source ? attribute.attname
 $body$;
 
+-- Wait until a transaction that the stream has sent is committed for everybody: its commit record is
+-- flushed, and streamed, a moment before other sessions see its rows.
+create function pg_temp.gavan_await(transaction_id bigint) returns void
+    language plpgsql
+    as $body$
+declare
+    top bigint := pg_snapshot_xmax(pg_current_snapshot())::text::bigint;
+    -- The stream has the low 32 bits: the nearest number with these is meant.
+    distance bigint := (transaction_id - top % 4294967296 + 6442450944) % 4294967296 - 2147483648;
+begin
+    while pg_xact_status((top + distance)::text::xid8) = 'in progress' loop
+        perform pg_sleep(0.0005);
+    end loop;
+end
+$body$;
+
 -- One change for all who asked: one row per shape of payload, with the groups that get it.
 -- conditions: sets; viewers: [role, claims]; shapes: [role, columns or null];
 -- groups: [index of set or null, index of viewer, index of shape]; all from 0.
 create function pg_temp.gavan_deliver(
-    relation oid, action text, new_row jsonb, old_row jsonb, large boolean,
+    relation oid, action text, transaction_id bigint, new_row jsonb, old_row jsonb, large boolean,
     conditions jsonb, viewers jsonb, shapes jsonb, groups jsonb
 ) returns table (shape integer, members integer[], columns text, record text, old_record text,
     error text)
@@ -188,6 +204,9 @@ begin
         end if;
     end if;
 
+    if existence is not null then
+        perform pg_temp.gavan_await(transaction_id);
+    end if;
     perform set_config('search_path', 'pg_catalog, public, extensions', true),
         set_config('role', table_owner, true);
     execute 'select array[' || expressions || ']' into hits

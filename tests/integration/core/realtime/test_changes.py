@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -377,6 +378,18 @@ async def test_every_row_of_a_large_transaction_arrives_in_order(
     await follow(client, COLUMN)
     writer.execute("""insert into "column" select n, 'x' from generate_series(1, 500) as n""")
     assert [(await change(client))["record"]["id"] for _ in range(500)] == list(range(1, 501))
+
+
+async def test_a_row_is_judged_only_once_its_commit_is_visible_to_others(
+    server: Server, writer: psycopg.Connection[Any]
+) -> None:
+    """The stream sends a commit a moment before other sessions see its rows."""
+    client = await server.client()
+    await follow(client, NOTE)
+    for number in range(100):
+        insert = "insert into note (owner, amount) values (%s, %s)"
+        await asyncio.to_thread(writer.execute, insert, (ANN, number))
+        assert (await change(client))["record"]["amount"] == number
 
 
 async def test_a_broadcast_from_the_database_reaches_its_public_room(
