@@ -42,7 +42,7 @@ class BoardPage:
 
     def open_board(self, name: str) -> None:
         self.page.get_by_test_id("boards").get_by_text(name).click(timeout=PATIENCE_MS)
-        expect(self.page.get_by_test_id("column")).to_have_count(5, timeout=PATIENCE_MS)
+        expect(self.column("done")).to_be_visible(timeout=PATIENCE_MS)
 
     def invite(self, email: str) -> None:
         self.page.get_by_role("button", name="Members").click()

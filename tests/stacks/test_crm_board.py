@@ -15,7 +15,7 @@ from playwright.sync_api import Page, expect
 from tests.servers import wait_until
 from tests.stacks.board_page import PATIENCE_MS, BoardPage
 from tests.stacks.conftest import Window
-from tests.stacks.running_stack import RunningStack, running_stack
+from tests.stacks.running_stack import REPOSITORY, RunningStack, running_stack
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -188,6 +188,19 @@ def test_the_charts_draw_what_the_database_counts(crm: RunningStack, window: Win
     assert f"\n{','.join(re.sub(r'[^0-9]', '', text) for text in open_columns)}," in counted
     cycle = grace.page.get_by_role("figure", name="Cycle time", exact=True)
     expect(cycle.locator("svg .recharts-scatter-symbol").first).to_be_visible(timeout=PATIENCE_MS)
+
+
+def test_the_migration_of_the_tutorial_adds_a_column_to_open_boards(
+    crm: RunningStack, ada: BoardPage
+) -> None:
+    tutorial = (REPOSITORY / "docs/tutorials/first-board.md").read_text()
+    statement = re.search(r"```sql\n(.*?)```", tutorial, re.DOTALL)
+    assert statement
+    ada.mark()
+    Path(crm.gavan("migrate", "new", "blocked").strip()).write_text(statement[1])
+    crm.gavan("migrate", "up")
+    expect(ada.column("blocked")).to_be_visible(timeout=PATIENCE_MS)
+    assert ada.is_marked(), "the column appeared without a reload"
 
 
 @pytest.mark.chaos
