@@ -191,8 +191,6 @@ def _embed(context: ReadContext, parent: Place, item: SelectEmbed, scope: Scope)
     )
     node = _node(context, place, item.items, scope)
     shape = _shape(item, node, to_one=found.to_one)
-    if shape is Shape.SPREAD_ARRAYS and any(sort.join for sort in node.order):
-        raise not_implemented("Related orders are not implemented for to-many spreads.")
     return Embed(
         key=item.name,
         join_alias=f"{parent.table.name}_{item.name}_{depth}",

@@ -17,6 +17,10 @@ async def test_results_take_the_shape_of_the_return_type(api: Api) -> None:
             Case(url="/rpc/add?a=1&b=2", body=3),
             Case(method="POST", url="/rpc/add", send={"a": 1, "b": 5}, body=6),
             Case(url="/rpc/numbers", body=[1, 2, 3]),
+            Case(
+                url="/rpc/bare_record",
+                body=[{"id": 1, "name": "Ada"}, {"id": 2, "name": "Bob"}],
+            ),
             Case(url="/rpc/pair_out", body={"x": 1, "y": "two"}),
             Case(
                 url="/rpc/one_project?wanted=1&select=id,client(name)",

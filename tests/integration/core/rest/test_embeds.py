@@ -231,6 +231,17 @@ async def test_spreads_lift_columns(api: Api) -> None:
                 body=[{"id": 1, "project": "alpha", "client": "Ada"}],
             ),
             Case(
+                url="/client?select=id,...project(names:name,client(city))&id=eq.1"
+                "&project.order=client(city),id.desc",
+                body=[
+                    {
+                        "id": 1,
+                        "names": ["beta", "alpha"],
+                        "client": [{"city": "Riga"}, {"city": "Riga"}],
+                    }
+                ],
+            ),
+            Case(
                 url="/client?select=id,...project(names:name)&project.order=id&order=id",
                 body=[
                     {"id": 1, "names": ["alpha", "beta"]},

@@ -58,7 +58,8 @@ select coalesce(json_agg(json_build_object(
     'parameters', coalesce(i.parameters, '[]'),
     'returns', case
         when b.oid = 'void'::regtype then 'void'
-        when b.typtype = 'c' or b.oid = 'record'::regtype
+        -- A bare record has no columns to select by: it is one value, like a scalar.
+        when b.typtype = 'c'
             or coalesce(p.proargmodes::text[] && '{t,b,o}', false) then 'composite'
         else 'scalar'
     end,
