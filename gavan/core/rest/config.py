@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from gavan.core.settings import Settings
 
+SYSTEM_SCHEMAS = frozenset({"pg_catalog", "information_schema"})
 HOISTED_SETTINGS = (
     "statement_timeout",
     "plan_filter.statement_cost_limit",
@@ -49,7 +50,7 @@ class RestConfig:
 def config_from(settings: Settings) -> RestConfig:
     """Return the configuration before the database has been asked."""
     return RestConfig(
-        schemas=settings.schemas,
+        schemas=exposable(settings.schemas) or ("public",),
         extra_search_path=settings.extra_search_path,
         max_rows=settings.max_rows,
     )
@@ -61,7 +62,7 @@ def overlay(base: RestConfig, values: Mapping[str, str]) -> RestConfig:
     Values that cannot be read are left out: a typing error must not stop the service.
     """
     changed = base
-    if names := _names(values.get("db_schemas", "")):
+    if names := exposable(_names(values.get("db_schemas", ""))):
         changed = replace(changed, schemas=names)
     if "db_extra_search_path" in values:
         changed = replace(changed, extra_search_path=_names(values["db_extra_search_path"]))
@@ -76,6 +77,11 @@ def overlay(base: RestConfig, values: Mapping[str, str]) -> RestConfig:
     if values.get("db_tx_end", "").removesuffix("-allow-override") in {"commit", "rollback"}:
         changed = replace(changed, tx_end=values["db_tx_end"])
     return changed
+
+
+def exposable(schemas: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the schemas without Postgres's own, which are never served."""
+    return tuple(name for name in schemas if name not in SYSTEM_SCHEMAS)
 
 
 def _names(text: str) -> tuple[str, ...]:

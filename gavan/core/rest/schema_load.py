@@ -5,6 +5,7 @@ The connection is the listener's (``schema_watch.py``); no request ever waits fo
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
@@ -43,36 +44,49 @@ async def load_snapshot(connection: AsyncConnection[Any], base: RestConfig) -> S
     await connection.execute(BEGIN)
     try:
         await connection.execute(SEARCH_PATH)
-        settings = await _ask(connection, "settings")
+        settings = orjson.loads(await _ask(connection, "settings"))
         config = _config(base, settings)
         exposed = list(config.schemas)
-        seen = [*exposed, *config.extra_search_path]
-        tables = _tables(await _ask(connection, "tables", exposed))
-        keys = [_key(row) for row in await _ask(connection, "keys")]
-        routines = await _ask(connection, "routines", exposed, list(HOISTED_SETTINGS))
-        computed = [_computed(row) for row in await _ask(connection, "computed")]
-        keyed = await _ask(connection, "keyed")
-        views = view_columns(await _ask(connection, "views", seen))
+        found = {
+            "tables": await _ask(connection, "tables", exposed),
+            "keys": await _ask(connection, "keys"),
+            "routines": await _ask(connection, "routines", exposed, list(HOISTED_SETTINGS)),
+            "computed": await _ask(connection, "computed"),
+            "keyed": await _ask(connection, "keyed"),
+            "views": await _ask(connection, "views", [*exposed, *config.extra_search_path]),
+        }
     finally:
         await connection.execute("rollback")
-    shown = shown_columns(views, keyed)
-    for name, primary_key in view_primary_keys(shown, keyed).items():
-        if name in tables:
-            tables[name] = replace(tables[name], primary_key=primary_key)
-    cache = SchemaCache(
-        tables=tables,
-        relationships=build_relationships(tables, keys, computed, shown, config.schemas),
-        routines=_routines(routines),
-        comments=settings["comments"],
-    )
+    # The rules of many views are megabytes of text: requests go on while a thread reads them.
+    cache = await asyncio.to_thread(build_cache, found, config.schemas, settings["comments"])
     return Snapshot(config, cache)
 
 
-async def _ask(connection: AsyncConnection[Any], name: str, *values: Sequence[str]) -> Any:
+def build_cache(
+    found: Mapping[str, str], schemas: Sequence[str], comments: Mapping[str, str | None]
+) -> SchemaCache:
+    """Return the cache of what the catalogue queries found; keys are their names."""
+    rows = {name: orjson.loads(text) for name, text in found.items()}
+    tables = _tables(rows["tables"])
+    shown = shown_columns(view_columns(rows["views"]), rows["keyed"])
+    for name, primary_key in view_primary_keys(shown, rows["keyed"]).items():
+        if name in tables:
+            tables[name] = replace(tables[name], primary_key=primary_key)
+    keys = [_key(row) for row in rows["keys"]]
+    computed = [_computed(row) for row in rows["computed"]]
+    return SchemaCache(
+        tables=tables,
+        relationships=build_relationships(tables, keys, computed, shown, schemas),
+        routines=_routines(rows["routines"]),
+        comments=comments,
+    )
+
+
+async def _ask(connection: AsyncConnection[Any], name: str, *values: Sequence[str]) -> str:
     async with AsyncRawCursor(connection) as cursor:
         await cursor.execute(_query(name), values)
         row = await cursor.fetchone()
-    return orjson.loads(row[0]) if row else []
+    return row[0] if row else "[]"
 
 
 @cache

@@ -119,6 +119,8 @@ create function write_row() returns int language sql as $$
     insert into keyless values (1, 'written') returning id $$;
 create function bare_record() returns setof record language sql stable
     as $$ select id, name from client order by id limit 2 $$;
+create function timeout() returns text language sql stable
+    as $$ select current_setting('statement_timeout') $$;
 create function lying() returns int language sql stable as $$ select 1 $$;
 create function context() returns json language sql stable as $$
     select json_build_object(

@@ -156,6 +156,16 @@ async def test_the_database_reads_the_request(api: Api) -> None:
     assert anonymous["claims"] == {"role": "anon"}
 
 
+async def test_the_settings_of_the_role_apply(api: Api) -> None:
+    await check(
+        api,
+        [
+            Case(url="/rpc/timeout", body="3s"),
+            Case(url="/rpc/timeout", token=token_of("authenticated"), body="8s"),
+        ],
+    )
+
+
 async def test_the_database_overrides_status_and_headers(api: Api) -> None:
     answer = await api.get("/rpc/teapot")
     assert answer.status_code == 418

@@ -158,3 +158,20 @@ async def test_several_schemas_are_told_apart_by_profile(api: Api) -> None:
                 ),
             ],
         )
+
+
+async def test_without_a_database_the_client_is_told_to_come_back(api: Api) -> None:
+    await api.service._handler._pool.close()
+    answer = await api.get("/client")
+    assert answer.status_code == 503
+    assert answer.json()["code"] == "PGRST000"
+    assert int(answer.headers["retry-after"]) >= 1
+
+
+async def test_before_the_first_load_every_request_is_told_to_come_back(api: Api) -> None:
+    api.service._watch.snapshot = None
+    answer = await api.get("/client")
+    assert answer.status_code == 503
+    assert answer.json()["code"] == "PGRST002"
+    assert int(answer.headers["retry-after"]) >= 1
+    assert not api.service.ready

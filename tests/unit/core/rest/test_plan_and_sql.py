@@ -206,7 +206,13 @@ def test_an_update_of_everything_is_refused() -> None:
 def test_settings_of_the_database_overlay_the_own() -> None:
     base = SNAPSHOT.config
     changed = overlay(
-        base, {"db_max_rows": "7", "db_schemas": "a, b", "db_tx_end": "nonsense", "other": "x"}
+        base,
+        {
+            "db_max_rows": "7",
+            "db_schemas": "a, pg_catalog, b",
+            "db_tx_end": "nonsense",
+            "other": "x",
+        },
     )
     assert (changed.max_rows, changed.schemas, changed.tx_end) == (7, ("a", "b"), "commit")
 
