@@ -137,13 +137,7 @@ class Fleet:
 
     def spawn(self, process: Process) -> Child:
         """Start a unit's process, its output going to its log."""
-        log = self._writer.file(process.name)
-
-        def take(chunk: bytes) -> None:
-            log.feed(chunk)
-            self._writer.wake()
-
-        return self._spawn(process, take)
+        return self._spawn(process, self._writer.file(process.name).feed)
 
     async def run_command(self, process: Process, command: str) -> int:
         """Run a probe's command with the unit's environment; its output is not kept."""

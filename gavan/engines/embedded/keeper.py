@@ -58,6 +58,7 @@ class Keeper:
         self._task: asyncio.Task[None] | None = None
         self._child: Child | None = None
         self._healthy_since: float | None = None
+        self._ended_by_us = ""
 
     # -- commands, one after another -------------------------------------------------------
 
@@ -127,6 +128,7 @@ class Keeper:
     async def _live(self) -> Exit:
         """Run the process once, from start to exit."""
         self._healthy_since = None
+        self._ended_by_us = ""
         self.status = replace(
             self.status, generation=self.status.generation + 1, ready_ms=None, pid=None
         )
@@ -170,7 +172,8 @@ class Keeper:
             lived_s=child.lived_s,
             healthy_s=healthy,
             last_line=lines[-1] if lines else "",
-            reason=backoff.describe_exit(code, lambda number: signal.Signals(number).name),
+            reason=self._ended_by_us
+            or backoff.describe_exit(code, lambda number: signal.Signals(number).name),
         )
 
     def _never_lived(self, error: OSError) -> Exit:
@@ -186,6 +189,7 @@ class Keeper:
         """Settle an exit that asks for no other try; False when the back-off decides."""
         policy = self.process.restart
         if self.process.once and exit_.code == 0:
+            self.status = replace(self.status, ready_ms=int(exit_.lived_s * 1000))
             self._become(State.COMPLETED)
             return True
         if exit_.code == 0 and policy in ("no", "on-failure"):
@@ -243,7 +247,7 @@ class Keeper:
     async def _never_ready(self, child: Child, why: str) -> None:
         text = f"not ready within {child.lived_s:.0f} s: {why}"
         self._log.feed(f"[gavan] {text}\n".encode())
-        self._become(self.status.state, text)
+        self._ended_by_us = text
         await self._end(child)
 
     def _ready(self, child: Child, state: State) -> None:

@@ -60,8 +60,14 @@ def stamp(at: float) -> bytes:
 class LogFile:
     """The log of one unit: `feed` from the event loop, `drain` from the writer thread."""
 
-    def __init__(self, path: Path, on_trouble: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        on_trouble: Callable[[str], None],
+        wake: Callable[[], None] = lambda: None,
+    ) -> None:
         self.path = path
+        self._wake = wake
         self.tail = b""
         self._on_trouble = on_trouble
         self._ring: deque[tuple[float, bytes]] = deque()
@@ -86,6 +92,7 @@ class LogFile:
                 return
             self._ring.append((time.time(), chunk))
             self._ring_bytes += len(chunk)
+        self._wake()
 
     def last_lines(self) -> tuple[str, ...]:
         """Return the last lines as a person can read them."""
@@ -214,11 +221,10 @@ class LogWriter:
     def file(self, name: str) -> LogFile:
         """Return the log of a unit; the same object for the same name."""
         if name not in self._files:
-            self._files[name] = LogFile(self._folder / f"{name}.log", self._on_trouble)
+            self._files[name] = LogFile(
+                self._folder / f"{name}.log", self._on_trouble, self._wake.set
+            )
         return self._files[name]
-
-    def wake(self) -> None:
-        self._wake.set()
 
     def stop(self) -> None:
         """Write everything that is left and end the thread."""

@@ -156,7 +156,6 @@ class Supervision:
     def _say(self, event: str, **more: Any) -> None:
         line = {"event": event, **more}
         self._own_log.feed(json.dumps(line).encode() + b"\n")
-        self._writer.wake()
 
     def _trouble_from_thread(self, why: str) -> None:
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is left to tell
