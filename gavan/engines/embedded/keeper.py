@@ -245,7 +245,7 @@ class Keeper:
                 self._become(State.HEALTHY)
 
     async def _never_ready(self, child: Child, why: str) -> None:
-        text = f"not ready within {child.lived_s:.0f} s: {why}"
+        text = f"not ready within {child.lived_s:.1f} s: {why}"
         self._log.feed(f"[gavan] {text}\n".encode())
         self._ended_by_us = text
         await self._end(child)

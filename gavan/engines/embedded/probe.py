@@ -31,6 +31,8 @@ async def ask(probe: Probe, run_command: RunCommand) -> str:
             return await _ask(probe, run_command)
     except TimeoutError:
         return f"no answer within {probe.timeout_s:g} s"
+    except ConnectionRefusedError:
+        return f"nothing listens on port {probe.port}" if probe.port else "nothing listens"
     except (OSError, ValueError) as error:
         return f"{type(error).__name__}: {error}"
 

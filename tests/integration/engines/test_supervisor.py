@@ -92,7 +92,8 @@ def test_a_unit_that_never_gets_ready_says_why(runs: Runs) -> None:
     probe = Probe(kind=ProbeKind.TCP, port=free_port(), start_s=0.3)
     run = runs(runs.sh("api", SLEEP, probe=probe))
     wait_until(lambda: run.status("api").restarts >= 1)
-    assert any("not ready within" in line for line in run.lines("api"))
+    assert "nothing listens on port" in run.status("api").reason
+    wait_until(lambda: any("not ready within" in line for line in run.lines("api")))
 
 
 def test_losing_readiness_is_degraded_and_back(runs: Runs) -> None:
