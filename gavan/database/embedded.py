@@ -293,9 +293,14 @@ def _write_configuration(
     )
     for name, content in (("postgresql.conf", text), ("pg_hba.conf", HBA)):
         path = server.data_dir / name
-        path.write_text(content, encoding="utf-8")
-        path.chmod(0o600)
-        give(account, path)
+        if path.is_file() and path.read_text(encoding="utf-8") == content:
+            continue
+        # Whole or not at all: a second `up` may come while the server reads the file.
+        draft = path.with_suffix(".partial")
+        draft.write_text(content, encoding="utf-8")
+        draft.chmod(0o600)
+        give(account, draft)
+        draft.replace(path)
 
 
 def _renew_admin_password(

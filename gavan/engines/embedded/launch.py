@@ -19,7 +19,7 @@ from typing import Any
 
 from gavan.engines.embedded import lock, ports, reap
 from gavan.engines.embedded.client import Client, connect
-from gavan.engines.embedded.model import MARKER, UNIT_MARKER, Plan, dump
+from gavan.engines.embedded.model import MARKER, UNIT_MARKER, Plan, State, dump
 from gavan.engines.embedded.paths import control_socket, make_state_dir, run_dir
 from gavan.engines.embedded.state import read_state
 from gavan.kit.errors import GavanError
@@ -28,6 +28,8 @@ from gavan.stack.model import Stack
 SPAWN_S = 15.0
 POLL_S = 0.01
 ERR_LINES = 15
+
+BEFORE_USE = (State.PENDING, State.PREPARING, State.STARTING)
 
 MakePlan = Callable[[], Plan]
 
@@ -71,9 +73,20 @@ def launch(wish: Wish) -> Launched:
         return _launch_new(wish, descriptor)
     if not held:
         raise _locked(stack)
+    _let_postgres_start(held[0], wish.timeout_s)
     plan = wish.make_plan()
     answer = held[0].ask("apply", plan=dump(plan))
     return Launched(client=held[0], plan=plan, was_running=True, changes=tuple(answer["changes"]))
+
+
+def _let_postgres_start(client: Client, timeout_s: float) -> None:
+    """Wait while Postgres starts: only then can be told that its directory is in use."""
+    until = time.monotonic() + timeout_s
+    while time.monotonic() < until:
+        units = client.ask("status")["units"]
+        if not any(u["kind"] == "postgres" and u["state"] in BEFORE_USE for u in units):
+            return
+        time.sleep(lock.POLL_S)
 
 
 def _find_running(control: Path, held: list[Client]) -> bool:
