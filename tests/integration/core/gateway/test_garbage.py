@@ -6,8 +6,9 @@ import random
 import socket
 from pathlib import Path
 
-from tests.conftest import Database, wait_until
+from tests.conftest import Database
 from tests.integration.core.gateway.test_process import Core, environment
+from tests.servers import wait_until
 
 REQUESTS = 400
 METHODS = (b"GET", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS", b"HEAD", b"FOO")
