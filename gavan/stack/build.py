@@ -30,7 +30,7 @@ from gavan.stack.model import (
 from gavan.stack.read import Values
 from gavan.stack.schema.sections import HEALTH
 from gavan.stack.scope import HOST
-from gavan.stack.values import read_duration
+from gavan.stack.values import is_path, read_duration
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +80,9 @@ def build(file: Path, parts: Parts, layers: Layers) -> Stack:
 
 
 def root_of(file: Path, written: object) -> Path:
-    return (file.parent / str(written or ".")).resolve()
+    """Return the root; a value that no path can be is reported by the reader and ignored here."""
+    usable = isinstance(written, str) and is_path(written)
+    return (file.parent / (str(written) if usable else ".")).resolve()
 
 
 def _database(root: Path, parts: Parts) -> Database:
@@ -107,9 +109,15 @@ def expand(root: Path, patterns: tuple[str, ...]) -> tuple[Path, ...]:
     for pattern in patterns:
         if not is_glob(pattern):
             files.append(root / pattern)
-        elif not Path(pattern).is_absolute():
+        elif is_valid_glob(pattern):
             files += sorted(root.glob(pattern))
     return tuple(dict.fromkeys(files))
+
+
+def is_valid_glob(pattern: str) -> bool:
+    """Say whether the pattern stays relative and has ** only as a whole part."""
+    parts = Path(pattern).parts
+    return not Path(pattern).is_absolute() and all("**" not in p or p == "**" for p in parts)
 
 
 def is_glob(pattern: str) -> bool:

@@ -11,11 +11,12 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from gavan.kit.nearest import nearest
 from gavan.kit.secret import Secret
 from gavan.kit.version import VERSION
-from gavan.stack.build import Parts, is_glob
+from gavan.stack.build import Parts, is_glob, is_valid_glob
 from gavan.stack.findings import Level
 from gavan.stack.interpolate import names
 from gavan.stack.layers import may_be_public
@@ -50,7 +51,7 @@ def check(stack: Stack, source: Source, parts: Parts, report: Report) -> None:
     subject = _Subject(stack=stack, source=source, parts=parts, report=report)
     for rule in (
         _versions, _postgres, _ports, _routes, _needs, _cycles, _commands, _health, _directories,
-        _secrets, _sites, _cors, _cron,
+        _secrets, _sites, _cors, _cron, _zones,
     ):  # fmt: skip
         rule(subject)
 
@@ -297,6 +298,14 @@ def _directories(on: _Subject) -> None:
             _missing(on, key, path, "directory")
     for name in ("files", "mock"):
         for index, pattern in enumerate(on.parts.seed[name]):
+            if is_glob(pattern) and not is_valid_glob(pattern):
+                on.report.add(
+                    on.source.value(("database", "seed", name, index)),
+                    "GV102",
+                    f'"{pattern}" is not a glob that can be searched',
+                    why="globs start from the root of the stack, ** stands alone between slashes",
+                    mend='write it like "supabase/seeds/**/*.sql"',
+                )
             if not is_glob(pattern) and not (root / pattern).is_file():
                 _missing(on, ("database", "seed", name, index), root / pattern, "file")
 
@@ -383,6 +392,22 @@ def _cron(on: _Subject) -> None:
                     mend=f"known: {', '.join(_profile_names(on))}",
                     level=Level.WARNING,
                 )
+
+
+def _zones(on: _Subject) -> None:
+    for entry in on.stack.cron:
+        if entry.tz == "UTC":
+            continue  # a system without time zone data has it too
+        try:
+            ZoneInfo(entry.tz)
+        except (KeyError, ValueError, OSError):
+            on.report.add(
+                on.source.value(("cron", entry.name, "tz")),
+                "GV105",
+                f'there is no time zone "{entry.tz}"',
+                why="the fields of the schedule are hours of this zone",
+                mend='write it like "Europe/Amsterdam", or leave UTC',
+            )
 
 
 def _profile_names(on: _Subject) -> list[str]:

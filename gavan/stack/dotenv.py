@@ -102,6 +102,9 @@ class _Parser:
         if value is None:
             self._skip_line()
             return
+        if "\0" in value:
+            self._refuse(name_at, "the value holds a NUL character", "remove it")
+            return
         entry = Entry(name=start["name"], value=value, line=number, column=column)
         self._warn_of_twice(entry, name_at)
         self.entries[entry.name] = entry

@@ -106,6 +106,7 @@ class Reader:
 
     def _shown(self, key: Key, text: str, path: KeyPath) -> str:
         """Return text that others will see: in ps, in a generated file, on a screen."""
+        _refuse_nul(key.name, text)
         if not key.interpolated:
             return text
         value = self.resolve(text, path)
@@ -167,6 +168,7 @@ class Reader:
         for name, text in self._scalars(key, value, path).items():
             if sounds_secret(name) and text and is_literal(text):
                 self._written_secret(name, (*path, name))
+            _refuse_nul(name, text)
             above = self._scope.variable(name)
             env[name] = self.resolve(text, (*path, name)) if above is None else above
             if isinstance(env[name], str):
@@ -226,3 +228,10 @@ class Reader:
         self._report.add(hidden, "GV151", f'the value of "{name}" is a secret, written in the file',
                          why="the file is committed, and everyone who reads it has the secret",
                          mend=f"write secret://{name} and set {name} in .env")  # fmt: skip
+
+
+def _refuse_nul(name: str, text: str) -> None:
+    if "\0" in text:
+        raise Bad("GV102", f'"{name}" holds a NUL character',
+                  "no variable, argument or path of the system can hold one",
+                  "remove it")  # fmt: skip

@@ -19,6 +19,7 @@ from gavan.stack.schema.key import Key, Kind
 SLUG = re.compile(r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?")
 SLUG_MEND = "use 1-40 of a-z, 0-9 and -, first a letter, last no -"
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+_LONGEST_PATH = 1024
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
@@ -82,6 +83,18 @@ def read_text(key: Key, value: str) -> str:
     return value
 
 
+def is_path(value: str) -> bool:
+    """Say whether the system could have a file of this name."""
+    return "\0" not in value and all(len(part.encode()) < 256 for part in value.split("/"))
+
+
+def read_path(key: Key, value: str) -> str:
+    if not is_path(value) or len(value) > _LONGEST_PATH:
+        raise Bad("GV102", f'"{key.name}" is too long for a path', key.meaning,
+                  f"write it like {key.name} = {key.example or key.default}")  # fmt: skip
+    return value
+
+
 def read_slug(key: Key, value: str) -> str:
     if not SLUG.fullmatch(value):
         raise Bad("GV104", f'"{value}" cannot be a name', key.meaning, SLUG_MEND)
@@ -120,7 +133,7 @@ def read_cron(key: Key, value: str) -> str:
 
 TEXT_READERS: Mapping[Kind, Callable[[Key, str], object]] = {
     Kind.TEXT: read_text,
-    Kind.PATH: read_text,
+    Kind.PATH: read_path,
     Kind.SLUG: read_slug,
     Kind.CHOICE: read_choice,
     Kind.DURATION: read_duration,

@@ -60,6 +60,7 @@ def test_entries_know_their_line_and_column() -> None:
         ('A=1\nB="open\nC=3', "GV170", 2, 3),
         ("A='open\nB=2", "GV170", 1, 3),
         ('A="x"y', "GV170", 1, 6),
+        ("A=1\nB=x\0y", "GV170", 2, 1),
         ("A=1\nB=2\nA=3", "GV171", 3, 1),
         ("A=1 \n", "GV172", 1, 4),
     ],

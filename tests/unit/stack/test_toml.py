@@ -108,7 +108,7 @@ def _quoted(text: str) -> str:
     return '"' + "".join(c if c.isalnum() else f"\\U{ord(c):08x}" for c in text) + '"'
 
 
-def _toml(value: object) -> str:
+def to_toml(value: object) -> str:
     match value:
         case bool():
             return str(value).lower()
@@ -117,9 +117,9 @@ def _toml(value: object) -> str:
         case str():
             return _quoted(value)
         case list():
-            return "[" + ", ".join(map(_toml, value)) + "]"
+            return "[" + ", ".join(map(to_toml, value)) + "]"
         case dict():
-            return "{" + ", ".join(f"{_quoted(k)} = {_toml(v)}" for k, v in value.items()) + "}"
+            return "{" + ", ".join(f"{_quoted(k)} = {to_toml(v)}" for k, v in value.items()) + "}"
     raise TypeError(value)
 
 
@@ -142,7 +142,7 @@ def test_the_text_at_every_value_is_that_value(
     lines = []
     for name, table in tables.items():
         lines.append(f"{indent}[{_quoted(name)}]")
-        lines += [f"{indent}{_quoted(key)}\t= {_toml(item)}" for key, item in table.items()]
+        lines += [f"{indent}{_quoted(key)}\t= {to_toml(item)}" for key, item in table.items()]
     document = parse(newline.join(lines) + newline, FILE)
     assert document.values == tables
     for path, value in _leaves(tables, ()):
