@@ -6,6 +6,7 @@ Stands on the files, the split, the history and the lock; ``migrate`` is the one
 from __future__ import annotations
 
 import random
+import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -31,7 +32,11 @@ _ALWAYS_OUTSIDE = {
     "DropdbStmt", "VacuumStmt",
 }  # fmt: skip
 _SAVEPOINTS = {"TRANS_STMT_SAVEPOINT", "TRANS_STMT_RELEASE", "TRANS_STMT_ROLLBACK_TO"}
-_CONCURRENTLY = {"IndexStmt", "DropStmt", "ReindexStmt"}
+_CONCURRENTLY = {"IndexStmt", "DropStmt"}
+_OUTSIDE_WORDS = re.compile(
+    r"\b(?:concurrently|vacuum|system|database|tablespace)\b", re.IGNORECASE
+)
+_ENDS_TRANSACTION = {"abort", "begin", "commit", "end", "prepare", "rollback", "start"}
 _RETRIED = (pg.LockNotAvailable, pg.SerializationFailure, pg.DeadlockDetected)
 FIRST_DELAY_S = 0.5
 
@@ -69,7 +74,7 @@ class Parsed:
     @property
     def is_outside(self) -> bool:
         """Whether it runs without a transaction: marked, or nothing else is possible."""
-        real = [statement for statement in self.statements if statement.node]
+        real = [statement for statement in self.statements if not statement.is_comment]
         marked = NO_TRANSACTION in self.file.directives
         return marked or (bool(real) and all(map(_needs_no_transaction, real)))
 
@@ -111,7 +116,7 @@ def parse(file: MigrationFile) -> Parsed:
     except SplitError as error:
         raise from_split(file.path, file.text, error) from None
     for statement in statements:
-        if statement.node == "TransactionStmt" and statement.tree.kind.name not in _SAVEPOINTS:
+        if statement.first_word in _ENDS_TRANSACTION and _is_transaction_command(statement):
             problem = SplitError("a migration is one transaction already", statement.first)
             raised = from_split(file.path, file.text, problem)
             raised.hint = "remove BEGIN, COMMIT and ROLLBACK from the file"
@@ -121,7 +126,7 @@ def parse(file: MigrationFile) -> Parsed:
 
 def run_statement(connection: Connection, path: Path, text: str, statement: Statement) -> None:
     """Run one statement of a file; raise StatementError unless a retry may help."""
-    if not statement.node:
+    if statement.is_comment:
         return  # a comment in the history, nothing for the server
     try:
         connection.execute(statement.text.encode())
@@ -223,8 +228,10 @@ def _record(
 
 def _drop_invalid_index(connection: Connection, statement: Statement) -> None:
     """Drop what a failed CREATE INDEX CONCURRENTLY left; IF NOT EXISTS would take it for good."""
-    tree = statement.tree
-    if statement.node != "IndexStmt" or not tree.concurrent or not tree.idxname:
+    if not _needs_no_transaction(statement) or statement.first_word != "create":
+        return
+    tree = statement.tree()
+    if type(tree).__name__ != "IndexStmt" or not tree.idxname:
         return
     row = connection.execute(
         "select n.nspname from pg_index as i join pg_class as c on c.oid = i.indexrelid"
@@ -238,13 +245,20 @@ def _drop_invalid_index(connection: Connection, statement: Statement) -> None:
 
 
 def _needs_no_transaction(statement: Statement) -> bool:
-    if statement.node in _ALWAYS_OUTSIDE:
-        return not (statement.node == "VacuumStmt" and not statement.tree.is_vacuumcmd)
-    if statement.node not in _CONCURRENTLY:
+    if not _OUTSIDE_WORDS.search(statement.text):
         return False
-    if statement.node == "ReindexStmt":
-        return any(option.defname == "concurrently" for option in statement.tree.params or ())
-    return bool(statement.tree.concurrent)
+    tree = statement.tree()
+    kind = type(tree).__name__
+    if kind in _ALWAYS_OUTSIDE:
+        return kind != "VacuumStmt" or bool(tree.is_vacuumcmd)
+    if kind == "ReindexStmt":
+        return any(option.defname == "concurrently" for option in tree.params or ())
+    return kind in _CONCURRENTLY and bool(tree.concurrent)
+
+
+def _is_transaction_command(statement: Statement) -> bool:
+    tree = statement.tree()
+    return type(tree).__name__ == "TransactionStmt" and tree.kind.name not in _SAVEPOINTS
 
 
 def _is_applied(connection: Connection, version: str) -> bool:

@@ -107,7 +107,7 @@ def _database_hint(
     if sqlstate == "42601":
         code, hint = _syntax_hint(text, offset)
         return code, hint
-    if sqlstate == "42704" and statement.node == "CreateStmt":
+    if sqlstate == "42704" and statement.first_word == "create":
         return _undefined_type_hint(message, statement)
     if sqlstate == "42704":
         return "GV311", _unknown_type_hint(message)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,9 @@ from pglast import parser
 COMMENTS = frozenset({"SQL_COMMENT", "C_COMMENT"})
 # Lines that pg_dump writes since 18 for psql; they are no SQL and mean nothing elsewhere.
 _RESTRICT = re.compile(r"^\\(?:un)?restrict\b.*$", re.MULTILINE)
+_WORD = re.compile(r"\w+")
+_OUTSIDE = re.compile(r"--[^\n]*|/\*|;")
+_IN_COMMENT = re.compile(r"/\*|\*/")
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 
 
@@ -34,14 +37,27 @@ class Statement:
     """A piece of a file between two semicolons; comments in front belong to it.
 
     ``offset`` is where ``text`` starts in the file, ``first`` where its first word does (equal to
-    the end for a piece of comments only). ``node`` names the parse tree's class, ``""`` without.
+    the end for a piece of comments only).
     """
 
     text: str
     offset: int
     first: int
-    node: str
-    tree: Any = None
+
+    @property
+    def is_comment(self) -> bool:
+        """Whether there is nothing in it for the server."""
+        return self.first == self.offset + len(self.text)
+
+    @property
+    def first_word(self) -> str:
+        """The first word in lower case."""
+        found = _WORD.match(self.text, self.first - self.offset)
+        return found[0].lower() if found else ""
+
+    def tree(self) -> Any:
+        """Return the parse tree; made on demand, a file of rows never needs it."""
+        return parser.parse_sql(_NOT_ASCII.sub("x", self.text))[0].stmt
 
 
 def split(text: str) -> list[Statement]:
@@ -50,58 +66,48 @@ def split(text: str) -> list[Statement]:
     # characters. Outside ASCII only identifiers, literals and comments are possible anyway.
     ascii_text = _NOT_ASCII.sub("x", _RESTRICT.sub(lambda found: " " * len(found[0]), text))
     try:
-        trees = _parse(ascii_text)
-        tokens = parser.scan(ascii_text)
+        slices = parser.split(ascii_text, only_slices=True)
     except parser.ParseError as error:
         message, offset = error.args[0], error.args[1] if len(error.args) > 1 else 0
         raise SplitError(str(message), int(offset or 0)) from None
-    return list(_pieces(text, trees, tokens))
+    return list(_pieces(text, ascii_text, slices))
 
 
-def _parse(text: str) -> list[tuple[int, int, Any]]:
-    """Return (start, end, tree) of every statement that has one."""
-    found: list[tuple[int, int, Any]] = []
-    for raw in parser.parse_sql(text):
-        start = int(raw.stmt_location or 0)
-        end = start + raw.stmt_len if raw.stmt_len else len(text)
-        found.append((start, end, raw.stmt))
-    return found
+def _pieces(text: str, ascii_text: str, slices: Sequence[slice]) -> Iterator[Statement]:
+    """Cut at the semicolons between statements; those inside belong to rules and bodies."""
+    start, before = 0, 0
+    first: int | None = None
+    for where in (*slices, None):
+        gap_end = where.start if where else len(text)
+        for end in _semicolons(ascii_text, before, gap_end):
+            yield from _piece(text, (start, end), first)
+            start, first = end + 1, None
+        if where is not None:
+            first, before = where.start, where.stop
+    yield from _piece(text, (start, len(text)), first)
 
 
-def _pieces(text: str, trees: list[tuple[int, int, Any]], tokens: Any) -> Iterator[Statement]:
-    start = 0
-    index = 0
-    for end in [*_top_level_semicolons(trees, tokens), len(text)]:
-        tree = None
-        first = None
-        if index < len(trees) and trees[index][0] < end:
-            first, _, tree = trees[index]
-            index += 1
-        piece = text[start:end]
-        trimmed = piece.strip()
-        if trimmed:
-            offset = start + len(piece) - len(piece.lstrip())
-            yield Statement(
-                text=trimmed,
-                offset=offset,
-                first=offset + len(trimmed) if first is None else first,
-                node="" if tree is None else type(tree).__name__,
-                tree=tree,
-            )
-        start = end + 1
+def _piece(text: str, bounds: tuple[int, int], first: int | None) -> Iterator[Statement]:
+    piece = text[bounds[0] : bounds[1]]
+    trimmed = piece.strip()
+    if trimmed:
+        offset = bounds[0] + len(piece) - len(piece.lstrip())
+        begin = offset + len(trimmed) if first is None else first
+        yield Statement(text=trimmed, offset=offset, first=begin)
 
 
-def _top_level_semicolons(trees: list[tuple[int, int, Any]], tokens: Any) -> Iterator[int]:
-    """Yield the semicolons outside every statement: those inside belong to rules and bodies."""
-    index = 0
-    for token in tokens:
-        if token.name != "ASCII_59":
-            continue
-        while index < len(trees) and trees[index][1] <= token.start:
-            index += 1
-        inside = index < len(trees) and trees[index][0] <= token.start < trees[index][1]
-        if not inside:
-            yield token.start
+def _semicolons(text: str, start: int, end: int) -> Iterator[int]:
+    """Yield the semicolons of a stretch that holds only blanks, comments and semicolons."""
+    depth = 0
+    at = start
+    while found := (_IN_COMMENT if depth else _OUTSIDE).search(text, at, end):
+        at = found.end()
+        if found[0] == "/*":
+            depth += 1
+        elif found[0] == "*/":
+            depth -= 1
+        elif found[0] == ";":
+            yield found.start()
 
 
 def checksum(statements: list[str]) -> str:

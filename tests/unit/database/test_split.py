@@ -21,6 +21,9 @@ def texts(sql: str) -> list[str]:
         ("create rule r as on insert to a do (select 1; select 2); select 3", None),
         ('select "a;b" from c;', ['select "a;b" from c']),
         ("", []),
+        ("select 1 -- a; */ b\n; -- /* ;\nselect 2", None),
+        ("select 1; /* -- ; /* ; */ */ ; /* ; */ select 2", None),
+        ("select 1;\n-- only; this\n;\nselect 2;", ["select 1", "-- only; this", "select 2"]),
         ("-- only a comment", ["-- only a comment"]),
         ("\\restrict abc\nselect 1;\n\\unrestrict abc\n", None),
     ],
@@ -46,6 +49,13 @@ def test_places_count_characters_and_not_bytes() -> None:
     second = split(sql)[1]
     assert sql[second.offset :].startswith("select 2")
     assert place(sql, second.offset) == (2, 3)
+
+
+def test_first_words_and_comments_are_told_apart() -> None:
+    one, two = split("-- head\n/* x */ Create table é (id int);\n-- tail")
+    assert (one.first_word, one.is_comment) == ("create", False)
+    assert type(one.tree()).__name__ == "CreateStmt"
+    assert (two.first_word, two.is_comment) == ("", True)
 
 
 def test_a_syntax_error_names_its_place() -> None:
