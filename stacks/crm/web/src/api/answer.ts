@@ -4,11 +4,12 @@ import { toFailure } from './failure';
 interface Answer {
   readonly data: unknown;
   readonly error: unknown;
+  readonly status: number;
 }
 
 /** The client knows no schema: what a call returns is declared here, by the row types of rows.ts. */
 export async function rowsOf<Rows>(call: PromiseLike<Answer>): Promise<Rows> {
-  const { data, error } = await call;
-  if (error) throw toFailure(error);
+  const { data, error, status } = await call;
+  if (error) throw toFailure(error, status);
   return data as Rows;
 }

@@ -12,7 +12,8 @@ describe('toFailure', () => {
     [{ code: 'PGRST303', message: 'JWT expired' }, 'unauthorised'],
     [{ code: '', message: 'TypeError: Failed to fetch' }, 'offline'],
     [{ message: 'Failed to fetch', status: 0 }, 'offline'],
-    [{ code: 'PGRST000', message: 'no database', status: 503 }, 'offline'],
+    [{ code: 'PGRST000', message: 'Database connection error.' }, 'offline'],
+    [{ code: '57P01', message: 'terminating connection' }, 'offline'],
     [
       { code: 'invalid_credentials', message: 'Invalid login credentials', status: 400 },
       'credentials',
@@ -21,6 +22,10 @@ describe('toFailure', () => {
     ['a text', 'unknown'],
   ])('knows %j as %s', (cause, kind) => {
     expect(toFailure(cause).kind).toBe(kind);
+  });
+
+  it('takes the status that stands beside the error', () => {
+    expect(toFailure({ message: 'Bad gateway' }, 502).kind).toBe('offline');
   });
 
   it('leaves a Failure as it is', () => {
@@ -49,7 +54,12 @@ describe('readAll', () => {
     return (after: string | null, limit: number) => {
       const rest = all.filter((row) => after === null || row.id > after);
       const data = rest.slice(0, Math.min(limit, maxRows));
-      return Promise.resolve({ data, count: after === null ? all.length : null, error: null });
+      return Promise.resolve({
+        data,
+        count: after === null ? all.length : null,
+        error: null,
+        status: 200,
+      });
     };
   }
 
@@ -59,13 +69,18 @@ describe('readAll', () => {
 
   it('ends when rows were deleted meanwhile', async () => {
     const read = (after: string | null) =>
-      Promise.resolve({ data: after === null ? all.slice(0, 2) : [], count: 5, error: null });
+      Promise.resolve({
+        data: after === null ? all.slice(0, 2) : [],
+        count: 5,
+        error: null,
+        status: 200,
+      });
     expect(await readAll(read)).toHaveLength(2);
   });
 
   it('throws what the server refused', async () => {
     const error = { code: '42501', message: 'permission denied' };
-    const read = () => Promise.resolve({ data: null, count: null, error });
+    const read = () => Promise.resolve({ data: null, count: null, error, status: 403 });
     await expect(readAll(read)).rejects.toMatchObject({ kind: 'forbidden' });
   });
 });

@@ -30,6 +30,15 @@ export class Failure extends Error {
 
 // The left side: PostgREST and SQLSTATE codes, then GoTrue's error codes.
 const KIND_BY_CODE: Readonly<Record<string, FailureKind>> = {
+  // The database is away or on its way back: the pool says so, then Postgres itself.
+  PGRST000: 'offline',
+  PGRST001: 'offline',
+  PGRST002: 'offline',
+  PGRST003: 'offline',
+  '57P01': 'offline',
+  '57P02': 'offline',
+  '57P03': 'offline',
+  '08006': 'offline',
   PGRST301: 'unauthorised',
   PGRST302: 'unauthorised',
   PGRST303: 'unauthorised',
@@ -61,14 +70,16 @@ interface ErrorShape {
   readonly details?: unknown;
 }
 
-/** Makes a Failure of whatever supabase-js returned or threw. */
-export function toFailure(cause: unknown): Failure {
+/** Makes a Failure of whatever supabase-js returned or threw; the data API tells its status beside the error. */
+export function toFailure(cause: unknown, status?: number): Failure {
   if (cause instanceof Failure) return cause;
   const shape = (typeof cause === 'object' && cause !== null ? cause : {}) as ErrorShape;
   const message = typeof shape.message === 'string' ? shape.message : String(cause);
   const code = typeof shape.code === 'string' && shape.code !== '' ? shape.code : null;
   const details = typeof shape.details === 'string' ? shape.details : null;
-  return new Failure(kindOf(code, message, shape.status), message, code, details, { cause });
+  return new Failure(kindOf(code, message, status ?? shape.status), message, code, details, {
+    cause,
+  });
 }
 
 function kindOf(code: string | null, message: string, status: unknown): FailureKind {

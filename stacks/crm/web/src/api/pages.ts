@@ -10,6 +10,7 @@ interface Page {
   readonly data: unknown;
   readonly count: number | null;
   readonly error: unknown;
+  readonly status: number;
 }
 
 /**
@@ -24,7 +25,7 @@ export async function readAll<Row extends { readonly id: string }>(
   let after: string | null = null;
   do {
     const page: Page = await read(after, PAGE_ROWS);
-    if (page.error) throw toFailure(page.error);
+    if (page.error) throw toFailure(page.error, page.status);
     const data = (page.data ?? []) as Row[];
     if (after === null) total = page.count ?? data.length;
     if (data.length === 0) break;

@@ -2,7 +2,9 @@
 import { QueryClient } from '@tanstack/react-query';
 import { toFailure } from '../api/failure';
 
-const MAX_RETRIES = 4;
+const MAX_RETRIES = 3;
+// A restart of the database takes some seconds; what a person did must outlive it.
+const MAX_CHANGE_RETRIES = 6;
 const LONGEST_WAIT_MS = 5000;
 
 export const keys = {
@@ -16,6 +18,10 @@ export const keys = {
 /** Only what nobody answered is worth asking again: a refusal stays a refusal. */
 export function retryUnreachable(failures: number, cause: unknown): boolean {
   return failures < MAX_RETRIES && toFailure(cause).kind === 'offline';
+}
+
+export function retryChange(failures: number, cause: unknown): boolean {
+  return failures < MAX_CHANGE_RETRIES && toFailure(cause).kind === 'offline';
 }
 
 export function retryDelay(failures: number): number {

@@ -8,7 +8,7 @@ import { toFailure, type Failure } from '../api/failure';
 import type { BoardData } from './board-data';
 import { withoutDescription, type Change } from './board-view';
 import { mergeCard, mergeTasks } from './merge';
-import { keys, retryUnreachable } from './query';
+import { keys, retryChange } from './query';
 
 type Merge = (data: BoardData) => BoardData;
 
@@ -23,8 +23,7 @@ export function useChanges(
     scope: { id: boardId },
     mutationFn: send,
     // A create that got no answer may have happened, and would happen twice.
-    retry: (failures, cause) =>
-      !(cause instanceof UnsureCreate) && retryUnreachable(failures, cause),
+    retry: (failures, cause) => !(cause instanceof UnsureCreate) && retryChange(failures, cause),
     onSuccess: (merge) => {
       client.setQueryData<BoardData>(keys.board(boardId), (data) => data && merge(data));
     },

@@ -19,5 +19,5 @@ const KEYS: Record<FailureKind, MessageKey> = {
 };
 
 export function failureText(failure: Failure, t: Translate): string {
-  return t(KEYS[failure.kind], { message: failure.message });
+  return t(KEYS[failure.kind], { message: failure.message.replace(/\.$/, '') });
 }
