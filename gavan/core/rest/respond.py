@@ -115,10 +115,12 @@ def respond_document(request: ApiRequest, body: bytes, context: Context) -> Resp
 def respond_error(error: RestError) -> Response:
     """Any failure: JSON whatever was accepted."""
     body = error.body()
+    # A code may come from SQL of the user's: no line break of it may end the header block.
+    code = "".join(char for char in error.code if char.isalnum())
     headers = (
         (b"content-type", JSON_TYPE),
         (b"content-length", b"%d" % len(body)),
-        (b"proxy-status", f"PostgREST; error={error.code}".encode("latin-1", "replace")),
+        (b"proxy-status", f"PostgREST; error={code}".encode("ascii", "replace")),
     )
     own = {name.lower() for name, _ in error.headers}
     kept = tuple(header for header in headers if header[0] not in own)

@@ -63,6 +63,7 @@ create type mood as enum ('calm', 'storm');
 create domain positive as int check (value > 0);
 create table sea (id int primary key, mood mood, depth positive);
 create table secret (id int primary key);
+create table late_unique (id int unique deferrable initially deferred);
 create table write_only (id int primary key, name text);
 create table note (
     id int primary key,

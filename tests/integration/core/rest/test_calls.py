@@ -210,6 +210,13 @@ async def test_raised_errors_become_http_errors(api: Api) -> None:
             Case(
                 method="POST",
                 url="/rpc/raise_pgrst",
+                status=403,
+                send={"message": '{"code": "a\\r\\nb: c", "message": "no"}', "detail": detail},
+                expect={"proxy-status": "PostgREST; error=abc", "b": None},
+            ),
+            Case(
+                method="POST",
+                url="/rpc/raise_pgrst",
                 send={"message": "x", "detail": detail},
                 status=500,
                 code="PGRST121",

@@ -112,6 +112,14 @@ async def test_settings_kept_in_the_database_change_a_running_service(api: Api) 
                 expect={"preference-applied": "return=representation, tx=rollback"},
             ),
             Case(url="/client?id=eq.90", body=[]),
+            Case(
+                method="POST",
+                url="/late_unique",
+                send=[{"id": 1}, {"id": 1}],
+                prefer="tx=rollback",
+                status=409,
+                code="23505",
+            ),
         ],
     )
 
