@@ -58,13 +58,27 @@ class Ref:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Output:
-    """One selected field; ``alias`` None keeps the database's name."""
+    """One selected field; ``alias`` None keeps the database's name.
+
+    ``hoisted``: the aggregate is left to the nearest ancestor that is no spread. A hoisted count of
+    rows has the name ``*``.
+    """
 
     ref: Ref
     alias: str | None = None
     cast: str | None = None
     aggregate: str | None = None
     aggregate_cast: str | None = None
+    hoisted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Lifted:
+    """A column that a spread gives to its parent, with the aggregate the parent has to apply."""
+
+    name: str
+    aggregate: str | None = None
+    cast: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,8 +160,8 @@ class Embed:
     inner: bool
     join: KeyJoin | FunctionJoin
     node: ReadNode
-    spread: tuple[str, ...] = ()
-    """Names that a spread lifts into the parent"""
+    spread: tuple[Lifted, ...] = ()
+    """What a spread lifts into the parent"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,6 +176,8 @@ class ReadNode:
     limit: int | None = None
     offset: int = 0
     embeds: tuple[Embed, ...] = ()
+    hoists: bool = False
+    """A to-one spread: aggregates of its spreads pass through it"""
 
     @property
     def limited(self) -> bool:

@@ -27,6 +27,7 @@ from gavan.core.rest.plan.model import (
     FunctionJoin,
     Group,
     KeyJoin,
+    Lifted,
     NullEmbed,
     Output,
     ReadNode,
@@ -66,7 +67,8 @@ class Place:
     source: Name | None
     alias: str
     depth: int = 0
-    spread: bool = False
+    spread: Shape | None = None
+    """How it is spread into its parent, if it is"""
 
 
 def plan_tree(
@@ -94,12 +96,13 @@ def _node(
     return ReadNode(
         source=place.source,
         alias=place.alias,
-        outputs=_outputs(context, place, items, table),
+        outputs=_outputs(context, place, items, table, embeds),
         where=tuple(_where(item, table, by_name) for item in scope.conditions),
         order=tuple(_sort(term, place, table, by_name) for term in scope.order),
         limit=limit,
         offset=scope.range.offset if limit != 0 else 0,
         embeds=embeds,
+        hoists=place.spread is Shape.SPREAD,
     )
 
 
@@ -142,31 +145,40 @@ def _sort(term: OrderTerm, place: Place, table: Table | None, embeds: Mapping[st
 
 
 def _outputs(
-    context: ReadContext, place: Place, items: Sequence[SelectItem], table: Table | None
+    context: ReadContext,
+    place: Place,
+    items: Sequence[SelectItem],
+    table: Table | None,
+    embeds: Sequence[Embed],
 ) -> tuple[Output, ...]:
     fields = [item for item in items if isinstance(item, SelectField)]
-    aggregated = any(item.aggregate for item in fields)
+    lifted = any(column.aggregate for embed in embeds for column in embed.spread)
+    aggregated = lifted or any(item.aggregate for item in fields)
     if aggregated and not context.aggregates:
         raise aggregates_not_allowed()
-    if aggregated and place.spread:
-        raise not_implemented("Aggregates are not implemented for spreads.")
+    if aggregated and place.spread is Shape.SPREAD_ARRAYS:
+        raise not_implemented(
+            "Aggregates are not implemented for one-to-many or many-to-many spreads."
+        )
+    hoisted = place.spread is Shape.SPREAD
     outputs: list[Output] = []
     for item in fields:
         # A spread names each column in its parent, a GROUP BY names each column here.
         if item.field.name == "*" and not item.aggregate and (place.spread or aggregated):
             outputs += [Output(ref=Ref(name)) for name in (table.columns if table else ())]
         else:
-            outputs.append(_output(item, table))
+            outputs.append(_output(item, table, hoisted=hoisted))
     return tuple(outputs)
 
 
-def _output(item: SelectField, table: Table | None) -> Output:
+def _output(item: SelectField, table: Table | None, *, hoisted: bool) -> Output:
     return Output(
         ref=resolve(item.field, table),
         alias=item.alias or _implied_alias(item),
         cast=item.cast,
         aggregate=item.aggregate,
         aggregate_cast=item.aggregate_cast,
+        hoisted=hoisted and item.aggregate is not None,
     )
 
 
@@ -187,7 +199,7 @@ def _embed(context: ReadContext, parent: Place, item: SelectEmbed, scope: Scope)
         source=found.foreign,
         alias=f"{_far_name(found)}_{depth}",
         depth=depth,
-        spread=item.spread,
+        spread=_spread_shape(found.to_one) if item.spread else None,
     )
     node = _node(context, place, item.items, scope)
     shape = _shape(item, node, to_one=found.to_one)
@@ -222,20 +234,28 @@ def _join(found: AnyRelationship) -> KeyJoin | FunctionJoin:
 
 def _shape(item: SelectEmbed, node: ReadNode, *, to_one: bool) -> Shape:
     if item.spread:
-        return Shape.SPREAD if to_one else Shape.SPREAD_ARRAYS
+        return _spread_shape(to_one)
     if not node.outputs and all(embed.shape is Shape.HIDDEN for embed in node.embeds):
         return Shape.HIDDEN
     return Shape.OBJECT if to_one else Shape.ARRAY
 
 
-def _lifted(node: ReadNode) -> tuple[str, ...]:
-    names = [output.alias or output.ref.name for output in node.outputs]
+def _spread_shape(to_one: bool) -> Shape:
+    return Shape.SPREAD if to_one else Shape.SPREAD_ARRAYS
+
+
+def _lifted(node: ReadNode) -> tuple[Lifted, ...]:
+    lifted = []
+    for output in node.outputs:
+        aggregate = output.aggregate if output.hoisted else None
+        cast = output.aggregate_cast if output.hoisted else None
+        lifted.append(Lifted(output.alias or output.ref.name, aggregate, cast))
     for embed in node.embeds:
         if embed.shape in {Shape.SPREAD, Shape.SPREAD_ARRAYS}:
-            names += embed.spread
+            lifted += embed.spread
         elif embed.shape is not Shape.HIDDEN:
-            names.append(embed.key)
-    return tuple(names)
+            lifted.append(Lifted(embed.key))
+    return tuple(lifted)
 
 
 def needed_columns(node: ReadNode, primary_key: Sequence[str] = ()) -> tuple[str, ...]:

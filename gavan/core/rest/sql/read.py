@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from gavan.core.rest.plan.model import (
     SOURCE,
     Embed,
     FunctionJoin,
     KeyJoin,
+    Lifted,
     Output,
     ReadNode,
     Shape,
@@ -26,16 +30,17 @@ from gavan.database.identifier import quote_identifier
 
 def select_tree(node: ReadNode, params: Params, parent: Parent | None = None) -> str:
     """Return the SELECT of a node and everything embedded in it."""
-    outputs = [_output(node.alias, output, params) for output in node.outputs]
-    outputs += [item for embed in node.embeds for item in _embed_outputs(embed)]
+    columns = [_output(node.alias, output, params) for output in node.outputs]
+    columns += [item for embed in node.embeds for item in _embed_outputs(embed, node.hoists)]
     joins = "".join(_lateral(embed, node.alias, params) for embed in node.embeds)
     tests = [condition(node.alias, where, params) for where in node.where]
     if parent is not None:
         tests += join_conditions(node, *parent)
+    shown = ", ".join(item.text for item in columns)
     return (
-        f"SELECT {', '.join(outputs)} FROM {from_item(node, parent)}{joins}"
+        f"SELECT {shown} FROM {from_item(node, parent)}{joins}"
         + where_clause(tests)
-        + _group_by(node)
+        + _group_by(columns)
         + order_clause(node.alias, node.order, params)
         + range_clause(node.limit, node.offset, params)
     )
@@ -80,16 +85,26 @@ def _junction_alias(node: ReadNode) -> str:
     return quote_identifier(f"{node.alias}_junction")
 
 
-def _output(alias: str, output: Output, params: Params) -> str:
-    if output.aggregate is not None and output.ref.name == "*":
-        written = "count(*)"
-    else:
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A column of a SELECT list."""
+
+    text: str
+    is_aggregate: bool = False
+
+
+def _output(alias: str, output: Output, params: Params) -> Written:
+    applied = None if output.hoisted else output.aggregate
+    if output.ref.name != "*" or output.aggregate is None:
         written = _cast(reference(alias, output.ref, params), output.cast)
-        if output.aggregate is not None:
-            written = f"{output.aggregate}({written})"
-    if output.aggregate is not None:
+        written = f"{applied}({written})" if applied else written
+    else:
+        # A hoisted count of rows counts ones: a missing row of the join is NULL there.
+        written = "count(*)" if applied else "1"
+    if applied:
         written = _cast(written, output.aggregate_cast)
-    return f"{written} AS {quote_identifier(output.alias)}" if output.alias else written
+    named = f"{written} AS {quote_identifier(output.alias)}" if output.alias else written
+    return Written(named, applied is not None)
 
 
 def _cast(written: str, cast: str | None) -> str:
@@ -97,15 +112,23 @@ def _cast(written: str, cast: str | None) -> str:
     return f"CAST({written} AS {cast})" if cast else written
 
 
-def _embed_outputs(embed: Embed) -> list[str]:
+def _embed_outputs(embed: Embed, hoists: bool) -> list[Written]:
     alias = quote_identifier(embed.join_alias)
     if embed.shape is Shape.HIDDEN:
         return []
     if embed.shape is Shape.OBJECT:
-        return [f"row_to_json({alias}.*)::jsonb AS {quote_identifier(embed.key)}"]
+        return [Written(f"row_to_json({alias}.*)::jsonb AS {quote_identifier(embed.key)}")]
     if embed.shape is Shape.ARRAY:
-        return [f"COALESCE({alias}.{alias}, '[]') AS {quote_identifier(embed.key)}"]
-    return [column(embed.join_alias, name) for name in embed.spread]
+        return [Written(f"COALESCE({alias}.{alias}, '[]') AS {quote_identifier(embed.key)}")]
+    return [_lifted(embed.join_alias, item, hoists) for item in embed.spread]
+
+
+def _lifted(alias: str, item: Lifted, hoists: bool) -> Written:
+    written = column(alias, item.name)
+    if item.aggregate is None or hoists:
+        return Written(written)
+    applied = _cast(f"{item.aggregate}({written})", item.cast)
+    return Written(f"{applied} AS {quote_identifier(item.name)}", True)
 
 
 def _lateral(embed: Embed, origin: str, params: Params) -> str:
@@ -115,20 +138,18 @@ def _lateral(embed: Embed, origin: str, params: Params) -> str:
     if embed.to_one:
         return f" {kind} JOIN LATERAL ({inner}) AS {alias} ON TRUE"
     arrays = "".join(
-        f", COALESCE(json_agg({column(embed.join_alias, name)}), '[]')::jsonb"
-        f" AS {quote_identifier(name)}"
-        for name in embed.spread
+        f", COALESCE(json_agg({column(embed.join_alias, item.name)}), '[]')::jsonb"
+        f" AS {quote_identifier(item.name)}"
+        for item in embed.spread
     )
     rows = f"SELECT json_agg({alias})::jsonb AS {alias}{arrays} FROM ({inner}) AS {alias}"
     match = f"{alias}.{alias} IS NOT NULL" if embed.inner else "TRUE"
     return f" {kind} JOIN LATERAL ({rows}) AS {alias} ON {match}"
 
 
-def _group_by(node: ReadNode) -> str:
-    if not any(output.aggregate for output in node.outputs):
+def _group_by(columns: Sequence[Written]) -> str:
+    if not any(column.is_aggregate for column in columns):
         return ""
     # By position: the same expression with other parameters would not be the same to Postgres.
-    places = [n for n, output in enumerate(node.outputs, 1) if output.aggregate is None]
-    shown = sum(len(_embed_outputs(embed)) for embed in node.embeds)
-    places += range(len(node.outputs) + 1, len(node.outputs) + 1 + shown)
-    return f" GROUP BY {', '.join(map(str, places))}" if places else ""
+    places = [str(n) for n, column in enumerate(columns, 1) if not column.is_aggregate]
+    return f" GROUP BY {', '.join(places)}" if places else ""

@@ -113,6 +113,16 @@ async def test_settings_kept_in_the_database_change_a_running_service(api: Api) 
             ),
             Case(url="/client?id=eq.90", body=[]),
             Case(
+                url="/task?select=...project(client_id,budget.sum(),n:count())"
+                "&order=project(client_id)&limit=1",
+                body=[{"client_id": 1, "sum": 41.0, "n": 3}],
+            ),
+            Case(
+                url="/client?select=id,...project(budget.sum())",
+                status=400,
+                code="PGRST127",
+            ),
+            Case(
                 method="POST",
                 url="/late_unique",
                 send=[{"id": 1}, {"id": 1}],
