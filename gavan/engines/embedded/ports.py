@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import socket
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -17,6 +18,8 @@ from gavan.stack.model import Stack
 
 LOOPBACKS = ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"))
 HIGHEST = 65535
+OUTGOING_S = 2.0
+POLL_S = 0.1
 
 
 def wanted_ports(stack: Stack) -> dict[str, int]:
@@ -46,8 +49,27 @@ def is_free(port: int) -> bool:
 
 
 def busy_ports(ports: Mapping[str, int]) -> dict[str, int]:
-    """Return those of the wanted ports that somebody else has."""
-    return {key: port for key, port in ports.items() if not is_free(port)}
+    """Return those of the wanted ports that somebody else has.
+
+    The default ports lie in the range that the system takes for outgoing connections; such a one
+    is often short, so a port on which nobody answers gets a moment to become free.
+    """
+    until = time.monotonic() + OUTGOING_S
+    while busy := {key: port for key, port in ports.items() if not is_free(port)}:
+        if any(answers(port) for port in busy.values()) or time.monotonic() > until:
+            break
+        time.sleep(POLL_S)
+    return busy
+
+
+def answers(port: int) -> bool:
+    """Say whether somebody listens on the port."""
+    for family, address in LOOPBACKS:
+        with socket.socket(family, socket.SOCK_STREAM) as probe, suppress(OSError):
+            probe.settimeout(1.0)
+            probe.connect((address, port))
+            return True
+    return False
 
 
 def refuse_busy(busy: Mapping[str, int]) -> None:
