@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
-from pglast import keywords
 
 from gavan.database.migration.split import SplitError, Statement, place
 from gavan.kit.errors import GavanError
@@ -90,6 +89,8 @@ def _excerpt(text: str, line: int, column: int) -> str:
 
 def _syntax_hint(text: str, offset: int) -> tuple[str, str | None]:
     """Recognise a reserved word where a name is expected (D1)."""
+    from pglast import keywords  # noqa: PLC0415 - slow to load, wanted only by a failure
+
     found = re.compile(r"\w+").match(text, offset)
     word = str(found[0]) if found else ""
     if word.lower() in keywords.RESERVED_KEYWORDS | keywords.TYPE_FUNC_NAME_KEYWORDS and (

@@ -12,8 +12,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pglast import parser
-
 COMMENTS = frozenset({"SQL_COMMENT", "C_COMMENT"})
 # Lines that pg_dump writes since 18 for psql; they are no SQL and mean nothing elsewhere.
 _RESTRICT = re.compile(r"^\\(?:un)?restrict\b.*$", re.MULTILINE)
@@ -57,11 +55,15 @@ class Statement:
 
     def tree(self) -> Any:
         """Return the parse tree; made on demand, a file of rows never needs it."""
+        from pglast import parser  # noqa: PLC0415 - slow to load; a start without news never does
+
         return parser.parse_sql(_NOT_ASCII.sub("x", self.text))[0].stmt
 
 
 def split(text: str) -> list[Statement]:
     """Return the statements of ``text``; raise SplitError at the first syntax error."""
+    from pglast import parser  # noqa: PLC0415 - slow to load; a start without news never does
+
     # The parser counts bytes; with one ASCII letter for every other character, bytes are
     # characters. Outside ASCII only identifiers, literals and comments are possible anyway.
     ascii_text = _NOT_ASCII.sub("x", _RESTRICT.sub(lambda found: " " * len(found[0]), text))
@@ -115,6 +117,8 @@ def checksum(statements: list[str]) -> str:
 
     Raises SplitError as ``split`` does.
     """
+    from pglast import parser  # noqa: PLC0415 - slow to load; a start without news never does
+
     digest = hashlib.sha256()
     for statement in statements:
         ascii_text = _NOT_ASCII.sub("x", statement)
