@@ -14,5 +14,7 @@ export default defineConfig({
     setupFiles: ['src/test-setup.ts'],
     include: ['src/**/*.test.{ts,tsx}'],
     restoreMocks: true,
+    // A busy machine must not fail a test: nothing here waits for time.
+    testTimeout: 60_000,
   },
 });

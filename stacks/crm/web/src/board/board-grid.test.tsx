@@ -33,7 +33,7 @@ function show({
       </ToastProvider>
     </I18nProvider>,
   );
-  return { onMove, onOpen, onAdd, keys: userEvent.setup() };
+  return { onMove, onOpen, onAdd, keys: userEvent.setup({ delay: null }) };
 }
 
 function cardButton(title: string): HTMLElement {

@@ -21,7 +21,7 @@ function show() {
       </TaskForm>
     </I18nProvider>,
   );
-  return { onSubmit, person: userEvent.setup() };
+  return { onSubmit, person: userEvent.setup({ delay: null }) };
 }
 
 it('gives back every field that was filled', async () => {
