@@ -69,11 +69,12 @@ def running_stack(name: str) -> Iterator[RunningStack]:
     root = base / name
     source = REPOSITORY / "stacks" / name
     install_packages(source / "web")
-    shutil.copytree(source, root, symlinks=True, ignore=_what_was_made, copy_function=_link_or_copy)
+    made = shutil.ignore_patterns(".gavan", "dist", "node_modules")
+    shutil.copytree(source, root, ignore=made)
+    (root / "web/node_modules").symlink_to(source / "web/node_modules")
     stack = RunningStack(root, {thing: free_port() for thing in PORTS})
     file = root / "gavan.toml"
     text = file.read_text()
-    file.unlink()
     for thing, port in PORTS.items():
         text, changed = re.subn(rf"\b{port}\b", str(stack.ports[thing]), text)
         assert changed == 1, f"port {port} of {thing} in {file}"
@@ -93,20 +94,3 @@ def install_packages(web: Path) -> None:
     if not installed.exists() or installed.read_bytes() != wanted:
         subprocess.run(["npm", "ci", "--no-audit", "--no-fund"], cwd=web, check=True, timeout=300)
         installed.write_bytes(wanted)
-
-
-def _what_was_made(folder: str, names: list[str]) -> set[str]:
-    """State and builds of a stack that somebody runs in the repository; packages are needed."""
-    return set() if "node_modules" in folder else {".gavan", "dist"} & set(names)
-
-
-def _link_or_copy(source: str, target: str) -> str:
-    """Packages are many small files that nobody writes: share them where the disk is the same."""
-    if "node_modules" in source:
-        try:
-            os.link(source, target)
-        except OSError:
-            pass
-        else:
-            return target
-    return shutil.copy2(source, target)
