@@ -48,7 +48,7 @@ def run_node(node: str, live: Live) -> Callable[[str], None]:
 
     def run(name: str) -> None:
         result = subprocess.run(
-            [node, "--test", "--test-reporter=spec", str(HERE / name)],
+            [node, "--test", "--test-force-exit", "--test-reporter=spec", str(HERE / name)],
             env={
                 "PATH": os.environ["PATH"],
                 "SUPABASE_URL": live.url,
