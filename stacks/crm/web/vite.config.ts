@@ -10,8 +10,6 @@ export default defineConfig({
   server: { port: Number(PORT), strictPort: true },
   build: { target: 'es2022', chunkSizeWarningLimit: 600 },
   test: {
-    environment: 'jsdom',
-    setupFiles: ['src/test-setup.ts'],
     include: ['src/**/*.test.{ts,tsx}'],
     restoreMocks: true,
     // A busy machine must not fail a test: nothing here waits for time.

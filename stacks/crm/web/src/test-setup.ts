@@ -1,4 +1,4 @@
-/** jsdom lacks the modal dialog and scrolling; both only have to be callable here. */
+/** For tests of components. jsdom lacks the modal dialog and scrolling; both only have to be callable here. */
 import '@testing-library/jest-dom/vitest';
 import { cleanup } from '@testing-library/react';
 import { afterEach } from 'vitest';
