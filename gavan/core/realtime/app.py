@@ -16,6 +16,7 @@ from starlette.types import Receive, Scope, Send
 from gavan.core.realtime.codec import Version, negotiate
 from gavan.core.realtime.http import Api
 from gavan.core.realtime.hub import Hub
+from gavan.core.realtime.janitor import keep_partitions
 from gavan.core.realtime.limits import Limits
 from gavan.core.realtime.socket import Socket
 from gavan.core.realtime.tokens import TokenRefused, Tokens
@@ -42,10 +43,13 @@ class Service:
     def __init__(self, hub: Hub) -> None:
         self.hub = hub
         self._api = Api(hub)
+        self._janitor: asyncio.Task[None] | None = None
         self._sockets: dict[Socket, asyncio.Task[None] | None] = {}
 
     async def start(self) -> None:
-        """Nothing to open until somebody subscribes."""
+        """Begin to care for the partitions; the stream opens when somebody joins."""
+        url = self.hub.database_url.reveal()
+        self._janitor = asyncio.create_task(keep_partitions(url))
 
     async def stop(self) -> None:
         """Refuse joins and tell every client to come back later."""
@@ -55,7 +59,11 @@ class Service:
         tasks = [task for task in self._sockets.values() if task is not None]
         if tasks:
             await asyncio.wait(tasks, timeout=STOP_S)
+        if self._janitor is not None:
+            self._janitor.cancel()
+            await asyncio.gather(self._janitor, return_exceptions=True)
         await self.hub.changes.stop()
+        await self.hub.policies.close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"].removeprefix(scope.get("root_path", ""))

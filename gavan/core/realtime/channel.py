@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from gavan.core.realtime.attendance import PresenceRefused, change_presence
 from gavan.core.realtime.codec import (
     Frame,
     Message,
@@ -25,6 +26,7 @@ from gavan.core.realtime.hub import Hub
 from gavan.core.realtime.join import JoinWish, WantedChange, read_join
 from gavan.core.realtime.limits import Window
 from gavan.core.realtime.link import Link
+from gavan.core.realtime.policies import BROADCAST, PRESENCE, Guard, PolicyError
 from gavan.core.realtime.rooms import TOPIC_PREFIX, Room, RoomKey
 from gavan.core.realtime.tokens import OPAQUE_PREFIX, Access, TokenRefused
 
@@ -67,6 +69,7 @@ class Channel:
         self._wish = JoinWish()
         self._access: Access | None = None
         self._room: Room | None = None
+        self._guard: Guard | None = None
         self._presence_key = ""
         self._presence_calls = Window(hub.limits.presence_calls, hub.limits.presence_calls_window_s)
 
@@ -78,11 +81,11 @@ class Channel:
 
     @property
     def hears_broadcast(self) -> bool:
-        return True
+        return self._guard is not None and self._guard.hears(BROADCAST)
 
     @property
     def hears_presence(self) -> bool:
-        return True
+        return self._guard is not None and self._guard.hears(PRESENCE)
 
     def send(self, frame: Frame) -> None:
         self._link.send(frame)
@@ -150,7 +153,7 @@ class Channel:
             except JoinRefused as refusal:
                 await self._refuse(join.ref, refusal)
             while not self._ended:
-                self._handle(await self._inbox.get())
+                await self._handle(await self._inbox.get())
         except Exception:
             log.exception("channel_crashed", extra={"topic": self.topic})
             self.end()
@@ -171,18 +174,15 @@ class Channel:
         sub_topic = self.topic.removeprefix(TOPIC_PREFIX)
         self._check_may_join(sub_topic)
         self._access = self._check_token(wish.token)
-        if wish.private:
-            raise JoinRefused(
-                "Unauthorized: You do not have permissions to read from this Channel topic: "
-                + sub_topic
-            )
+        key = RoomKey(wish.private, sub_topic)
+        self._guard = await self._admit(key, self._access)
         self._presence_key = wish.presence_key or str(uuid.uuid4())
-        self._room = self._hub.rooms.enter(RoomKey(wish.private, sub_topic), self)
+        self._room = self._hub.rooms.enter(key, self)
         self._hub.changes.listen()
         self._watch_token()
         echo = [change.echo() for change in wish.changes]
         self._reply(join.ref, "ok", {"postgres_changes": echo})
-        if wish.presence_enabled:
+        if wish.presence_enabled and self.hears_presence:
             # Before any diff: supabase-py does not keep diffs back until the first state.
             self._push("presence_state", self._room.presence.payload(), join_ref=self.join_ref)
         if wish.changes:
@@ -207,24 +207,36 @@ class Channel:
         except TokenRefused as refusal:
             raise JoinRefused(str(refusal)) from refusal
 
-    # Events after the join. None of them waits.
+    async def _admit(self, key: RoomKey, access: Access) -> Guard:
+        guard = Guard(self._hub.policies, key, self._link.headers)
+        try:
+            if await guard.admit(access, presence=self._wish.presence_enabled):
+                return guard
+        except PolicyError as error:
+            raise JoinRefused(str(error)) from error
+        raise JoinRefused(
+            "Unauthorized: You do not have permissions to read from this Channel topic: "
+            + key.sub_topic
+        )
 
-    def _handle(self, received: Received) -> None:
+    # Events after the join. They wait for nothing but the policies of a private room.
+
+    async def _handle(self, received: Received) -> None:
         self._hub.messages.add()
         if self._hub.messages.exceeded:
             self._fail("Too many messages per second")
             return
         message = received.message
         if isinstance(message, UserBroadcastPush):
-            self._broadcast(message.ref, message.broadcast, received.size_bytes)
+            await self._broadcast(message.ref, message.broadcast, received.size_bytes)
             return
         match message.event:
             case "broadcast":
-                self._broadcast(message.ref, message.payload, received.size_bytes)
+                await self._broadcast(message.ref, message.payload, received.size_bytes)
             case "presence":
-                self._presence(message, received.size_bytes)
+                await self._presence(message, received.size_bytes)
             case "access_token":
-                self._new_token(message.payload)
+                await self._new_token(message.payload)
             case "phx_leave":
                 self.end()
                 self._reply(message.ref, "ok", {})
@@ -232,13 +244,16 @@ class Channel:
             case _:
                 log.info("unknown_event", extra={"event_name": message.event})
 
-    def _broadcast(self, ref: Ref, content: object, size_bytes: int) -> None:
-        if self._room is None:
+    async def _broadcast(self, ref: Ref, content: object, size_bytes: int) -> None:
+        if self._room is None or self._guard is None:
             return
         if size_bytes > self._hub.limits.broadcast_bytes:
             error = "payload_size_exceeded"
             if self._wish.ack:
                 self._reply(ref, "error", {"reason": error, "error": error})
+            return
+        if not await self._guard.may_write(BROADCAST):
+            # Silence, even when an ack was asked for: clients wait for their timeout.
             return
         omit = None if self._wish.hears_self else self
         if isinstance(content, UserBroadcast):
@@ -249,7 +264,7 @@ class Channel:
         if self._wish.ack:
             self._reply(ref, "ok", {})
 
-    def _presence(self, message: Message, size_bytes: int) -> None:
+    async def _presence(self, message: Message, size_bytes: int) -> None:
         self._hub.presence_messages.add()
         if self._hub.presence_messages.exceeded:
             self._fail("Too many presence messages per second")
@@ -260,30 +275,23 @@ class Channel:
         if size_bytes > self._hub.limits.broadcast_bytes:
             self._fail("Track message size exceeded")
             return
-        status, response = self._change_presence(message.payload)
-        self._reply(message.ref, status, response)
+        try:
+            await self._change_presence(message.payload)
+        except PresenceRefused as refusal:
+            self._reply(message.ref, "error", refusal.response)
+        else:
+            self._reply(message.ref, "ok", {})
 
-    def _change_presence(self, payload: object) -> tuple[str, dict[str, object]]:
-        if self._room is None or not isinstance(payload, dict):
-            return "error", {}
-        presence = self._room.presence
-        match str(payload.get("event")).lower():
-            case "track":
-                wanted = payload.get("payload", {})
-                if not isinstance(wanted, dict):
-                    return "error", {"reason": "Presence track payload must be a map"}
-                diff = presence.track(self, self._presence_key, wanted)
-            case "untrack":
-                diff = presence.untrack(self)
-            case _:
-                return "error", {}
+    async def _change_presence(self, payload: object) -> None:
+        if self._room is None or self._guard is None or not await self._guard.may_write(PRESENCE):
+            raise PresenceRefused
+        diff = change_presence(self._room, self, self._presence_key, payload)
         if diff is not None:
             self._hub.presence_messages.add(self._room.send_diff(diff))
-        return "ok", {}
 
     # Tokens.
 
-    def _new_token(self, payload: object) -> None:
+    async def _new_token(self, payload: object) -> None:
         token = payload.get("access_token") if isinstance(payload, dict) else None
         if not isinstance(token, str) or token.startswith(OPAQUE_PREFIX):
             return
@@ -295,8 +303,21 @@ class Channel:
             self._fail(refusal.text)
             return
         self._watch_token()
+        await self._admit_again(self._access)
         if self._wish.changes and not self._ended:
             self._hub.changes.subscribe(self)
+
+    async def _admit_again(self, access: Access) -> None:
+        sub_topic = self.topic.removeprefix(TOPIC_PREFIX)
+        try:
+            if self._guard is not None and await self._guard.admit(
+                access, presence=self._wish.presence_enabled
+            ):
+                return
+        except PolicyError as error:
+            self._fail(str(error).partition(": ")[2])
+            return
+        self._fail(f"You no longer have permission to read from this Channel topic: {sub_topic}")
 
     def _watch_token(self) -> None:
         if self._timer is not None:

@@ -16,6 +16,7 @@ from starlette.types import Receive, Scope
 
 from gavan.core.realtime.codec import UserBroadcast
 from gavan.core.realtime.hub import Hub
+from gavan.core.realtime.policies import BROADCAST, Asker, PolicyError
 from gavan.core.realtime.rooms import RoomKey
 from gavan.core.realtime.tokens import Access, TokenRefused
 
@@ -81,16 +82,29 @@ class Api:
         }
 
     async def _batch(self, request: Request) -> Response:
-        self._authorize(request)
+        asker = Asker(self._authorize(request), request.headers)
         self._check_rate()
         outgoing = self._read_batch(_parse(await request.body()))
-        for message in outgoing:
-            if not message.room.private:
-                self._hub.relay(message.room, message.broadcast)
+        allowed: dict[RoomKey, bool] = {}
+        for message in sorted(outgoing, key=lambda message: message.room.private):
+            room = message.room
+            if room not in allowed:
+                allowed[room] = await self._may_send(asker, room)
+            # A denied topic is passed over in silence.
+            if allowed[room]:
+                self._hub.relay(room, message.broadcast)
         return Response(status_code=202)
 
+    async def _may_send(self, asker: Asker, room: RoomKey) -> bool:
+        if not room.private:
+            return True
+        try:
+            return await self._hub.policies.may_write(asker, room.sub_topic, BROADCAST)
+        except PolicyError:
+            return False
+
     async def _single(self, request: Request) -> Response:
-        self._authorize(request)
+        asker = Asker(self._authorize(request), request.headers)
         self._check_rate()
         topic, event = _address(request)
         kind = request.headers.get("content-type", JSON_TYPE).partition(";")[0].strip().lower()
@@ -102,11 +116,20 @@ class Api:
             _parse(body)
         if len(body) > self._hub.limits.broadcast_bytes:
             raise Refused(422, {"errors": {"payload": ["Payload size exceeds tenant limit"]}})
-        if request.query_params.get("private", "").lower() == "true":
-            raise Refused(403, {"message": "Unauthorized"})
-        room = RoomKey(False, topic)
+        room = RoomKey(request.query_params.get("private", "").lower() == "true", topic)
+        await self._check_policy(asker, room)
         self._hub.relay(room, UserBroadcast(event, body, kind == JSON_TYPE))
         return Response(status_code=202)
+
+    async def _check_policy(self, asker: Asker, room: RoomKey) -> None:
+        if not room.private:
+            return
+        try:
+            allowed = await self._hub.policies.may_write(asker, room.sub_topic, BROADCAST)
+        except PolicyError as error:
+            raise Refused(422, {"message": "RLS policy error"}) from error
+        if not allowed:
+            raise Refused(403, {"message": "Unauthorized"})
 
     def _authorize(self, request: Request) -> Access:
         bearer = request.headers.get("authorization", "")

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from gavan.core.realtime.changes import Changes
 from gavan.core.realtime.codec import UserBroadcast
 from gavan.core.realtime.limits import Limits, Rate
+from gavan.core.realtime.policies import Policies
 from gavan.core.realtime.rooms import RoomKey, Rooms
 from gavan.core.realtime.tokens import Tokens
 from gavan.kit.secret import Secret
@@ -26,6 +27,7 @@ class Hub:
     sockets: int = 0
     stopping: bool = False
     changes: Changes = field(init=False)
+    policies: Policies = field(init=False)
     messages: Rate = field(init=False)
     presence_messages: Rate = field(init=False)
     joins: Rate = field(init=False)
@@ -34,6 +36,7 @@ class Hub:
         self.messages = Rate(self.limits.messages_per_s)
         self.presence_messages = Rate(self.limits.presence_messages_per_s)
         self.joins = Rate(self.limits.joins_per_s)
+        self.policies = Policies(self.database_url.reveal())
         self.changes = Changes(self.database_url.reveal(), self.limits, self.relay)
 
     def relay(self, key: RoomKey, broadcast: UserBroadcast) -> None:

@@ -59,7 +59,7 @@ class Stream:
             connect_timeout=CONNECT_TIMEOUT_S,
             options=SESSION,
         )
-        pgconn = await asyncio.to_thread(pq.PGconn.connect, conninfo.encode())
+        pgconn = await _connect(conninfo)
         stream = cls(pgconn)
         try:
             await stream._start()
@@ -161,6 +161,17 @@ class Stream:
         except psycopg.Error as error:
             raise StreamBroken(str(error)) from error
         self._fed_back_at = time.monotonic()
+
+
+async def _connect(conninfo: str) -> PGconn:
+    connecting = asyncio.ensure_future(asyncio.to_thread(pq.PGconn.connect, conninfo.encode()))
+    try:
+        return await asyncio.shield(connecting)
+    except asyncio.CancelledError:
+        # The thread cannot be stopped, and a half-open connection must not be left behind.
+        with suppress(psycopg.Error):
+            (await connecting).finish()
+        raise
 
 
 def _resolve(future: asyncio.Future[None]) -> None:

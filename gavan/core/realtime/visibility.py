@@ -1,31 +1,22 @@
 """The dedicated connection on which Postgres judges who sees a change and makes its JSON.
 
-It belongs to the superuser and is autocommit: every call is one statement, so a role that a call
-takes on ends with it. The functions are in ``sql/visibility.sql``.
+The functions it calls are in ``sql/visibility.sql``.
 """
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.resources import files
-from typing import Any
 
 import orjson
 import psycopg
-from psycopg.conninfo import make_conninfo
 
+from gavan.core.realtime.connection import Connection, read_sql
 from gavan.core.realtime.pgoutput import Change
 from gavan.core.realtime.subscriptions import Grouped, Wish
 
 log = logging.getLogger(__name__)
-
-CONNECT_TIMEOUT_S = 10
-# A user's filter is a regular expression and a user's policy is SQL: neither may hold the others.
-SESSION = "-c search_path=pg_catalog -c statement_timeout=500 -c timezone=UTC -c datestyle=ISO"
-_SQL = files("gavan.core.realtime") / "sql"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,38 +40,30 @@ class Delivery:
 
 
 class Visibility:
-    """One connection, one call at a time."""
+    """Questions about subscriptions and changes."""
 
     def __init__(self, url: str) -> None:
-        self._conninfo = make_conninfo(
-            url,
-            application_name="gavan realtime",
-            connect_timeout=CONNECT_TIMEOUT_S,
-            options=SESSION,
-        )
-        self._connection: psycopg.AsyncConnection[Any] | None = None
-        self._lock = asyncio.Lock()
+        self._connection = Connection(url, "visibility.sql")
 
     @property
     def is_connected(self) -> bool:
         """The connection is open as far as this side knows."""
-        return self._connection is not None and not self._connection.closed
+        return self._connection.is_open
 
     async def close(self) -> None:
         """Close the connection; the next call opens another."""
-        if self._connection is not None:
-            await self._connection.close()
+        await self._connection.close()
 
     async def tables(self) -> tuple[Table, ...]:
         """Return the tables of the publication; raise psycopg.Error."""
-        rows = await self._fetch((_SQL / "tables.sql").read_text(), ())
+        rows = await self._connection.fetch(read_sql("tables.sql"), ())
         return tuple(Table(*row) for row in rows)
 
     async def check(self, relation: int, role: str, wish: Wish) -> None:
         """Raise psycopg.Error, with Postgres's own words, if the wish does not fit the table."""
         conditions = orjson.dumps([one.as_list() for one in wish.conditions]).decode()
         columns = orjson.dumps(wish.columns).decode() if wish.columns else None
-        await self._fetch(
+        await self._connection.fetch(
             "select pg_temp.gavan_check(%s::oid, %s, %s::jsonb, %s::jsonb)",
             (relation, role, conditions, columns),
         )
@@ -127,7 +110,7 @@ class Visibility:
     async def _deliver(
         self, change: Change, grouped: Grouped, groups: str, large: bool
     ) -> list[Delivery]:
-        rows = await self._fetch(
+        rows = await self._connection.fetch(
             "select members, columns, record, old_record, error from pg_temp.gavan_deliver("
             "%s::oid, %s, %s, %s::jsonb, %s::jsonb, %s,"
             " %s::jsonb, %s::jsonb, %s::jsonb, %s::jsonb)",
@@ -145,19 +128,6 @@ class Visibility:
             ),
         )
         return [Delivery(tuple(row[0]), *row[1:]) for row in rows]
-
-    async def _fetch(self, query: str, params: tuple[object, ...]) -> list[tuple[Any, ...]]:
-        async with self._lock:
-            connection = await self._open()
-            cursor = await connection.execute(query.encode(), params, prepare=True)
-            return await cursor.fetchall()
-
-    async def _open(self) -> psycopg.AsyncConnection[Any]:
-        if self._connection is None or self._connection.closed:
-            connection = await psycopg.AsyncConnection.connect(self._conninfo, autocommit=True)
-            await connection.execute((_SQL / "visibility.sql").read_text().encode())
-            self._connection = connection
-        return self._connection
 
 
 def _json(values: Mapping[str, str | None]) -> str:

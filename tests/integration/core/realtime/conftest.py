@@ -12,6 +12,8 @@ import uvicorn
 
 from gavan.core.realtime.app import Service, build
 from gavan.core.settings import Settings, read_settings
+from gavan.kit.secret import Secret
+from tests.conftest import Database
 from tests.integration.core.realtime.wire import ANON, SECRET, SERVICE, Server
 
 NO_DATABASE = "postgresql://nobody@127.0.0.1:1/none"
@@ -31,6 +33,13 @@ def settings() -> Settings:
             "SUPABASE_PUBLISHABLE_KEY": "sb_publishable_test",
             "SUPABASE_SECRET_KEY": "sb_secret_test",
         }
+    )
+
+
+def settings_of(database: Database) -> Settings:
+    """Return settings that serve a database with the keys of these tests."""
+    return database.settings(
+        jwt_secret=SECRET, anon_key=Secret(ANON), service_role_key=Secret(SERVICE)
     )
 
 

@@ -11,10 +11,9 @@ import pytest
 
 from gavan.core.realtime.app import build
 from gavan.core.realtime.limits import Limits
-from gavan.kit.secret import Secret
 from tests.conftest import Database
 from tests.integration.core.realtime import wire
-from tests.integration.core.realtime.conftest import serving
+from tests.integration.core.realtime.conftest import serving, settings_of
 from tests.integration.core.realtime.wire import Got, RawClient, Server, token
 
 TOPIC = "realtime:changes"
@@ -56,16 +55,8 @@ def writer(database: Database) -> AsyncIterator[psycopg.Connection[Any]] | Any:
 
 @pytest.fixture
 async def server(database: Database, writer: psycopg.Connection[Any]) -> AsyncIterator[Server]:
-    async with serving(build(_settings(database))) as running:
+    async with serving(build(settings_of(database))) as running:
         yield running
-
-
-def _settings(database: Database) -> Any:
-    return database.settings(
-        jwt_secret=wire.SECRET,
-        anon_key=Secret(wire.ANON),
-        service_role_key=Secret(wire.SERVICE),
-    )
 
 
 async def follow(client: RawClient, *entries: dict[str, object], user: str = ANN) -> list[int]:
@@ -334,7 +325,7 @@ async def test_an_unchanged_large_value_is_left_out(
 async def test_a_change_over_the_limit_keeps_its_small_values(
     database: Database, writer: psycopg.Connection[Any]
 ) -> None:
-    async with serving(build(_settings(database), limits=Limits(change_bytes=1000))) as server:
+    async with serving(build(settings_of(database), limits=Limits(change_bytes=1000))) as server:
         client = await server.client()
         await follow(client, COLUMN)
         writer.execute("""insert into "column" values (1, repeat('x', 2000))""")
