@@ -63,13 +63,16 @@ def render_json(fields: Mapping[str, Any]) -> str:
 
 
 def render_text(fields: Mapping[str, Any]) -> str:
-    """Return one aligned line for people: time, level, message, then name=value pairs."""
+    """Return one aligned line for people: level, message, then name=value pairs.
+
+    Without the time: whoever keeps the line stamps it, and two stamps help nobody.
+    """
     rest = " ".join(
         f"{name}={_one_line(value)}"
         for name, value in fields.items()
         if name not in {"ts", "level", "msg", "service", "error"}
     )
-    line = f"{fields['ts'][11:23]} {fields['level']:<5} {fields['msg']} {rest}".rstrip()
+    line = f"{fields['level']:<5} {fields['msg']} {rest}".rstrip()
     error = fields.get("error")
     return f"{line}\n{error['stack']}" if isinstance(error, dict) and "stack" in error else line
 
