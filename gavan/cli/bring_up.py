@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gavan.cli.context import Context
-from gavan.cli.local import load_local, trouble_details, with_ports
+from gavan.cli.local import load_local, read_again, trouble_details, with_ports
 from gavan.database.embedded import Server, passwords_by_role, prepare
 from gavan.engines.embedded import ports
 from gavan.engines.embedded.client import connect
@@ -73,7 +73,7 @@ def plan_for(context: Context, loaded: Loaded, options: Options) -> Plan:
 
 def reapply(context: Context, launched: Launched, options: Options) -> list[dict[str, Any]]:
     """Read the stack file again, tell the running stack, return what changed."""
-    stack, overrides = load_local(context)
+    stack, overrides = read_again(context)
     keys = load_or_create_keys(stack)
     plan = plan_for(context, Loaded(stack=stack, keys=keys, overrides=overrides), options)
     client = connect(Path(launched.plan.control))

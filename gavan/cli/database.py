@@ -6,15 +6,19 @@ Stands between `migrate`, `seed`, `db` and the floors below.
 from __future__ import annotations
 
 from gavan.cli.context import Context
+from gavan.cli.local import with_ports
 from gavan.database.access import Access, access
 from gavan.database.migration.apply import Report
+from gavan.engines.embedded.ports import recorded_ports
 from gavan.secrets.keys import load_or_create_keys
 from gavan.stack.model import Stack
 
 
 def reach(context: Context) -> tuple[Stack, Access]:
     """Return the stack of this run and how to reach its database."""
-    return context.stack, access(context.stack, load_or_create_keys(context.stack))
+    # On the port it really has: `up --auto-ports` may have chosen another one.
+    stack, _ = with_ports(context, context.stack, recorded_ports(context.stack.state_dir))
+    return stack, access(stack, load_or_create_keys(stack))
 
 
 def reporter(context: Context) -> Report:

@@ -19,12 +19,13 @@ from gavan.stack.model import EngineName, Stack
 COLORS = ("cyan", "magenta", "yellow", "blue", "green", "bright_cyan", "bright_magenta")
 
 
-def load_local(context: Context) -> tuple[Stack, tuple[str, ...]]:
+def load_local(context: Context, stack: Stack | None = None) -> tuple[Stack, tuple[str, ...]]:
     """Return the stack as it runs here and the settings on top of its file.
 
     Ports that `up --auto-ports` chose stand in for those of the file until the next plain start.
+    ``stack`` is given when the file was read anew.
     """
-    stack = context.stack
+    stack = stack or context.stack
     if stack.profile.engine is not EngineName.EMBEDDED:
         raise GavanError(
             "GV112",
@@ -50,6 +51,13 @@ def with_ports(
     flags = context.flags
     again = load_stack(flags.file, profile=flags.profile, environ=os.environ, overrides=overrides)
     return again, overrides
+
+
+def read_again(context: Context) -> tuple[Stack, tuple[str, ...]]:
+    """Return the stack of the file as it is now, not as it was when the verb began."""
+    flags = context.flags
+    fresh = load_stack(flags.file, profile=flags.profile, environ=os.environ, overrides=flags.set)
+    return load_local(context, fresh)
 
 
 def core_url(stack: Stack) -> str:

@@ -143,6 +143,7 @@ def test_a_taken_port_names_its_owner_and_auto_ports_takes_another(stack: LiveSt
         assert port != stack.ports[1]
         assert healthy(port)
         assert stack.gavan("status", "-o", "env")["data"]["API_URL"].endswith(f":{port}")
+        assert stack.gavan("migrate", "status")["ok"] is True
 
 
 def test_a_long_path_with_spaces_and_unicode_works(folder: Path) -> None:

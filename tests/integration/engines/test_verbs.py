@@ -86,6 +86,9 @@ def test_dev_shows_logs_reloads_and_ends_by_ctrl_c(stack: LiveStack) -> None:
         wait_for(process, "second")
         assert stack.pid("api") != before
         assert run(stack, "dev")[0] == 4
+        path = stack.root / "gavan.toml"
+        path.write_text(path.read_text().replace("cat word", "echo third"))
+        wait_for(process, "third")
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=60)
         assert process.returncode == 130, err
