@@ -91,6 +91,8 @@ export function BoardGrid({ view, filter, today, emails, onOpen, onAdd, onMove }
     <DndContext
       sensors={sensors}
       collisionDetection={notePointer}
+      // The usual pace flies past three columns of a phone in a second.
+      autoScroll={{ acceleration: 4 }}
       accessibility={{ announcements: SILENT }}
       onDragStart={({ active }) => {
         lifting.start(String(active.id), 'pointer');
