@@ -97,6 +97,12 @@ class Keeper:
         self.status = replace(self.status, wanted=True, restarts=0, hint="", tail=())
         self._become(State.PENDING)
         self._task = asyncio.create_task(self._keep(), name=f"keep {self.process.name}")
+        self._task.add_done_callback(self._report_defect)
+
+    def _report_defect(self, task: asyncio.Task[None]) -> None:
+        """A keeper that breaks must not leave its unit looking as if it were on its way."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._become(State.FAILED, f"the supervisor failed: {type(error).__name__}: {error}")
 
     async def _keep(self) -> None:
         while True:
