@@ -174,6 +174,12 @@ class Channel:
         sub_topic = self.topic.removeprefix(TOPIC_PREFIX)
         self._check_may_join(sub_topic)
         self._access = self._check_token(wish.token)
+        if wish.replay is not None:
+            # Stored messages are not served yet: better no channel than a silent gap.
+            text = "Realtime was unable to replay messages"
+            if not wish.private:
+                text = "Replay is not allowed for public channels"
+            raise JoinRefused(f"UnableToReplayMessages: {text}")
         key = RoomKey(wish.private, sub_topic)
         self._guard = await self._admit(key, self._access)
         self._presence_key = wish.presence_key or str(uuid.uuid4())

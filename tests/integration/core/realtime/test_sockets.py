@@ -112,6 +112,13 @@ async def test_a_topic_needs_a_name(server: Server) -> None:
     assert reply["response"]["reason"] == "TopicNameRequired: You must provide a topic name"
 
 
+async def test_replay_is_refused_on_a_public_channel(server: Server) -> None:
+    client = await server.client()
+    reply = await client.join(TOPIC, {"broadcast": {"replay": {"since": 1}}})
+    reason = "UnableToReplayMessages: Replay is not allowed for public channels"
+    assert reply == {"status": "error", "response": {"reason": reason}}
+
+
 async def test_changes_are_echoed_untouched_with_equal_ids_for_equal_params(server: Server) -> None:
     client = await server.client()
     entry = {"event": "insert", "schema": "public", "table": "t", "extra": [1]}
