@@ -15,7 +15,7 @@ from gavan.kit.logging import configure
 
 GRACE_S = 2
 KEEP_ALIVE_S = 65
-SOCKET_MESSAGE_BYTES = 4 * 1024 * 1024
+SOCKET_MESSAGE_BYTES = 5_000_000  # supabase/realtime closes with 1009 beyond it
 
 
 def main() -> int:
@@ -51,6 +51,7 @@ def _config(settings: Settings) -> uvicorn.Config:
         ws_per_message_deflate=False,
         lifespan="on",
         log_config=None,
+        log_level="warning",  # its information lines name every socket once more
         access_log=False,
         server_header=False,
         headers=[("server", "gavan")],

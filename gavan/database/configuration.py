@@ -101,7 +101,8 @@ def render_conf(
         "datestyle": "ISO, MDY",
         "log_destination": "stderr",
         "logging_collector": "off",
-        "log_line_prefix": "%m [%p] %q%u@%d ",
+        # No time in it: the engine stamps every line of every unit.
+        "log_line_prefix": "[%p] %q%u@%d ",
         "log_checkpoints": "off",
         "lc_messages": "C",
     }
