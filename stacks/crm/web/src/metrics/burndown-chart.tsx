@@ -4,7 +4,7 @@ import type { BurndownRow } from '../api/metrics';
 import { useI18n } from '../i18n/i18n';
 import { ChartFrame } from './chart-frame';
 import { AXIS, GRID, CHART, TOOLTIP, Y_WIDTH } from './look';
-import type { Unit } from './metrics-page';
+import type { Unit } from './unit';
 import { burndownDays } from './series';
 import { useWords } from './use-words';
 

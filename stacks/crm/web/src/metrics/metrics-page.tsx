@@ -18,12 +18,11 @@ import { HistogramChart } from './histogram-chart';
 import styles from './metrics-page.module.css';
 import { firstDay } from './series';
 import { Summary } from './summary';
+import type { Unit } from './unit';
 import { VelocityChart } from './velocity-chart';
 
 const RANGES = [30, 90, 180] as const;
 const REFRESH_MS = 60_000;
-
-export type Unit = 'cards' | 'points';
 
 export default function MetricsPage({ board }: { board: BoardRow }) {
   const { t } = useI18n();
