@@ -27,6 +27,7 @@ VERBS: dict[str, Row] = {
     "restart": Row("gavan.cli.one_unit:restart", "Restart units of a running stack"),
     "start": Row("gavan.cli.one_unit:start", "Start units that were stopped or given up"),
     "stop": Row("gavan.cli.one_unit:stop", "Stop units of a running stack"),
+    "core": Row("gavan.cli.core:command", "Serve the data API alone, as PostgREST does"),
     "exec": Row("gavan.cli.exec:command", "Run a command with the environment of a unit"),
     "migrate": Row("gavan.cli.migrate:group", "Change the schema by numbered SQL files"),
     "seed": Row("gavan.cli.seed:command", "Run the seed files that have not run yet"),

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from gavan.kit.errors import GavanError
 from gavan.kit.secret import Secret
 
 SERVICES = ("rest", "auth", "realtime")
+PGRST = "PGRST_"
+MAY_BE_FILES = frozenset({"PGRST_DB_URI", "PGRST_JWT_SECRET"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +45,18 @@ class Settings:
     max_body_bytes: int
     cors_origins: tuple[str, ...]
     log_format: str
+    rest: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Options of the data API by the names they have in the database (``db_max_rows``)."""
+
+    @property
+    def prepares(self) -> bool:
+        """Whether statements may be prepared: not behind a pooler in transaction mode."""
+        return not _is_off(self.rest, "db_prepared_statements")
+
+    @property
+    def listens(self) -> bool:
+        """Whether the database may be asked for notifications: no pooler, no replica."""
+        return not _is_off(self.rest, "db_channel_enabled")
 
 
 def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
@@ -87,7 +102,33 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         max_body_bytes=int(environ.get("GAVAN_MAX_BODY_BYTES", str(6 * 1024 * 1024))),
         cors_origins=_names(environ.get("GAVAN_CORS_ORIGINS", "")),
         log_format=environ.get("GAVAN_LOG_FORMAT", "json"),
+        rest=rest_options(environ),
     )
+
+
+def _is_off(options: Mapping[str, str], name: str) -> bool:
+    return options.get(name, "").strip().lower() in {"false", "off", "no", "0"}
+
+
+def rest_options(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the ``PGRST_*`` variables, without the prefix and in lower case.
+
+    A value ``@path`` is the text of that file, as secrets are mounted into containers. Raises
+    GavanError GV703 for a file that cannot be read.
+    """
+    names = [name for name in environ if name.startswith(PGRST)]
+    return {name.removeprefix(PGRST).lower(): _from_file(name, environ[name]) for name in names}
+
+
+def _from_file(name: str, value: str) -> str:
+    if name not in MAY_BE_FILES or not value.startswith("@"):
+        return value
+    try:
+        return Path(value[1:]).read_text(encoding="utf-8").strip("\n")
+    except (OSError, UnicodeError) as error:
+        raise GavanError(
+            "GV703", f"{name} names a file that cannot be read", details=str(error), exit_code=2
+        ) from error
 
 
 def _names(text: str) -> tuple[str, ...]:

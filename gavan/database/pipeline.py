@@ -71,8 +71,11 @@ class Connection:
     ``is_lost`` turns true when the server is gone; the connection is then only fit for ``close``.
     """
 
-    def __init__(self, driver: psycopg.AsyncConnection[tuple[object, ...]]) -> None:
+    def __init__(
+        self, driver: psycopg.AsyncConnection[tuple[object, ...]], *, prepare: bool = True
+    ) -> None:
         self._driver = driver
+        self._prepare = prepare
         self._pg: PGconn = driver.pgconn
         self._socket = self._pg.socket
         self._loop = asyncio.get_running_loop()
@@ -90,15 +93,18 @@ class Connection:
         self._loop.add_reader(self._socket, self._readable)
 
     @classmethod
-    async def connect(cls, conninfo: str) -> Connection:
-        """Open a connection; raise DatabaseError 08001 when the server cannot be reached."""
+    async def connect(cls, conninfo: str, *, prepare: bool = True) -> Connection:
+        """Open a connection; raise DatabaseError 08001 when the server cannot be reached.
+
+        Without ``prepare`` nothing outlives a transaction, as a pooler in transaction mode wants.
+        """
         try:
             driver = await psycopg.AsyncConnection.connect(conninfo, autocommit=True)
         except (psycopg.Error, OSError) as error:
             raise DatabaseError(
                 CONNECTION_REFUSED, "Postgres cannot be reached", details=_first_line(error)
             ) from error
-        return cls(driver)
+        return cls(driver, prepare=prepare)
 
     async def close(self) -> None:
         """Close the socket; a request still in flight gets 08006."""
@@ -191,6 +197,10 @@ class Connection:
     def _query(
         self, steps: list[_Step], key: tuple[str, str], params: tuple[bytes | None, ...]
     ) -> None:
+        if not self._prepare:
+            self._pg.send_query_params(key[1].encode(), params)
+            steps.append(_Step(_Kind.QUERY))
+            return
         name = self._prepared.get(key)
         if name is None:
             self._names += 1

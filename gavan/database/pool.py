@@ -45,6 +45,7 @@ class Pool:
         url: conninfo or URL of the login role.
         size: most connections at a time. They are opened when needed and closed after 30 s idle.
         acquire_timeout_s: how long a request waits for a free connection.
+        prepare: keep prepared statements; False behind a pooler in transaction mode.
     """
 
     def __init__(
@@ -54,11 +55,13 @@ class Pool:
         size: int = 10,
         application_name: str = "gavan",
         acquire_timeout_s: float = ACQUIRE_TIMEOUT_S,
+        prepare: bool = True,
     ) -> None:
         self._url = url
         self._application_name = application_name
         self._size = size
         self._acquire_timeout_s = acquire_timeout_s
+        self._prepare = prepare
         self._idle: list[Connection] = []
         self._waiting: deque[asyncio.Future[Connection | None]] = deque()
         self._total = 0
@@ -200,7 +203,8 @@ class Pool:
                     application_name=self._application_name,
                     client_encoding="UTF8",
                     connect_timeout=CONNECT_TIMEOUT_S,
-                )
+                ),
+                prepare=self._prepare,
             )
         except BaseException as error:
             self._total -= 1

@@ -6,12 +6,13 @@ render its failures in their own codes. Cryptography is PyJWT's.
 
 from __future__ import annotations
 
+import base64
 import json
 import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -25,6 +26,9 @@ ALGORITHMS = ("HS256", "RS256", "ES256")
 CLOCK_SKEW_S = 30
 CACHE_ENTRIES = 1000
 PARTS = 3
+MIN_SECRET_BYTES = 32
+BASE64_FORMS = str.maketrans("-_.", "+/=")
+"""Base64 as URLs carry it, to the plain form"""
 
 
 class TokenReason(StrEnum):
@@ -70,7 +74,8 @@ class VerifyKey:
     """One key and the only algorithm it may be used with."""
 
     algorithm: str
-    material: Any  # PyJWT's prepared key: bytes, RSAPublicKey or EllipticCurvePublicKey
+    # PyJWT's prepared key: bytes, RSAPublicKey or EllipticCurvePublicKey
+    material: Any = field(repr=False)
     kid: str | None = None
 
 
@@ -100,6 +105,33 @@ def jwks_keys(document: Mapping[str, Any]) -> tuple[VerifyKey, ...]:
                 VerifyKey(algorithm=key.algorithm_name, material=material, kid=item.get("kid"))
             )
     return tuple(keys)
+
+
+def read_keys(secret: Secret, *, is_base64: bool = False) -> tuple[VerifyKey, ...]:
+    """Return the keys of a setting: a JWK, a JWK set, or a shared secret, as it is or in base64.
+
+    Raises:
+        ValueError: it is none of them, or a shared secret of less than 32 bytes.
+    """
+    text = secret.reveal()
+    try:
+        document = json.loads(text)
+    except ValueError:
+        document = None
+    if isinstance(document, dict):
+        try:
+            keys = jwks_keys(document if "keys" in document else {"keys": [document]})
+        except (jwt.PyJWTError, AttributeError, KeyError, TypeError) as error:
+            raise ValueError("it is no JWK and no JWK set") from error
+        if not keys:
+            raise ValueError(f"it has no key for {', '.join(ALGORITHMS)}")
+        return keys
+    material = text.encode()
+    if is_base64:
+        material = base64.b64decode(text.translate(BASE64_FORMS), validate=True)
+    if len(material) < MIN_SECRET_BYTES:
+        raise ValueError(f"it is shorter than {MIN_SECRET_BYTES} bytes")
+    return (VerifyKey(algorithm="HS256", material=material),)
 
 
 def sign(
@@ -158,7 +190,7 @@ class Verifier:
         if parts != PARTS:
             raise TokenError(TokenReason.MALFORMED, f"Expected 3 parts in JWT; got {parts}")
         payload = _payload(self._decode(token))
-        _check_audience(payload, self._audience)
+        check_audience(payload, self._audience)
         return _Entry(
             claims=_claims(payload),
             expires=_time(payload, "exp"),
@@ -260,7 +292,8 @@ def _time(payload: Mapping[str, object], name: str) -> int | None:
     return math.floor(value) if math.isfinite(value) else 0
 
 
-def _check_audience(payload: Mapping[str, object], wanted: str | None) -> None:
+def check_audience(payload: Mapping[str, object], wanted: str | None) -> None:
+    """Raise TokenError unless the token is for ``wanted``; None accepts any audience."""
     value = payload.get("aud")
     if value is None:
         return

@@ -53,7 +53,7 @@ class Gateway:
     """An ASGI application that serves the mounts and their common manners."""
 
     def __init__(
-        self, settings: Settings, mounts: Sequence[Mount], verifier: Verifier, pool: Pool
+        self, settings: Settings, mounts: Sequence[Mount], verifier: Verifier | None, pool: Pool
     ) -> None:
         self._mounts = {mount.prefix: mount for mount in mounts}
         self._verifier = verifier
@@ -162,11 +162,7 @@ class Gateway:
                 await send_error(send, not_ready(mount.name), [(b"retry-after", b"1")])
             else:
                 scope["gavan.verifier"] = self._verifier
-                scope["gavan.token"] = request_token(
-                    headers.get(b"authorization", b"").decode("latin-1"),
-                    headers.get(b"apikey", b"").decode("latin-1"),
-                    self._keys,
-                )
+                scope["gavan.token"] = self._token(headers)
                 exchange.watch(has_body=method not in _BODILESS)
                 await mount.service(scope, exchange.receive, send)
         except BodyTooLarge:
@@ -181,6 +177,14 @@ class Gateway:
             exchange.is_too_large = False
             close = [(b"connection", b"close")]
             await send_error(send, BodyTooLarge(self._limit_bytes), close)
+
+    def _token(self, headers: Mapping[bytes, bytes]) -> str | None:
+        """Return the token that a request acts with."""
+        return request_token(
+            headers.get(b"authorization", b"").decode("latin-1"),
+            headers.get(b"apikey", b"").decode("latin-1"),
+            self._keys,
+        )
 
     def _mount(self, scope: Scope) -> Mount | None:
         """Return the service of the path, and take its prefix off."""
@@ -259,7 +263,12 @@ class Gateway:
 def build(settings: Settings) -> Gateway:
     """Return the front door with the configured services behind it; nothing is opened yet."""
     verifier = Verifier([shared_key(settings.jwt_secret)])
-    pool = Pool(settings.authenticator_url, size=settings.pool_size, application_name="gavan-rest")
+    pool = Pool(
+        settings.authenticator_url,
+        size=settings.pool_size,
+        application_name="gavan-rest",
+        prepare=settings.prepares,
+    )
     return Gateway(settings, load_services(settings, pool, verifier), verifier, pool)
 
 

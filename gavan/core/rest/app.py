@@ -27,7 +27,9 @@ class Service:
     """ASGI 3 application; the pool belongs to the caller."""
 
     def __init__(self, settings: Settings, pool: Pool) -> None:
-        self._watch = SchemaWatch(settings.authenticator_url, config_from(settings))
+        self._watch = SchemaWatch(
+            settings.authenticator_url, config_from(settings), listen=settings.listens
+        )
         self._handler = Handler(pool, self._watch)
 
     @property
@@ -38,6 +40,10 @@ class Service:
     async def start(self) -> None:
         """Load the schema cache and begin to listen for changes."""
         await self._watch.start()
+
+    def reload(self) -> None:
+        """Begin to load configuration and schema cache anew; requests go on."""
+        self._watch.reload()
 
     async def stop(self) -> None:
         """Stop listening."""

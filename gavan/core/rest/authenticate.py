@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+import orjson
+
+from gavan.core.rest.config import ROLE, RestConfig
 from gavan.core.rest.errors import RestError
+from gavan.core.rest.options import Path
 from gavan.core.rest.request import Scope
-from gavan.kit.jwt import Claims, TokenError, TokenReason, Verifier
+from gavan.kit.jwt import (
+    Claims,
+    TokenError,
+    TokenReason,
+    Verifier,
+    VerifyKey,
+    check_audience,
+)
 
 MALFORMED = frozenset(
     {
@@ -17,31 +30,68 @@ MALFORMED = frozenset(
 )
 
 
-def authenticate(scope: Scope, anon_role: str | None) -> tuple[str, Claims | None]:
-    """Return the role of a request and its claims.
+class Authenticator:
+    """Verifies with the keys of the configuration, else with the verifier of the gateway."""
 
-    The gateway puts the token and its verifier into the scope. Raises PGRST300 without a verifier,
-    PGRST301 or PGRST303 for a bad token, PGRST302 when nobody may come without one.
-    """
-    token: str | None = scope.get("gavan.token")
-    claims = None
-    if token is not None:
-        verifier: Verifier | None = scope.get("gavan.verifier")
+    def __init__(self) -> None:
+        self._keys: tuple[VerifyKey, ...] | None = None
+        self._verifier: Verifier | None = None
+
+    def authenticate(self, scope: Scope, config: RestConfig) -> tuple[str, Claims | None]:
+        """Return the role of a request and its claims.
+
+        Raises PGRST300 without a verifier, PGRST301 or PGRST303 for a bad token, PGRST302 when
+        nobody may come without one.
+        """
+        token: str | None = scope.get("gavan.token")
+        claims, role = None, None
+        if token is not None:
+            claims = self._verified(scope, token, config)
+            path = config.jwt_role_path
+            role = claims.role if path == ROLE else role_at(claims.raw, path)
+        role = role if role is not None else config.anon_role
+        if role is None:
+            raise RestError(
+                "PGRST302",
+                "Anonymous access is disabled",
+                status=401,
+                headers=((b"www-authenticate", b"Bearer"),),
+            )
+        return role, claims
+
+    def _verified(self, scope: Scope, token: str, config: RestConfig) -> Claims:
+        verifier = self._own(config) or scope.get("gavan.verifier")
         if verifier is None:
             raise RestError("PGRST300", "Server lacks JWT secret", status=500)
         try:
-            claims = verifier.verify(token)
+            claims: Claims = verifier.verify(token)
+            if config.jwt_audience is not None:
+                check_audience(claims.raw, config.jwt_audience)
         except TokenError as error:
             raise _refused(error) from error
-    role = claims.role if claims is not None and claims.role is not None else anon_role
-    if role is None:
-        raise RestError(
-            "PGRST302",
-            "Anonymous access is disabled",
-            status=401,
-            headers=((b"www-authenticate", b"Bearer"),),
-        )
-    return role, claims
+        return claims
+
+    def _own(self, config: RestConfig) -> Verifier | None:
+        # A new secret comes with a new snapshot and takes what was verified by the old one along.
+        if config.jwt_keys is not self._keys:
+            self._keys = config.jwt_keys
+            self._verifier = None if self._keys is None else Verifier(self._keys)
+        return self._verifier
+
+
+def role_at(claims: Mapping[str, object], path: Path) -> str | None:
+    """Return the role at a path of the claims, any JSON type as its text; None if absent."""
+    value: object = claims
+    for step in path:
+        if isinstance(value, dict) and isinstance(step, str):
+            value = value.get(step)
+        elif isinstance(value, list) and isinstance(step, int) and step < len(value):
+            value = value[step]
+        else:
+            return None
+    if value is None or isinstance(value, str):
+        return value
+    return orjson.dumps(value).decode()
 
 
 def _refused(error: TokenError) -> RestError:

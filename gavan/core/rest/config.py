@@ -6,17 +6,32 @@ read with the schema cache and replaced with it.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
-from gavan.core.settings import Settings
+from gavan.core.rest.options import (
+    MAY_BE_EMPTY,
+    NOT_SUPPORTED,
+    READERS,
+    Path,
+    exposable,
+    truth,
+)
+from gavan.core.settings import PGRST, Settings
+from gavan.kit.errors import GavanError
+from gavan.kit.jwt import VerifyKey, read_keys
+from gavan.kit.secret import Secret
 
-SYSTEM_SCHEMAS = frozenset({"pg_catalog", "information_schema"})
 HOISTED_SETTINGS = (
     "statement_timeout",
     "plan_filter.statement_cost_limit",
     "default_transaction_isolation",
 )
+ROLE: Path = ("role",)
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +47,12 @@ class RestConfig:
     tx_end: str = "commit"
     safe_update: bool = True
     """Refuse UPDATE and DELETE without a filter, as pg-safeupdate does on Supabase."""
+    hoisted_settings: tuple[str, ...] = HOISTED_SETTINGS
+    """Settings of a function that hold for the whole transaction of a call"""
+    jwt_keys: tuple[VerifyKey, ...] | None = None
+    """Keys of its own; None are those of whoever hands the request on"""
+    jwt_audience: str | None = None
+    jwt_role_path: Path = ROLE
     role_settings: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
     """Settings of ALTER ROLE for the roles a request may take"""
 
@@ -48,12 +69,22 @@ class RestConfig:
 
 
 def config_from(settings: Settings) -> RestConfig:
-    """Return the configuration before the database has been asked."""
-    return RestConfig(
+    """Return the configuration before the database has been asked.
+
+    Raises GavanError GV703 naming every variable that cannot be read.
+    """
+    base = RestConfig(
         schemas=exposable(settings.schemas) or ("public",),
         extra_search_path=settings.extra_search_path,
         max_rows=settings.max_rows,
     )
+    config, faults = _overlaid(base, settings.rest)
+    if faults:
+        wrong = [f"{PGRST}{name.upper()}: {why}" for name, why in faults.items()]
+        raise GavanError("GV703", "; ".join(wrong), exit_code=2)
+    for name in sorted(NOT_SUPPORTED & settings.rest.keys()):
+        logger.warning("%s%s changes nothing here", PGRST, name.upper())
+    return config
 
 
 def overlay(base: RestConfig, values: Mapping[str, str]) -> RestConfig:
@@ -61,32 +92,27 @@ def overlay(base: RestConfig, values: Mapping[str, str]) -> RestConfig:
 
     Values that cannot be read are left out: a typing error must not stop the service.
     """
-    changed = base
-    if names := exposable(_names(values.get("db_schemas", ""))):
-        changed = replace(changed, schemas=names)
-    if "db_extra_search_path" in values:
-        changed = replace(changed, extra_search_path=_names(values["db_extra_search_path"]))
-    if values.get("db_max_rows", "").isdecimal():
-        changed = replace(changed, max_rows=int(values["db_max_rows"]))
-    if "db_anon_role" in values:
-        changed = replace(changed, anon_role=values["db_anon_role"] or None)
-    if "db_aggregates_enabled" in values:
-        changed = replace(changed, aggregates=_truth(values["db_aggregates_enabled"]))
-    if "db_plan_enabled" in values:
-        changed = replace(changed, plans=_truth(values["db_plan_enabled"]))
-    if values.get("db_tx_end", "").removesuffix("-allow-override") in {"commit", "rollback"}:
-        changed = replace(changed, tx_end=values["db_tx_end"])
-    return changed
+    config, faults = _overlaid(base, values)
+    for name, why in faults.items():
+        logger.warning("pgrst.%s is ignored: %s", name, why, extra={"event": "config.ignored"})
+    return config
 
 
-def exposable(schemas: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the schemas without Postgres's own, which are never served."""
-    return tuple(name for name in schemas if name not in SYSTEM_SCHEMAS)
-
-
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(",") if part.strip())
-
-
-def _truth(text: str) -> bool:
-    return text.strip().lower() in {"true", "on", "yes", "1", "t"}
+def _overlaid(base: RestConfig, values: Mapping[str, str]) -> tuple[RestConfig, Mapping[str, str]]:
+    changes: dict[str, Any] = {}
+    faults: dict[str, str] = {}
+    for name, text in values.items():
+        if name not in READERS or (not text and name not in MAY_BE_EMPTY):
+            continue
+        attribute, read = READERS[name]
+        try:
+            changes[attribute] = read(text)
+        except ValueError as error:
+            faults[name] = str(error)
+    if secret := values.get("jwt_secret"):
+        try:
+            is_base64 = truth(values.get("jwt_secret_is_base64") or "false")
+            changes["jwt_keys"] = read_keys(Secret(secret), is_base64=is_base64)
+        except ValueError as error:
+            faults["jwt_secret"] = str(error)
+    return (replace(base, **changes) if changes else base), faults

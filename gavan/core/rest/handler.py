@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from gavan.core.rest.authenticate import authenticate
+from gavan.core.rest.authenticate import Authenticator
 from gavan.core.rest.config import RestConfig
 from gavan.core.rest.errors import RestError, no_schema_cache
 from gavan.core.rest.execute import Caller, Run, Transaction, build_session, execute
@@ -61,6 +61,7 @@ class Handler:
         self._pool = pool
         self._watch = watch
         self._reads = PreparedReads()
+        self._authenticator = Authenticator()
 
     async def handle(self, scope: Scope, receive: Receive) -> Response:
         """Return the response; failures of the request are responses too."""
@@ -71,7 +72,8 @@ class Handler:
 
     async def _handle(self, scope: Scope, receive: Receive) -> Response:
         snapshot = self._watch.snapshot
-        role, claims = authenticate(scope, snapshot.config.anon_role if snapshot else "anon")
+        config = snapshot.config if snapshot else self._watch.base
+        role, claims = self._authenticator.authenticate(scope, config)
         if snapshot is None:
             raise no_schema_cache(self._watch.retry_after_s)
         headers = Headers(scope["headers"])
@@ -98,7 +100,6 @@ class Handler:
             cookies_json=headers.cookies_json(),
             timezone=request.prefer.timezone,
         )
-        config = snapshot.config
         session = build_session(caller, _transaction(prepared.plan, request, config), config)
         return await self._run(prepared, session, config)
 

@@ -15,7 +15,7 @@ from typing import Any
 import orjson
 from psycopg import AsyncConnection, AsyncRawCursor
 
-from gavan.core.rest.config import HOISTED_SETTINGS, RestConfig, overlay
+from gavan.core.rest.config import RestConfig, overlay
 from gavan.core.rest.plan.build import Snapshot
 from gavan.core.rest.relationships import ForeignKey, build_relationships
 from gavan.core.rest.schema_cache import (
@@ -50,7 +50,7 @@ async def load_snapshot(connection: AsyncConnection[Any], base: RestConfig) -> S
         found = {
             "tables": await _ask(connection, "tables", exposed),
             "keys": await _ask(connection, "keys"),
-            "routines": await _ask(connection, "routines", exposed, list(HOISTED_SETTINGS)),
+            "routines": await _ask(connection, "routines", exposed, list(config.hoisted_settings)),
             "computed": await _ask(connection, "computed"),
             "keyed": await _ask(connection, "keyed"),
             "views": await _ask(connection, "views", [*exposed, *config.extra_search_path]),

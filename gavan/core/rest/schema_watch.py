@@ -29,9 +29,11 @@ logger = logging.getLogger(__name__)
 class SchemaWatch:
     """Owns the listening connection; ``snapshot`` is None until the first load succeeds."""
 
-    def __init__(self, url: Secret, base: RestConfig) -> None:
+    def __init__(self, url: Secret, base: RestConfig, *, listen: bool = True) -> None:
         self._url = url
-        self._base = base
+        self.base = base
+        self._listen = listen
+        self._reloading: asyncio.Task[None] | None = None
         self._task: asyncio.Task[None] | None = None
         self._loaded = asyncio.Event()
         self.snapshot: Snapshot | None = None
@@ -48,26 +50,30 @@ class SchemaWatch:
 
     async def stop(self) -> None:
         """Close the connection."""
+        if self._reloading is not None:
+            self._reloading.cancel()
+            await asyncio.gather(self._reloading, return_exceptions=True)
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
             self._task = None
 
+    def reload(self) -> None:
+        """Begin to load anew over a connection of its own."""
+        self._reloading = asyncio.create_task(self._reload_apart())
+
     async def _run(self) -> None:
         pause = BACKOFF_FIRST_S
         while True:
             try:
-                connection = await psycopg.AsyncConnection.connect(
-                    self._url.reveal(),
-                    autocommit=True,
-                    application_name="gavan rest listener",
-                    connect_timeout=CONNECT_TIMEOUT_S,
-                )
-                async with connection:
-                    # LISTEN before loading: a change in between is notified, not missed.
-                    await connection.execute(f"listen {CHANNEL}")
+                async with await self._connect() as connection:
+                    if self._listen:
+                        # LISTEN before loading: a change in between is notified, not missed.
+                        await connection.execute(f"listen {CHANNEL}")
                     await self._load(connection)
                     pause = BACKOFF_FIRST_S
+                    if not self._listen:
+                        return
                     await self._follow(connection)
             except psycopg.Error as error:
                 logger.warning(
@@ -76,6 +82,24 @@ class SchemaWatch:
             self.retry_after_s = round(pause)
             await asyncio.sleep(pause)
             pause = min(pause * 2, BACKOFF_LAST_S)
+
+    async def _connect(self) -> psycopg.AsyncConnection[Any]:
+        return await psycopg.AsyncConnection.connect(
+            self._url.reveal(),
+            autocommit=True,
+            application_name="gavan rest listener",
+            connect_timeout=CONNECT_TIMEOUT_S,
+            prepare_threshold=None,  # a pooler may give every transaction another session
+        )
+
+    async def _reload_apart(self) -> None:
+        try:
+            async with await self._connect() as connection:
+                await self._reload(connection)
+        except psycopg.Error as error:
+            logger.warning(
+                "the schema cache stays as it was: %s", error, extra={"event": "schema.stale"}
+            )
 
     async def _follow(self, connection: psycopg.AsyncConnection[Any]) -> None:
         while True:
@@ -97,7 +121,7 @@ class SchemaWatch:
             )
 
     async def _load(self, connection: psycopg.AsyncConnection[Any]) -> None:
-        self.snapshot = await load_snapshot(connection, self._base)
+        self.snapshot = await load_snapshot(connection, self.base)
         self._loaded.set()
         cache = self.snapshot.cache
         logger.info(

@@ -1,0 +1,114 @@
+"""The options of the data API by PostgREST's names: one table for environment and database.
+
+``PGRST_DB_MAX_ROWS`` and ``ALTER ROLE authenticator SET pgrst.db_max_rows`` are both
+``db_max_rows`` here. Stands under config.py.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+
+SYSTEM_SCHEMAS = frozenset({"pg_catalog", "information_schema"})
+TX_ENDS = frozenset({"commit", "commit-allow-override", "rollback", "rollback-allow-override"})
+OPENAPI_MODES = frozenset({"follow-privileges", "ignore-privileges", "disabled"})
+TRUE = frozenset({"true", "on", "yes", "1", "t"})
+FALSE = frozenset({"false", "off", "no", "0", "f"})
+NOT_SUPPORTED = frozenset(
+    {
+        "client_error_verbosity",
+        "db_pre_config",
+        "db_root_spec",
+        "jwt_cache_max_lifetime",
+        "openapi_security_active",
+        "server_trace_header",
+        "server_unix_socket",
+        "url_use_legacy_target_names",
+    }
+)
+"""PostgREST has them; here they change nothing, which the log says"""
+_STEP = re.compile(r"""\.(?P<name>[\w$@-]+)|\.?"(?P<quoted>[^"]+)"|\[(?P<index>\d+)\]
+    |\[(?:"(?P<double>[^"]+)"|'(?P<single>[^']+)')\]""", re.VERBOSE)  # fmt: skip
+
+Path = tuple[str | int, ...]
+
+
+def names(text: str) -> tuple[str, ...]:
+    """Return the parts of a list."""
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def exposable(schemas: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the schemas without Postgres's own, which are never served."""
+    return tuple(name for name in schemas if name not in SYSTEM_SCHEMAS)
+
+
+def truth(text: str) -> bool:
+    """Return the truth of a word; raise ValueError for other words."""
+    word = text.strip().lower()
+    if word not in TRUE | FALSE:
+        raise ValueError("it is neither true nor false")
+    return word in TRUE
+
+
+def claim_path(text: str) -> Path:
+    """Return the steps of ``.role``, ``$.app.roles[0]`` or ``."https://a.b/role"``.
+
+    Raises ValueError for filters and everything else that is not a plain path.
+    """
+    rest = text.strip().removeprefix("$")
+    steps: list[str | int] = []
+    while rest:
+        found = _STEP.match(rest)
+        if found is None:
+            raise ValueError("only plain paths such as .app.role or .roles[0] are known")
+        index = found["index"]
+        name = found["name"] or found["quoted"] or found["double"] or found["single"]
+        steps.append(int(index) if index is not None else name)
+        rest = rest[found.end() :]
+    if not steps:
+        raise ValueError("the path is empty")
+    return tuple(steps)
+
+
+def _schemas(text: str) -> tuple[str, ...]:
+    found = exposable(names(text))
+    if not found:
+        raise ValueError("it names no schema that may be served")
+    return found
+
+
+def _rows(text: str) -> int:
+    if not text.strip().isdecimal():
+        raise ValueError("it is not a number of rows")
+    return int(text)
+
+
+def _one_of(choices: frozenset[str]) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if text not in choices:
+            raise ValueError(f"it is none of {', '.join(sorted(choices))}")
+        return text
+
+    return read
+
+
+def _text(text: str) -> str | None:
+    return text or None
+
+
+READERS: Mapping[str, tuple[str, Callable[[str], object]]] = {
+    "db_schemas": ("schemas", _schemas),
+    "db_extra_search_path": ("extra_search_path", names),
+    "db_max_rows": ("max_rows", _rows),
+    "db_anon_role": ("anon_role", _text),
+    "db_aggregates_enabled": ("aggregates", truth),
+    "db_plan_enabled": ("plans", truth),
+    "db_tx_end": ("tx_end", _one_of(TX_ENDS)),
+    "db_safe_update": ("safe_update", truth),
+    "db_hoisted_tx_settings": ("hoisted_settings", names),
+    "jwt_aud": ("jwt_audience", _text),
+    "jwt_role_claim_key": ("jwt_role_path", claim_path),
+}
+"""Field of the configuration and reader, by name; readers raise ValueError"""
+MAY_BE_EMPTY = frozenset({"db_anon_role", "db_extra_search_path", "jwt_aud"})

@@ -1,0 +1,50 @@
+"""The HTTP server under the front door: uvicorn, with the sizes and times of this project."""
+
+from __future__ import annotations
+
+import signal
+from types import FrameType
+
+import uvicorn
+
+from gavan.core.gateway.app import Gateway
+from gavan.core.settings import Settings
+
+GRACE_S = 2
+KEEP_ALIVE_S = 65
+SOCKET_MESSAGE_BYTES = 5_000_000  # supabase/realtime closes with 1009 beyond it
+
+
+def run(application: Gateway, settings: Settings) -> int:
+    """Serve until SIGTERM or SIGINT; return the exit code."""
+    server = uvicorn.Server(_config(application, settings))
+    # uvicorn raises the signal again when it has finished: a wanted end is no failure.
+    signal.signal(signal.SIGTERM, _leave)
+    signal.signal(signal.SIGINT, _leave)
+    server.run()
+    return 0 if server.started else 1
+
+
+def _leave(_number: int, _frame: FrameType | None) -> None:
+    raise SystemExit(0)
+
+
+def _config(application: Gateway, settings: Settings) -> uvicorn.Config:
+    return uvicorn.Config(
+        application,
+        host=settings.host,
+        port=settings.port,
+        loop="uvloop",
+        http="httptools",
+        ws="websockets-sansio",
+        ws_max_size=SOCKET_MESSAGE_BYTES,
+        ws_per_message_deflate=False,
+        lifespan="on",
+        log_config=None,
+        log_level="warning",  # its information lines name every socket once more
+        access_log=False,
+        server_header=False,
+        headers=[("server", "gavan")],
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=GRACE_S,
+    )

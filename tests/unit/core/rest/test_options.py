@@ -1,0 +1,71 @@
+"""The options of the data API: names, readers, and where a role stands in a token."""
+
+from __future__ import annotations
+
+import base64
+import json
+
+import pytest
+
+from gavan.core.rest.authenticate import role_at
+from gavan.core.rest.config import RestConfig, overlay
+from gavan.core.rest.options import claim_path
+from gavan.kit.jwt import read_keys
+from gavan.kit.secret import Secret
+
+BASE = RestConfig(schemas=("public",))
+TEXT = "a secret that is long enough for HS256"
+
+
+@pytest.mark.parametrize(
+    ("path", "role"),
+    [
+        (".role", "plain"),
+        ("$.app.roles[1]", "second"),
+        (".app['a b']", "spaced"),
+        ('."https://a.b/role"', "named"),
+        ('$["app"].deep', '{"x":1}'),
+        (".app.none", None),
+        (".app.roles[7]", None),
+        (".role.x", None),
+    ],
+)
+def test_a_role_is_found_at_its_path(path: str, role: str | None) -> None:
+    claims = {
+        "role": "plain",
+        "https://a.b/role": "named",
+        "app": {"roles": ["first", "second"], "a b": "spaced", "deep": {"x": 1}},
+    }
+    assert role_at(claims, claim_path(path)) == role
+
+
+@pytest.mark.parametrize("path", ["", "$", ".a[?(@ == 'x')]", ".a..b", "..", "role"])
+def test_a_path_that_is_not_plain_is_refused(path: str) -> None:
+    with pytest.raises(ValueError, match="path"):
+        claim_path(path)
+
+
+def test_a_secret_is_text_or_base64_or_keys() -> None:
+    coded = base64.urlsafe_b64encode(TEXT.encode()).decode().rstrip("=")
+    jwk = {"kty": "oct", "k": coded, "kid": "one", "alg": "HS256"}
+    forms = (
+        (TEXT, False),
+        (base64.b64encode(TEXT.encode()).decode(), True),
+        (json.dumps(jwk), False),
+        (json.dumps({"keys": [jwk]}), False),
+    )
+    for text, is_base64 in forms:
+        (key,) = read_keys(Secret(text), is_base64=is_base64)
+        assert key.material == TEXT.encode()
+        assert TEXT not in repr(key)
+
+
+@pytest.mark.parametrize("text", ["short", "{}", '{"keys": []}', '{"kty": "oct"}', '{"keys": 1}'])
+def test_a_secret_that_is_no_key_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="it "):
+        read_keys(Secret(text))
+
+
+def test_a_bad_value_in_the_database_changes_nothing() -> None:
+    bad = {"db_max_rows": "x", "jwt_secret": "short", "db_plan_enabled": "maybe", "db_schemas": ""}
+    assert overlay(BASE, bad) == BASE
