@@ -10,7 +10,7 @@ from typing import Any
 
 from gavan.engines.embedded import guard
 from gavan.engines.embedded.state import read_state
-from tests.supervised import free_port
+from tests.ports import free_port
 
 
 class LiveStack:

@@ -6,7 +6,6 @@ import itertools
 import os
 import secrets
 import shutil
-import socket
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from gavan.core.settings import Settings
 from gavan.database.bootstrap import bootstrap
 from gavan.database.embedded import ADMIN, Server, ServerSpec, passwords_by_role, prepare_server
 from gavan.kit.secret import Secret
+from tests.ports import free_port
 from tests.servers import running, wait_until
 
 # A busy machine is no bug: no test depends on how long an example takes.
@@ -174,13 +174,6 @@ def _drop_slots(admin: psycopg.Connection[Any], name: str) -> bool:
     except psycopg.errors.ObjectInUse:
         return False
     return True
-
-
-def free_port() -> int:
-    """Return a TCP port of the loopback that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _spec(root: Path) -> ServerSpec:

@@ -15,7 +15,8 @@ from pathlib import Path
 
 from gavan.kit.jwt import sign
 from gavan.kit.secret import Secret
-from tests.conftest import JWT_SECRET, Database, free_port
+from tests.conftest import JWT_SECRET, Database
+from tests.ports import free_port
 from tests.servers import wait_until
 
 

@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -21,13 +20,6 @@ from gavan.engines.embedded.model import Plan, Process, Status, dump, load_statu
 from gavan.engines.embedded.paths import control_socket, logs_dir, make_state_dir
 from gavan.engines.embedded.state import read_state
 from tests.servers import wait_until
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Run:

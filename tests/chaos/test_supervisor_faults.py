@@ -15,8 +15,9 @@ import pytest
 
 from gavan.engines.embedded import guard, reap
 from gavan.engines.embedded.state import RunState, boot_id, read_state, started_ticks, write_state
+from tests.ports import free_port
 from tests.servers import wait_until
-from tests.supervised import Runs, free_port
+from tests.supervised import Runs
 
 SLEEP = "exec sleep 600"
 pytestmark = pytest.mark.chaos

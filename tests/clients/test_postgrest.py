@@ -17,8 +17,9 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.conftest import JWT_SECRET, Database, free_port
+from tests.conftest import JWT_SECRET, Database
 from tests.integration.core.rest.conftest import SCHEMA, Api, serve
+from tests.ports import free_port
 from tests.servers import wait_until
 
 HERE = Path(__file__).parent / "postgrest"

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.conftest import free_port
+from tests.ports import free_port
 
 REPOSITORY = Path(__file__).parents[2]
 PORTS = {"database": 54322, "core": 54321, "site": 5173}

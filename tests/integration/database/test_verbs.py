@@ -19,7 +19,7 @@ from gavan.database.embedded import ADMIN, Server, prepare
 from gavan.database.reset import recreate
 from gavan.secrets.keys import load_or_create_keys
 from gavan.stack.load import load_stack
-from tests.conftest import free_port
+from tests.ports import free_port
 from tests.servers import running
 
 Run = Callable[..., tuple[int, Any]]

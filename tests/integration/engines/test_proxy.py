@@ -16,8 +16,8 @@ import pytest
 from gavan.engines.embedded import build, caddyfile
 from gavan.engines.embedded.units import caddy
 from gavan.stack.load import load_stack
+from tests.ports import free_port
 from tests.servers import wait_until
-from tests.supervised import free_port
 
 
 @pytest.fixture

@@ -11,8 +11,9 @@ import pytest
 from gavan.engines.embedded import diff
 from gavan.engines.embedded.model import Probe, ProbeKind, Process, dump
 from gavan.kit.errors import GavanError
+from tests.ports import free_port
 from tests.servers import wait_until
-from tests.supervised import Run, Runs, free_port
+from tests.supervised import Run, Runs
 
 SLEEP = "exec sleep 600"
 

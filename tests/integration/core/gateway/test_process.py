@@ -15,7 +15,8 @@ import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from tests.conftest import JWT_SECRET, Database, free_port
+from tests.conftest import JWT_SECRET, Database
+from tests.ports import free_port
 from tests.servers import wait_until
 
 
