@@ -53,8 +53,6 @@ def bootstrap(admin_url: Secret, passwords: Mapping[str, Secret]) -> list[str]:
     with psycopg.connect(
         admin_url.reveal(), autocommit=True, application_name="gavan-bootstrap"
     ) as connection:
-        # What a crash takes back is applied again by the next start: no need to wait for the disk.
-        connection.execute("set synchronous_commit = off")
         connection.execute("select pg_advisory_lock(%s)", (LOCK,))
         applied = _apply_pending(connection)
         # Every start: without a partition for today a message from the database is lost.
