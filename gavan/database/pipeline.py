@@ -134,6 +134,8 @@ class Connection:
             if explicit:
                 self._command(steps, begin)
             self._query(steps, ("", setup.text), setup.params)
+            if session.before is not None:
+                self._query(steps, (session.role, session.before), ())
             self._query(steps, (session.role, statement.text), statement.params)
             answer = len(steps) - 1
             if explicit and check is None:

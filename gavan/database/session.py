@@ -39,6 +39,7 @@ class Session:
             parameters granted to the login role can be set too.
         isolation: for example ``SERIALIZABLE``; None is the server's default.
         rollback: undo everything, after the deferred constraints were checked.
+        before: SQL run as the role, after the settings and before the statement.
     """
 
     role: str
@@ -46,6 +47,7 @@ class Session:
     read_only: bool = False
     isolation: str | None = None
     rollback: bool = False
+    before: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

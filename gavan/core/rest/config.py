@@ -29,6 +29,7 @@ HOISTED_SETTINGS = (
     "plan_filter.statement_cost_limit",
     "default_transaction_isolation",
 )
+APP_SETTING = "app_settings_"
 ROLE: Path = ("role",)
 
 logger = logging.getLogger(__name__)
@@ -53,6 +54,10 @@ class RestConfig:
     """Keys of its own; None are those of whoever hands the request on"""
     jwt_audience: str | None = None
     jwt_role_path: Path = ROLE
+    pre_request: str | None = None
+    """SQL that calls the function run before every statement"""
+    app_settings: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    """Pairs of ``app.settings.*`` for the functions of the database"""
     role_settings: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
     """Settings of ALTER ROLE for the roles a request may take"""
 
@@ -77,6 +82,11 @@ def config_from(settings: Settings) -> RestConfig:
         schemas=exposable(settings.schemas) or ("public",),
         extra_search_path=settings.extra_search_path,
         max_rows=settings.max_rows,
+        app_settings=tuple(
+            (f"app.settings.{name.removeprefix(APP_SETTING)}", value)
+            for name, value in settings.rest.items()
+            if name.startswith(APP_SETTING)
+        ),
     )
     config, faults = _overlaid(base, settings.rest)
     if faults:

@@ -60,9 +60,10 @@ def build_session(caller: Caller, transaction: Transaction, config: RestConfig) 
     ]
     if caller.timezone is not None:
         settings.append(("timezone", caller.timezone))
+    own = config.app_settings
     isolation = transaction.isolation
     plain = []
-    for name, value in (*settings, *transaction.settings):
+    for name, value in (*settings, *transaction.settings, *own):
         if name == "default_transaction_isolation":
             # It is too late for the default once the transaction runs: BEGIN takes the level.
             isolation = isolation or value
@@ -74,6 +75,7 @@ def build_session(caller: Caller, transaction: Transaction, config: RestConfig) 
         read_only=transaction.read_only,
         isolation=isolation.upper() if isolation else None,
         rollback=transaction.rollback,
+        before=config.pre_request,
     )
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
+from gavan.database.identifier import quote_identifier
+
 SYSTEM_SCHEMAS = frozenset({"pg_catalog", "information_schema"})
 TX_ENDS = frozenset({"commit", "commit-allow-override", "rollback", "rollback-allow-override"})
 OPENAPI_MODES = frozenset({"follow-privileges", "ignore-privileges", "disabled"})
@@ -97,6 +99,15 @@ def _text(text: str) -> str | None:
     return text or None
 
 
+def _call(text: str) -> str | None:
+    """Return the SQL that calls a function of no arguments, by its name with or without schema."""
+    schema, dot, name = text.rpartition(".")
+    if not text:
+        return None
+    parts = (schema, name) if dot else (name,)
+    return f"select {'.'.join(map(quote_identifier, parts))}()"
+
+
 READERS: Mapping[str, tuple[str, Callable[[str], object]]] = {
     "db_schemas": ("schemas", _schemas),
     "db_extra_search_path": ("extra_search_path", names),
@@ -106,9 +117,10 @@ READERS: Mapping[str, tuple[str, Callable[[str], object]]] = {
     "db_plan_enabled": ("plans", truth),
     "db_tx_end": ("tx_end", _one_of(TX_ENDS)),
     "db_safe_update": ("safe_update", truth),
+    "db_pre_request": ("pre_request", _call),
     "db_hoisted_tx_settings": ("hoisted_settings", names),
     "jwt_aud": ("jwt_audience", _text),
     "jwt_role_claim_key": ("jwt_role_path", claim_path),
 }
 """Field of the configuration and reader, by name; readers raise ValueError"""
-MAY_BE_EMPTY = frozenset({"db_anon_role", "db_extra_search_path", "jwt_aud"})
+MAY_BE_EMPTY = frozenset({"db_anon_role", "db_extra_search_path", "db_pre_request", "jwt_aud"})
