@@ -15,8 +15,9 @@ import pytest
 
 from gavan.kit.jwt import sign
 from gavan.kit.secret import Secret
-from tests.conftest import JWT_SECRET, Database, free_port
+from tests.conftest import JWT_SECRET, Database
 from tests.live import answers
+from tests.ports import free_port
 from tests.servers import wait_until
 
 SCHEMA = """
