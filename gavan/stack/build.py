@@ -18,6 +18,7 @@ from gavan.stack.model import (
     Cron,
     Database,
     EngineName,
+    EnvValue,
     Health,
     Migrations,
     Overlap,
@@ -127,7 +128,18 @@ def is_glob(pattern: str) -> bool:
 def _core(values: Values, sites: tuple[Site, ...]) -> Core:
     port = sites[0].port if sites else values["port"]
     site_url = values["site_url"] or f"http://{'localhost' if sites else HOST}:{port}"
-    return Core(**(values | {"site_url": site_url}))
+    return Core(**(values | {"site_url": site_url, "rest": _rest(values["rest"] or {})}))
+
+
+def _rest(values: Values) -> dict[str, EnvValue]:
+    """Return the options as text, as an environment carries them."""
+    options: dict[str, EnvValue] = {}
+    for name, value in values.items():
+        if name == "app_settings":
+            options |= {f"app_settings_{key}": text for key, text in value.items()}
+        elif value is not None:
+            options[name] = str(value).lower() if isinstance(value, bool) else str(value)
+    return options
 
 
 def _app(root: Path, name: str, values: Values) -> App:

@@ -104,6 +104,9 @@ class Core:
     extra_search_path: tuple[str, ...]
     max_rows: int
     site_url: str
+    rest: Mapping[str, EnvValue]
+    """Options of the data API by PostgREST's names, ``app_settings_*`` among them; only those of
+    a file that has the section."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

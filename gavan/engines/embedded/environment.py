@@ -120,7 +120,8 @@ def core_env(around: Surroundings) -> dict[str, str]:
         # glibc keeps an arena per thread; two are enough for a process with one busy thread.
         "MALLOC_ARENA_MAX": "2",
     }
-    return {**base_env(), **env}
+    rest = {f"PGRST_{name.upper()}": value for name, value in core.rest.items()}
+    return {**base_env(), **reveal(rest), **env}
 
 
 def provided(around: Surroundings) -> dict[str, str]:

@@ -102,6 +102,38 @@ SEED = Section(
     ),
 )  # fmt: skip
 
+CORE_REST = Section(
+    path=("core", "rest"),
+    meaning="The data API, by PostgREST's names; pgrst.* settings of the database win.",
+    keys=(
+        Key(name="db_anon_role", kind=Kind.TEXT, default="anon",
+            meaning="Role of requests without a token; empty: they are refused."),
+        Key(name="db_pre_request", kind=Kind.TEXT, example='"private.check_request"',
+            meaning="Function run before every statement, as the role of the request."),
+        Key(name="db_aggregates_enabled", kind=Kind.BOOLEAN, default=False,
+            meaning="Allow sum, avg, min, max and count in select."),
+        Key(name="db_plan_enabled", kind=Kind.BOOLEAN, default=False,
+            meaning="Show the plan of a statement to whoever asks for it."),
+        Key(name="db_safe_update", kind=Kind.BOOLEAN, default=True,
+            meaning="Refuse UPDATE and DELETE without a filter; a name of ours."),
+        Key(name="db_tx_end", kind=Kind.CHOICE, default="commit",
+            choices=("commit", "commit-allow-override", "rollback", "rollback-allow-override"),
+            meaning="How transactions end, and whether Prefer: tx= may say so."),
+        Key(name="db_pool", kind=Kind.INTEGER, default=10, at_least=1,
+            meaning="Connections to the database at most."),
+        Key(name="db_prepared_statements", kind=Kind.BOOLEAN, default=True,
+            meaning="false behind a pooler in transaction mode."),
+        Key(name="db_channel_enabled", kind=Kind.BOOLEAN, default=True,
+            meaning="Listen for notify pgrst; false behind such a pooler and on a replica."),
+        Key(name="jwt_aud", kind=Kind.TEXT, example='"authenticated"',
+            meaning="Audience that tokens must be for; default: any."),
+        Key(name="jwt_role_claim_key", kind=Kind.TEXT, default=".role", interpolated=False,
+            meaning="Where a token names its role, as a plain path."),
+        Key(name="app_settings", kind=Kind.ENV, default={}, example='{ greeting = "hello" }',
+            meaning="Read in the database with current_setting('app.settings.greeting')."),
+    ),
+)  # fmt: skip
+
 CORE = Section(
     path=("core",),
     meaning="The process that speaks the Supabase protocols.",
@@ -118,6 +150,9 @@ CORE = Section(
         Key(name="site_url", kind=Kind.TEXT,
             meaning="Where links in mails lead; default: the first site, else the core.",
             example='"http://localhost:5173"'),
+        Key(name="rest", kind=Kind.SECTION, section=CORE_REST,
+            example="{ db_aggregates_enabled = true }",
+            meaning="The data API, by PostgREST's names."),
     ),
 )  # fmt: skip
 

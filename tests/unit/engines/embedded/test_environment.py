@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from gavan.engines.embedded.environment import Surroundings, app_env, site_env
+from gavan.core.settings import read_settings
+from gavan.engines.embedded.environment import Surroundings, app_env, core_env, site_env
 from gavan.kit.secret import Secret
 from gavan.secrets.keys import load_or_create_keys
 from gavan.stack.dotenv import format_entry
@@ -62,3 +63,25 @@ def test_no_secret_is_given_to_a_site(stack: Stack) -> None:
     assert (
         not {k.reveal() for k in (keys.service_role_key, keys.secret_key, keys.jwt_secret)} & values
     )
+
+
+def test_the_data_api_is_told_by_the_names_of_postgrest(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("SALT_TOKEN=grain\n")
+    (tmp_path / "gavan.toml").write_text(
+        '[stack]\nname = "odd"\n[core.rest]\ndb_plan_enabled = true\n'
+        'jwt_role_claim_key = "$.role"\ndb_pre_request = "private.check"\n'
+        'app_settings = { greeting = "hi", salt = "${SALT_TOKEN}" }\n'
+    )
+    around = _surroundings(load_stack(tmp_path / "gavan.toml", environ={}))
+    options = read_settings(core_env(around)).rest
+    assert options["db_pre_request"] == "private.check"
+    assert (options["db_plan_enabled"], options["db_aggregates_enabled"]) == ("true", "false")
+    assert options["jwt_role_claim_key"] == "$.role"
+    assert (options["app_settings_greeting"], options["app_settings_salt"]) == ("hi", "grain")
+    assert "jwt_aud" not in options
+    assert "grain" not in repr(around.stack)
+
+
+def test_without_a_section_the_data_api_keeps_its_defaults(stack: Stack) -> None:
+    options = read_settings(core_env(_surroundings(stack))).rest
+    assert not {"db_anon_role", "db_plan_enabled", "db_pool"} & options.keys()
