@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import orjson
@@ -10,6 +11,8 @@ from starlette.requests import Request
 from gavan.core.auth.errors import AuthError
 
 BODY_BYTES = 1024 * 1024
+LEVELS = 100
+"""Nesting that is taken: metadata is written as JSON again, by writers that are recursive."""
 
 
 class Body:
@@ -62,21 +65,29 @@ async def read_body(request: Request) -> Body:
         raise _bad_json(str(error)) from error
     if not isinstance(fields, dict):
         raise _bad_json("an object is expected")
-    if _holds_nul(fields):
-        raise _bad_json("the character NUL cannot be stored")
+    _check_storable(fields)
     return Body(fields)
 
 
-def _holds_nul(value: object) -> bool:
+def _check_storable(fields: dict[str, Any]) -> None:
+    level: list[object] = [fields]
+    for _ in range(LEVELS):
+        if any(isinstance(item, str) and "\0" in item for item in level):
+            raise _bad_json("the character NUL cannot be stored")
+        level = [inner for item in level for inner in _contents(item)]
+        if not level:
+            return
+    raise _bad_json(f"nested deeper than {LEVELS} levels")
+
+
+def _contents(value: object) -> Iterable[object]:
     match value:
-        case str():
-            return "\0" in value
         case list():
-            return any(_holds_nul(item) for item in value)
+            return value
         case dict():
-            return any(_holds_nul(name) or _holds_nul(item) for name, item in value.items())
+            return (*value, *value.values())
         case _:
-            return False
+            return ()
 
 
 def _bad_json(reason: str) -> AuthError:

@@ -20,7 +20,7 @@ EMAIL_LENGTH = 255
 _EMAIL = re.compile(
     r"[a-z0-9.!#$%&'*+/=?^_`{|}~-]+@[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
     r"(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)+",
-    re.IGNORECASE,
+    re.IGNORECASE | re.ASCII,  # without ASCII, the Kelvin sign would be a k
 )
 _CHALLENGE = re.compile(r"[A-Za-z0-9._~-]{43,128}")
 

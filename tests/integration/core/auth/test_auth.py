@@ -562,3 +562,29 @@ async def test_two_users_see_only_their_rows_through_auth_uid(
         rows = await pool.run(acting, Statement(text="select text from note"))
         assert rows.values == [(email.encode(),)]
     await pool.close()
+
+
+@pytest.mark.parametrize(
+    "email", ["\u212a@example.com", "\u0130@example.com", "\u017f@example.com"]
+)
+async def test_letters_that_only_fold_to_ascii_are_no_address(
+    client: httpx.AsyncClient, email: str
+) -> None:
+    answer = await client.post("/auth/v1/signup", json={"email": email, "password": PASSWORD})
+    assert (answer.status_code, answer.json()["error_code"]) == (400, "validation_failed")
+
+
+@pytest.mark.parametrize("levels", [300, 900, 5000])
+async def test_metadata_nested_too_deep_is_refused(client: httpx.AsyncClient, levels: int) -> None:
+    data = '{"a":' + "[" * levels + "]" * levels + "}"
+    body = f'{{"email":"deep@example.com","password":"{PASSWORD}","data":{data}}}'
+    answer = await client.post("/auth/v1/signup", content=body)
+    assert (answer.status_code, answer.json()["error_code"]) == (400, "bad_json")
+
+
+async def test_metadata_nested_as_deep_as_allowed_is_stored(client: httpx.AsyncClient) -> None:
+    deep: Json = {}
+    for _ in range(90):
+        deep = {"a": deep}
+    session = await sign_up(client, data={"deep": deep})
+    assert session["user"]["user_metadata"]["deep"] == deep
