@@ -8,6 +8,7 @@ from types import FrameType
 import uvicorn
 
 from gavan.core.gateway.app import Gateway
+from gavan.core.head_limits import HeadLimits
 from gavan.core.settings import Settings
 
 GRACE_S = 2
@@ -35,7 +36,7 @@ def _config(application: Gateway, settings: Settings) -> uvicorn.Config:
         host=settings.host,
         port=settings.port,
         loop="uvloop",
-        http="httptools",
+        http=HeadLimits,
         ws="websockets-sansio",
         ws_max_size=SOCKET_MESSAGE_BYTES,
         ws_per_message_deflate=False,
