@@ -108,7 +108,7 @@ def _as_planned(process: Process, unit: Unit, served: Sequence[Site]) -> Process
         needs |= {site.name: "completed" for site in served}
     fixed = unit.kind in (UnitKind.POSTGRES, UnitKind.MIGRATE)
     # What is ours is asked often while it starts and seldom later; an app as its file says.
-    probe = _probe(unit.health) if unit.kind is UnitKind.APP else None
+    probe = _probe(unit.health, process.ports) if unit.kind is UnitKind.APP else None
     return replace(
         process,
         name=unit.name,
@@ -122,14 +122,15 @@ def _as_planned(process: Process, unit: Unit, served: Sequence[Site]) -> Process
     )
 
 
-def _probe(health: Health | None) -> Probe | None:
+def _probe(health: Health | None, ports: Sequence[int]) -> Probe | None:
+    """Return the question of an app; one by path goes to the app's own port."""
     if health is None:
         return None
     kind, target, port = ProbeKind.TCP, "", health.tcp or 0
     if health.command is not None:
         kind, target = ProbeKind.EXEC, health.command
     elif health.path is not None:
-        kind, target = ProbeKind.HTTP, health.path
+        kind, target, port = ProbeKind.HTTP, health.path, next(iter(ports), 0)
     return Probe(
         kind=kind, target=target, port=port, interval_s=health.interval_s,
         timeout_s=health.timeout_s, start_s=health.start_s, fails=health.fails,
