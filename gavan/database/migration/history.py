@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import psycopg
-from psycopg import errors
 
 from gavan.kit.version import VERSION
 
@@ -102,13 +101,13 @@ def create_tables(connection: Connection) -> None:
 
 def read_applied(connection: Connection) -> list[Applied]:
     """Return the history in the order of versions; empty when there is no table yet."""
-    try:
-        rows = connection.execute(
-            "select version, coalesce(name, ''), statements"
-            ' from supabase_migrations.schema_migrations order by version collate "C"'
-        ).fetchall()
-    except errors.UndefinedTable:
+    # Asked first: reading what is not there would be an error in the log of the server.
+    if not _exists(connection, "supabase_migrations.schema_migrations"):
         return []
+    rows = connection.execute(
+        "select version, coalesce(name, ''), statements"
+        ' from supabase_migrations.schema_migrations order by version collate "C"'
+    ).fetchall()
     return [Applied(version=row[0], name=row[1], statements=row[2]) for row in rows]
 
 
@@ -154,11 +153,10 @@ def statements_done(connection: Connection, version: str, checksum: str) -> int:
 
 def read_seeds(connection: Connection) -> dict[str, str]:
     """Return path -> sha256 of the seeds that ran."""
-    try:
-        rows = connection.execute("select path, hash from supabase_migrations.seed_files")
-        return {str(path): str(digest) for path, digest in rows}
-    except errors.UndefinedTable:
+    if not _exists(connection, "supabase_migrations.seed_files"):
         return {}
+    rows = connection.execute("select path, hash from supabase_migrations.seed_files")
+    return {str(path): str(digest) for path, digest in rows}
 
 
 def upsert_seed(connection: Connection, path: str, digest: str) -> None:

@@ -15,6 +15,7 @@ import pytest
 
 from gavan.database.migration.apply import Options, migrate, status
 from gavan.database.migration.errors import StatementError
+from gavan.database.migration.history import read_applied, read_seeds
 from gavan.database.migration.lock import KEY, migration_lock
 from gavan.database.migration.plan import State, difference
 from gavan.database.migration.seed import seed
@@ -337,6 +338,16 @@ def test_migrations_work_on_a_database_without_our_system_schemas(
             assert migrate(url, migrations.folder, Options()) == ["000"]
         finally:
             admin.execute(f"drop database {name} with (force)".encode())
+
+
+def test_asking_for_a_history_that_is_not_there_is_no_error_of_the_server(
+    migrations: Migrations,
+) -> None:
+    # An error would be in its log, and would have broken this transaction.
+    with migrations.connection.transaction():
+        assert read_applied(migrations.connection) == []
+        assert read_seeds(migrations.connection) == {}
+        assert migrations.ask("select 1") == [(1,)]
 
 
 def test_an_unreachable_database_is_one_sentence(migrations: Migrations) -> None:
