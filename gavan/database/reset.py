@@ -13,6 +13,7 @@ from psycopg import errors, sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from gavan.database.bootstrap import create_database
+from gavan.database.migration.lock import connect
 from gavan.kit.errors import GavanError
 from gavan.kit.secret import Secret
 
@@ -25,11 +26,12 @@ def recreate(admin_url: Secret) -> None:
 
     New connections are refused first, so that a pool that reconnects cannot hold it; then the
     clients are disconnected and logical replication slots dropped. When it cannot be done within
-    20 s the old database is opened again untouched and GavanError GV318 is raised.
+    20 s the old database is opened again untouched and GavanError GV318 is raised; GV321 when there
+    is no server to ask.
     """
     name = str(conninfo_to_dict(admin_url.reveal())["dbname"])
     elsewhere = make_conninfo(admin_url.reveal(), dbname="template1")
-    with psycopg.connect(elsewhere, autocommit=True, application_name="gavan-reset") as admin:
+    with connect(Secret(elsewhere), "reset") as admin:
         _allow_connections(admin, name, allowed=False)
         try:
             _drop(admin, name)

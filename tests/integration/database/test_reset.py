@@ -10,6 +10,7 @@ import pytest
 from gavan.database.bootstrap import bootstrap
 from gavan.database.embedded import ADMIN
 from gavan.database.reset import recreate
+from gavan.kit.errors import GavanError
 from gavan.kit.secret import Secret
 from tests.conftest import Database
 
@@ -79,3 +80,10 @@ def test_bootstrap_sets_a_changed_password_and_only_then(database: Database) -> 
             psycopg.connect(**facts).close()  # type: ignore[arg-type]
         finally:
             connection.execute("drop role passer")
+
+
+def test_a_server_that_is_down_is_one_sentence_without_the_password() -> None:
+    with pytest.raises(GavanError) as caught:
+        recreate(Secret("postgresql://x:hush@127.0.0.1:1/x"))
+    assert caught.value.code == "GV321"
+    assert "hush" not in f"{caught.value} {caught.value.details}"
