@@ -50,6 +50,8 @@ class RestConfig:
     """Refuse UPDATE and DELETE without a filter, as pg-safeupdate does on Supabase."""
     hoisted_settings: tuple[str, ...] = HOISTED_SETTINGS
     """Settings of a function that hold for the whole transaction of a call"""
+    server_timing: bool = False
+    """Tell in a header where the time of a request went"""
     jwt_keys: tuple[VerifyKey, ...] | None = None
     """Keys of its own; None are those of whoever hands the request on"""
     jwt_audience: str | None = None

@@ -14,7 +14,7 @@ from gavan.core.rest.errors import RestError, no_schema_cache
 from gavan.core.rest.execute import Caller, Run, Transaction, build_session, execute
 from gavan.core.rest.openapi import build_document
 from gavan.core.rest.parse.body import Payload, call_payload, table_payload
-from gavan.core.rest.plan.build import build_plan
+from gavan.core.rest.plan.build import Snapshot, build_plan
 from gavan.core.rest.plan.model import (
     Body,
     CallPlan,
@@ -48,8 +48,10 @@ from gavan.core.rest.result import (
 from gavan.core.rest.schema_watch import SchemaWatch
 from gavan.core.rest.sql.count import planned
 from gavan.core.rest.sql.statement import write_statement
+from gavan.core.rest.timing import Clock
 from gavan.database.pool import Pool
 from gavan.database.session import Rows, Session
+from gavan.kit.jwt import Claims
 
 Receive = Callable[[], Awaitable[Any]]
 
@@ -73,43 +75,57 @@ class Handler:
     async def _handle(self, scope: Scope, receive: Receive) -> Response:
         snapshot = self._watch.snapshot
         config = snapshot.config if snapshot else self._watch.base
-        role, claims = self._authenticator.authenticate(scope, config)
+        clock = Clock()
+        who = self._authenticator.authenticate(scope, config)
+        clock.mark("jwt")
         if snapshot is None:
             raise no_schema_cache(self._watch.retry_after_s)
         headers = Headers(scope["headers"])
-        key = key_of(scope, headers)
-        prepared = self._reads.get(snapshot, key)
-        if prepared is None:
-            request = read_request(scope, headers, snapshot.config)
-            plan = build_plan(request, await _payload(request, receive), snapshot)
-            if isinstance(plan, InfoPlan):
-                return respond_info(plan)
-            if isinstance(plan, RootPlan):
-                body = build_document(snapshot.cache, plan.schema)
-                return respond_document(request, body, _context(snapshot.config))
-            prepared = Prepared(request, plan, write_statement(plan))
-            self._reads.put(snapshot, key, prepared)
-        request = prepared.request
-        caller = Caller(
-            role=role,
-            claims=claims,
-            schema=request.schema,
-            method=request.method,
-            path=request.path,
-            headers_json=headers.as_json(),
-            cookies_json=headers.cookies_json(),
-            timezone=request.prefer.timezone,
-        )
-        session = build_session(caller, _transaction(prepared.plan, request, config), config)
-        return await self._run(prepared, session, config)
+        prepared = await self._prepare(scope, receive, headers, snapshot, clock)
+        if isinstance(prepared, Response):
+            response = prepared
+        else:
+            request = prepared.request
+            transaction = _transaction(prepared.plan, request, config)
+            session = build_session(_caller(who, request, headers), transaction, config)
+            response = await self._run(prepared, session, config, clock)
+        if config.server_timing:
+            clock.mark("response")
+            response = replace(response, headers=(*response.headers, clock.header()))
+        return response
 
-    async def _run(self, prepared: Prepared, session: Session, config: RestConfig) -> Response:
+    async def _prepare(
+        self, scope: Scope, receive: Receive, headers: Headers, snapshot: Snapshot, clock: Clock
+    ) -> Prepared | Response:
+        """Return what to run, or the response where nothing is to be run."""
+        key = key_of(scope, headers)
+        known = self._reads.get(snapshot, key)
+        if known is not None:
+            return known
+        request = read_request(scope, headers, snapshot.config)
+        payload = await _payload(request, receive)
+        clock.mark("parse")
+        plan = build_plan(request, payload, snapshot)
+        if isinstance(plan, InfoPlan):
+            return respond_info(plan)
+        if isinstance(plan, RootPlan):
+            body = build_document(snapshot.cache, plan.schema)
+            return respond_document(request, body, _context(snapshot.config))
+        prepared = Prepared(request, plan, write_statement(plan))
+        self._reads.put(snapshot, key, prepared)
+        clock.mark("plan")
+        return prepared
+
+    async def _run(
+        self, prepared: Prepared, session: Session, config: RestConfig, clock: Clock
+    ) -> Response:
         request, plan = prepared.request, prepared.plan
         context = _context(config)
         check = _check(plan, request)
         reads = isinstance(plan, ReadPlan)
         run = Run(anon_role=config.anon_role, check=None if reads else check)
         rows = await execute(self._pool, session, prepared.statement, run)
+        clock.mark("transaction")
         if plan.format.explain is not None:
             result = read_explained(rows)
             return respond_explained(request, plan.format.content_type, result, context)
@@ -118,6 +134,7 @@ class Handler:
         result = read_result(rows)
         if isinstance(plan, ReadPlan):
             result = await self._with_planned_total(plan, result, session, run)
+            clock.mark("transaction")
             return respond_read(request, plan, result, context)
         if isinstance(plan, CallPlan):
             return respond_call(request, plan, result, context)
@@ -137,6 +154,20 @@ class Handler:
         rows = await execute(self._pool, session, planned(plan.node), run)
         estimate = _planned_rows(rows)
         return replace(result, total=max(exact, estimate))
+
+
+def _caller(who: tuple[str, Claims | None], request: ApiRequest, headers: Headers) -> Caller:
+    role, claims = who
+    return Caller(
+        role=role,
+        claims=claims,
+        schema=request.schema,
+        method=request.method,
+        path=request.path,
+        headers_json=headers.as_json(),
+        cookies_json=headers.cookies_json(),
+        timezone=request.prefer.timezone,
+    )
 
 
 def _context(config: RestConfig) -> Context:

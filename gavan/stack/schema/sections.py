@@ -125,6 +125,8 @@ CORE_REST = Section(
             meaning="false behind a pooler in transaction mode."),
         Key(name="db_channel_enabled", kind=Kind.BOOLEAN, default=True,
             meaning="Listen for notify pgrst; false behind such a pooler and on a replica."),
+        Key(name="server_timing_enabled", kind=Kind.BOOLEAN, default=False,
+            meaning="Tell in the header Server-Timing where the time of a request went."),
         Key(name="jwt_aud", kind=Kind.TEXT, example='"authenticated"',
             meaning="Audience that tokens must be for; default: any."),
         Key(name="jwt_role_claim_key", kind=Kind.TEXT, default=".role", interpolated=False,

@@ -1,11 +1,13 @@
-"""The function before every statement, and the settings of the application."""
+"""What the configuration adds: a function before every statement, settings, timing."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 
 import pytest
 
+from gavan.core.rest.timing import PHASES
 from tests.conftest import Database
 from tests.integration.core.rest.cases import Case, check
 from tests.integration.core.rest.conftest import Api, serve, token_of
@@ -64,3 +66,23 @@ async def test_it_sees_and_refuses_and_adds_headers(guarded: Api) -> None:
             Case(url="/rpc/key", body="s3'cret", expect={"x-guard": None}),
         ],
     )
+
+
+async def test_the_time_of_a_request_is_told_by_phase_when_wanted(database: Database) -> None:
+    with database.connect() as connection:
+        connection.execute(SCHEMA.encode())
+    number = r"\d+\.\d"
+    told = re.compile(", ".join(f"{phase};dur={number}" for phase in PHASES))
+    async for api in serve(database, rest={"server_timing_enabled": "true"}):
+        for method, url in (
+            ("GET", "/item"),
+            ("GET", "/item"),
+            ("POST", "/rpc/key"),
+            ("DELETE", "/item?id=eq.1"),
+            ("OPTIONS", "/item"),
+            ("GET", "/"),
+        ):
+            answer = await api.ask(method, url)
+            assert told.fullmatch(answer.headers["server-timing"]), url
+    async for api in serve(database):
+        assert "server-timing" not in (await api.get("/item")).headers
