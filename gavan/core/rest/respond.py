@@ -17,7 +17,7 @@ from gavan.core.rest.errors import (
     offset_out_of_bounds,
 )
 from gavan.core.rest.parse.prefer import Preferences
-from gavan.core.rest.plan.model import CallPlan, InfoPlan, MutatePlan, ReadPlan
+from gavan.core.rest.plan.model import Body, CallPlan, InfoPlan, MutatePlan, ReadPlan
 from gavan.core.rest.request import Action, ApiRequest
 from gavan.core.rest.result import Result
 from gavan.core.rest.schema_cache import Returns
@@ -66,7 +66,10 @@ def respond_call(request: ApiRequest, plan: CallPlan, result: Result, context: C
     if plan.returns is Returns.VOID:
         return _finish(204, headers, result, None)
     headers += _content(request, plan.format.content_type, context)
-    return _finish(status, headers, result, None if plan.head else result.body)
+    body = result.body
+    if plan.format.body is Body.BYTES:
+        body = bytes.fromhex(body.decode("ascii"))
+    return _finish(status, headers, result, None if plan.head else body)
 
 
 def respond_mutation(

@@ -125,6 +125,14 @@ class Returns(StrEnum):
     COMPOSITE = "composite"
 
 
+@dataclass(frozen=True, slots=True)
+class Media:
+    """The media type that a function returns by the name of its domain; ``*/*`` is any."""
+
+    name: str
+    is_binary: bool
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Routine:
     """A function that may be called."""
@@ -139,6 +147,7 @@ class Routine:
     """The relation whose rows it returns, or the named composite type"""
     return_type: str = ""
     isolation: str | None = None
+    media: Media | None = None
     settings: tuple[tuple[str, str], ...] = ()
     comment: str | None = None
 

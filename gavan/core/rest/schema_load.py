@@ -21,6 +21,7 @@ from gavan.core.rest.relationships import ForeignKey, build_relationships
 from gavan.core.rest.schema_cache import (
     Column,
     ComputedRelationship,
+    Media,
     Name,
     Parameter,
     Returns,
@@ -176,5 +177,6 @@ def _routine(row: Mapping[str, Any]) -> Routine:
         volatility=row["volatility"],
         isolation=isolation,
         settings=tuple(pair for pair in settings if pair[0] != "default_transaction_isolation"),
+        media=Media(row["media_type"], row["is_binary"]) if row["media_type"] else None,
         comment=row["comment"],
     )

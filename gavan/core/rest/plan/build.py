@@ -33,7 +33,7 @@ from gavan.core.rest.plan.negotiate import check_root, negotiate
 from gavan.core.rest.plan.read import Place, ReadContext, plan_tree
 from gavan.core.rest.plan.scope import build_scope
 from gavan.core.rest.request import Action, ApiRequest
-from gavan.core.rest.schema_cache import Name, SchemaCache, Table
+from gavan.core.rest.schema_cache import Media, Name, SchemaCache, Table
 from gavan.core.rest.suggest import closest
 
 
@@ -86,7 +86,7 @@ def _call(request: ApiRequest, payload: Payload | None, snapshot: Snapshot) -> C
     origin = Name(routine.name.schema, relation)
     node = _tree(request, snapshot, origin, source=None, is_mutation=False)
     plan = plan_call(request, payload, routine, node)
-    wanted = _format_then_preferences(request, snapshot.config)
+    wanted = _format_then_preferences(request, snapshot.config, routine.media)
     check_max_affected(request, routine)
     return replace(plan, format=wanted, count=_count(request, snapshot.config))
 
@@ -118,8 +118,10 @@ def _table(request: ApiRequest, cache: SchemaCache) -> Table:
     return table
 
 
-def _format_then_preferences(request: ApiRequest, config: RestConfig) -> Format:
-    wanted = negotiate(request.accept, plans=config.plans)
+def _format_then_preferences(
+    request: ApiRequest, config: RestConfig, own: Media | None = None
+) -> Format:
+    wanted = negotiate(request.accept, plans=config.plans, own=own)
     _check_preferences(request)
     return wanted
 

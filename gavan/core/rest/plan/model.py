@@ -22,6 +22,10 @@ class Body(StrEnum):
     ARRAY = "array"
     OBJECT = "object"
     CSV = "csv"
+    TEXT = "text"
+    """The one value as it is"""
+    BYTES = "bytes"
+    """The one value of a bytea"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

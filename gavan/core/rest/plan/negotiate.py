@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gavan.core.rest.errors import no_media_type
-from gavan.core.rest.parse.accept import MediaType
+from gavan.core.rest.parse.accept import ANY, MediaType
 from gavan.core.rest.plan.model import Body, Explain, Format
+from gavan.core.rest.schema_cache import Media
 
 ARRAY_TYPES = frozenset({"application/vnd.pgrst.array", "application/vnd.pgrst.array+json"})
 OBJECT_TYPES = frozenset({"application/vnd.pgrst.object", "application/vnd.pgrst.object+json"})
@@ -18,18 +19,22 @@ PLAN_TYPES = {
 PLAN_OPTIONS = ("analyze", "verbose", "settings", "buffers", "wal")
 ROOT_TYPES = frozenset({"*/*", "application/json", "application/openapi+json"})
 CHARSET = "; charset=utf-8"
+WITH_CHARSET = frozenset({"text/plain", "text/xml"})
 
 ARRAY = Format(body=Body.ARRAY, content_type="application/json" + CHARSET)
 
 
-def negotiate(accepted: Sequence[MediaType], *, plans: bool) -> Format:
+def negotiate(accepted: Sequence[MediaType], *, plans: bool, own: Media | None = None) -> Format:
     """Return the first wanted type that can be made; raise PGRST107.
 
     Args:
         accepted: wanted types, best first.
         plans: whether EXPLAIN may be asked for.
+        own: what the called function makes by itself.
     """
     for media in accepted:
+        if own is not None and _fits(own, media):
+            return _own_format(own)
         found = _plan_format(media) if plans and media.name in PLAN_TYPES else _format(media)
         if found is not None:
             return found
@@ -56,6 +61,20 @@ def _format(media: MediaType) -> Format | None:
     if media.name == "text/csv":
         return Format(body=Body.CSV, content_type="text/csv" + CHARSET)
     return None
+
+
+def _fits(own: Media, media: MediaType) -> bool:
+    if media.name in PLAN_TYPES:
+        return False
+    return ANY.name in {own.name, media.name} or own.name == media.name
+
+
+def _own_format(own: Media) -> Format:
+    # A function of any type names its own in response.headers; until then it is just bytes.
+    name = "application/octet-stream" if own.name == ANY.name else own.name
+    charset = CHARSET if name in WITH_CHARSET else ""
+    body = Body.BYTES if own.is_binary else Body.TEXT
+    return Format(body=body, content_type=name + charset)
 
 
 def _json(body: Body, name: str) -> Format:

@@ -38,6 +38,10 @@ def body_of(wanted: Format, *, scalar: bool = False, single: bool = False) -> st
     if wanted.body is Body.CSV:
         return _csv()
     item = f"{ROWS}.{SCALAR}" if scalar else ROWS
+    if wanted.body is Body.TEXT:
+        return f"COALESCE((array_agg({item}::text))[1], '')"
+    if wanted.body is Body.BYTES:
+        return f"COALESCE(encode((array_agg({item}::bytea))[1], 'hex'), '')"
     rows = f"json_agg({item})"
     one = single or wanted.body is Body.OBJECT
     if one:

@@ -65,6 +65,11 @@ select coalesce(json_agg(json_build_object(
     end,
     'returns_set', p.proretset,
     'return_type', format_type(p.prorettype, null),
+    -- A domain called like a media type says what the value is.
+    'media_type', case when rt.typtype = 'd' and not p.proretset and (
+        rt.typname = '*/*' or rt.typname ~* '^[a-z0-9!#$&^_.+-]+/[a-z0-9!#$&^_.+-]+$'
+    ) then lower(rt.typname) end,
+    'is_binary', b.oid = 'bytea'::regtype,
     'relation_schema', rn.nspname,
     'relation', r.relname,
     'volatility', p.provolatile,
@@ -78,6 +83,7 @@ select coalesce(json_agg(json_build_object(
 ) order by n.nspname, p.proname, p.oid), '[]')::text
 from pg_proc p
 join pg_namespace n on n.oid = p.pronamespace
+join pg_type rt on rt.oid = p.prorettype
 left join inputs i on i.oid = p.oid
 join lateral (
     with recursive bases as (
