@@ -15,6 +15,7 @@ from tests.live import Live, running_core
 from tests.stacks.crm.database import clone, template
 
 HERE = Path(__file__).parent
+CLI = HERE / "supabase_cli"
 
 
 @pytest.fixture(scope="session")
@@ -38,6 +39,21 @@ def node() -> str:
     stamp = HERE / "node_modules/.installed"
     if not stamp.exists() or stamp.read_bytes() != wanted:
         subprocess.run([npm, "ci", "--no-audit", "--no-fund"], cwd=HERE, check=True, timeout=120)
+        stamp.write_bytes(wanted)
+    return binary
+
+
+@pytest.fixture(scope="session")
+def cli_node() -> str:
+    """The node binary, with both majors of the supabase CLI and TypeScript installed."""
+    binary, npm = shutil.which("node"), shutil.which("npm")
+    assert binary, "the client tests need Node 20: sudo apt-get install nodejs npm"
+    assert npm, "the client tests need npm: sudo apt-get install npm"
+    wanted = (CLI / "package.json").read_bytes()
+    stamp = CLI / "node_modules/.installed"
+    if not stamp.exists() or stamp.read_bytes() != wanted:
+        command = [npm, "install", "--no-package-lock", "--no-audit", "--no-fund"]
+        subprocess.run(command, cwd=CLI, check=True, timeout=150)
         stamp.write_bytes(wanted)
     return binary
 

@@ -6,7 +6,6 @@ import hashlib
 import itertools
 import json
 import os
-import shutil
 import subprocess
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -89,21 +88,6 @@ class Project:
     def history(self) -> list[tuple[str, str, list[str]]]:
         with self.database.connect() as connection:
             return connection.execute(HISTORY.encode()).fetchall()
-
-
-@pytest.fixture(scope="session")
-def cli_node() -> str:
-    """The node binary, with both majors of the CLI installed."""
-    binary, npm = shutil.which("node"), shutil.which("npm")
-    assert binary, "the client tests need Node 20: sudo apt-get install nodejs npm"
-    assert npm, "the client tests need npm: sudo apt-get install npm"
-    wanted = (CLI / "package.json").read_bytes()
-    stamp = CLI / "node_modules/.installed"
-    if not stamp.exists() or stamp.read_bytes() != wanted:
-        command = [npm, "install", "--no-package-lock", "--no-audit", "--no-fund"]
-        subprocess.run(command, cwd=CLI, check=True, timeout=150)
-        stamp.write_bytes(wanted)
-    return binary
 
 
 @pytest.fixture

@@ -1,0 +1,24 @@
+"""Sort names as JavaScript's ``localeCompare`` does, so that both tools list them alike.
+
+Stands under the model. The root collation of Unicode: punctuation, digits, letters; accents count
+only between words that are otherwise equal, then case, the small letter first.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+
+PUNCTUATION = " _-,;:!?.'\"()[]{}@*/\\&#%`^+<=>|~$"
+
+
+def by_name(name: str) -> tuple[list[tuple[int, int]], str, str]:
+    """Return the sort key of a name."""
+    parts = unicodedata.normalize("NFD", name)
+    letters = "".join(char for char in parts if not unicodedata.combining(char))
+    return [_weight(char) for char in letters.casefold()], parts.casefold(), name.swapcase()
+
+
+def _weight(char: str) -> tuple[int, int]:
+    if char in PUNCTUATION:
+        return 0, PUNCTUATION.index(char)
+    return (1 if char.isdigit() else 2), ord(char)
