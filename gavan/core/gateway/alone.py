@@ -88,7 +88,7 @@ def read_alone(environ: Mapping[str, str]) -> Settings:
         service_role_key=NOTHING,
         publishable_key=NOTHING,
         secret_key=NOTHING,
-        external_url=options.get("openapi_server_proxy_uri") or f"http://{host}:{port}",
+        external_url="",
         site_url="",
         schemas=("public",),
         extra_search_path=("public",),
@@ -101,7 +101,12 @@ def read_alone(environ: Mapping[str, str]) -> Settings:
         log_format=environ.get("GAVAN_LOG_FORMAT", "json"),
         # Nobody may come without a token unless a role is named, and what a client may do without
         # a filter is for pg-safeupdate to say.
-        rest={"db_anon_role": "", "db_safe_update": "false", **options},
+        rest={
+            "db_anon_role": "",
+            "db_safe_update": "false",
+            "openapi_server_proxy_uri": f"http://{ALL_ADDRESSES.get(host, host)}:{port}/",
+            **options,
+        },
     )
 
 

@@ -50,6 +50,10 @@ class RestConfig:
     """Refuse UPDATE and DELETE without a filter, as pg-safeupdate does on Supabase."""
     hoisted_settings: tuple[str, ...] = HOISTED_SETTINGS
     """Settings of a function that hold for the whole transaction of a call"""
+    openapi_mode: str = "follow-privileges"
+    """What the root shows: what the role may touch, everything, or nothing at all"""
+    public_url: str = ""
+    """Where clients reach the data API"""
     server_timing: bool = False
     """Tell in a header where the time of a request went"""
     jwt_keys: tuple[VerifyKey, ...] | None = None
@@ -84,6 +88,7 @@ def config_from(settings: Settings) -> RestConfig:
         schemas=exposable(settings.schemas) or ("public",),
         extra_search_path=settings.extra_search_path,
         max_rows=settings.max_rows,
+        public_url=f"{settings.external_url}/rest/v1",
         app_settings=tuple(
             (f"app.settings.{name.removeprefix(APP_SETTING)}", value)
             for name, value in settings.rest.items()

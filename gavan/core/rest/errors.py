@@ -183,6 +183,11 @@ def invalid_path() -> RestError:
     return RestError("PGRST125", "Invalid path specified in request URL", status=404)
 
 
+def no_root() -> RestError:
+    """PGRST126."""
+    return RestError("PGRST126", "Root endpoint metadata is disabled", status=404)
+
+
 def not_implemented(details: str) -> RestError:
     """PGRST127."""
     return RestError("PGRST127", "Feature not implemented", status=400, details=details)

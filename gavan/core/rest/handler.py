@@ -12,7 +12,7 @@ from gavan.core.rest.authenticate import Authenticator
 from gavan.core.rest.config import RestConfig
 from gavan.core.rest.errors import RestError, no_schema_cache
 from gavan.core.rest.execute import Caller, Run, Transaction, build_session, execute
-from gavan.core.rest.openapi import build_document
+from gavan.core.rest.openapi import ask_visible, build_document, read_visible
 from gavan.core.rest.parse.body import Payload, call_payload, table_payload
 from gavan.core.rest.plan.build import Snapshot, build_plan
 from gavan.core.rest.plan.model import (
@@ -54,6 +54,8 @@ from gavan.database.session import Rows, Session
 from gavan.kit.jwt import Claims
 
 Receive = Callable[[], Awaitable[Any]]
+READING = Transaction(read_only=True)
+FOLLOWING = "follow-privileges"
 
 
 class Handler:
@@ -84,6 +86,9 @@ class Handler:
         prepared = await self._prepare(scope, receive, headers, snapshot, clock)
         if isinstance(prepared, Response):
             response = prepared
+        elif isinstance(prepared, ApiRequest):
+            session = build_session(_caller(who, prepared, headers), READING, config)
+            response = await self._document(prepared, session, snapshot)
         else:
             request = prepared.request
             transaction = _transaction(prepared.plan, request, config)
@@ -96,8 +101,8 @@ class Handler:
 
     async def _prepare(
         self, scope: Scope, receive: Receive, headers: Headers, snapshot: Snapshot, clock: Clock
-    ) -> Prepared | Response:
-        """Return what to run, or the response where nothing is to be run."""
+    ) -> Prepared | ApiRequest | Response:
+        """Return what to run: a statement, the request of the root, or a response already."""
         key = key_of(scope, headers)
         known = self._reads.get(snapshot, key)
         if known is not None:
@@ -109,12 +114,21 @@ class Handler:
         if isinstance(plan, InfoPlan):
             return respond_info(plan)
         if isinstance(plan, RootPlan):
-            body = build_document(snapshot.cache, plan.schema)
-            return respond_document(request, body, _context(snapshot.config))
+            return request
         prepared = Prepared(request, plan, write_statement(plan))
         self._reads.put(snapshot, key, prepared)
         clock.mark("plan")
         return prepared
+
+    async def _document(
+        self, request: ApiRequest, session: Session, snapshot: Snapshot
+    ) -> Response:
+        config = snapshot.config
+        run = Run(anon_role=config.anon_role)
+        rows = await execute(self._pool, session, ask_visible(request.schema), run)
+        visible = read_visible(rows) if config.openapi_mode == FOLLOWING else None
+        body = build_document(snapshot.cache, request.schema, config.public_url, visible)
+        return respond_document(request, body, _context(config))
 
     async def _run(
         self, prepared: Prepared, session: Session, config: RestConfig, clock: Clock

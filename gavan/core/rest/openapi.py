@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 import orjson
 
+from gavan.core.rest.openapi_parameters import (
+    READ,
+    body_arguments,
+    filters_of,
+    json_type,
+    query_arguments,
+    references,
+    shared_parameters,
+    table_parameters,
+)
 from gavan.core.rest.schema_cache import (
     Cardinality,
     Column,
@@ -15,28 +26,77 @@ from gavan.core.rest.schema_cache import (
     SchemaCache,
     Table,
 )
+from gavan.database.session import Rows, Statement
 from gavan.kit.version import VERSION
 
 CLAIMED = "14.12"
 """The PostgREST version that this API follows: the supabase CLI reads the first word"""
-NUMBERS = {"numeric", "real", "double precision"}
-INTEGERS = {"smallint": "int32", "integer": "int32", "bigint": "int64"}
-MEDIA = [
-    "application/json",
-    "application/vnd.pgrst.object+json;nulls=stripped",
-    "application/vnd.pgrst.object+json",
-    "text/csv",
-]
+OBJECTS = ["application/vnd.pgrst.object+json;nulls=stripped", "application/vnd.pgrst.object+json"]
+MEDIA = ["application/json", *OBJECTS, "text/csv"]
+TEXTS = {"200": "OK", "201": "Created", "204": "No Content", "206": "Partial Content"}
 
 
-def build_document(cache: SchemaCache, schema: str) -> bytes:
-    """Return the document of one schema as JSON."""
-    tables = sorted(
-        (table for name, table in cache.tables.items() if name.schema == schema),
-        key=lambda table: table.name.name,
+@dataclass(frozen=True, slots=True)
+class Visible:
+    """Names that a role may touch at all."""
+
+    relations: frozenset[str]
+    routines: frozenset[str]
+
+
+def ask_visible(schema: str) -> Statement:
+    """Return the statement that finds what the acting role may touch in a schema."""
+    return Statement(
+        text="""
+select (
+    select coalesce(json_agg(c.relname), '[]')
+    from pg_catalog.pg_class c
+    where c.relnamespace = n.oid and c.relkind in ('r', 'v', 'm', 'f', 'p') and (
+        has_table_privilege(c.oid, 'SELECT, INSERT, UPDATE, DELETE')
+        or has_any_column_privilege(c.oid, 'SELECT, INSERT, UPDATE')
     )
-    routines = [items[0] for name, items in sorted(cache.routines.items()) if name.schema == schema]
+)::text, (
+    select coalesce(json_agg(p.proname), '[]')
+    from pg_catalog.pg_proc p
+    where p.pronamespace = n.oid and has_function_privilege(p.oid, 'EXECUTE')
+)::text
+from pg_catalog.pg_namespace n where n.nspname = $1""",
+        params=(schema.encode(),),
+    )
+
+
+def read_visible(rows: Rows) -> Visible:
+    """Return what ``ask_visible`` found; nothing in a schema that is gone."""
+    relations, routines = rows.values[0] if rows.values else (b"[]", b"[]")
+    return Visible(
+        frozenset(orjson.loads(relations or b"[]")), frozenset(orjson.loads(routines or b"[]"))
+    )
+
+
+def build_document(
+    cache: SchemaCache, schema: str, url: str, visible: Visible | None = None
+) -> bytes:
+    """Return the document of one schema as JSON.
+
+    Args:
+        url: where clients reach the data API.
+        visible: what is shown; None shows everything.
+    """
+    tables = [
+        table
+        for name, table in sorted(cache.tables.items())
+        if name.schema == schema and (visible is None or name.name in visible.relations)
+    ]
+    routines = [
+        items[0]
+        for name, items in sorted(cache.routines.items())
+        if name.schema == schema and (visible is None or name.name in visible.routines)
+    ]
     comment = (cache.comments.get(schema) or "").split("\n", 1)
+    parameters = shared_parameters()
+    for table in tables:
+        parameters |= table_parameters(table)
+    place = urlsplit(url)
     document = {
         "swagger": "2.0",
         "info": {
@@ -44,13 +104,15 @@ def build_document(cache: SchemaCache, schema: str) -> bytes:
             "description": comment[1] if len(comment) > 1 else "The data API of this project.",
             "version": f"{CLAIMED} (gavan {VERSION})",
         },
-        "basePath": "/",
-        "schemes": ["http"],
+        "host": place.netloc.rpartition("@")[2],
+        "basePath": place.path or "/",
+        "schemes": [place.scheme or "http"],
         "consumes": MEDIA,
         "produces": MEDIA,
         "definitions": {table.name.name: _definition(cache, table) for table in tables},
+        "parameters": parameters,
         "paths": {
-            "/": {"get": {"tags": ["Introspection"], "responses": _responses("200")}},
+            "/": _root_path(),
             **{f"/{table.name.name}": _table_path(table) for table in tables},
             **{f"/rpc/{routine.name.name}": _routine_path(routine) for routine in routines},
         },
@@ -89,7 +151,7 @@ def _foreign_keys(cache: SchemaCache, table: Table) -> dict[str, tuple[str, str]
 
 
 def _property(column: Column, table: Table, key: tuple[str, str] | None) -> dict[str, Any]:
-    shown: dict[str, Any] = {"format": column.type, **_type(column.base_type)}
+    shown: dict[str, Any] = {"format": column.type, **json_type(column.base_type)}
     if column.default is not None:
         shown["default"] = column.default
     if column.enum:
@@ -112,55 +174,61 @@ def _property(column: Column, table: Table, key: tuple[str, str] | None) -> dict
     return shown
 
 
-def _type(name: str) -> dict[str, Any]:
-    if name.endswith("[]"):
-        return {"type": "array", "items": _type(name[:-2])}
-    if name in INTEGERS:
-        return {"type": "integer"}
-    if name in NUMBERS:
-        return {"type": "number"}
-    if name in {"json", "jsonb"}:
-        return {}
-    return {"type": "boolean" if name == "boolean" else "string"}
+def _root_path() -> dict[str, Any]:
+    get: dict[str, Any] = {
+        "tags": ["Introspection"],
+        "summary": "OpenAPI description (this document)",
+        "produces": ["application/openapi+json", "application/json"],
+        "responses": _responses("200"),
+    }
+    return {"get": get}
 
 
 def _table_path(table: Table) -> dict[str, Any]:
     name = table.name.name
-    verbs = {"get": ("200", "206")}
-    if table.insertable:
-        verbs["post"] = ("201", "201")
-    if table.updatable:
-        verbs["patch"] = ("204", "204")
-    if table.deletable:
-        verbs["delete"] = ("204", "204")
+    filters, body = filters_of(table), f"body.{name}"
+    common: dict[str, Any] = {"tags": [name], **_summary(table.comment)}
+    rows = {"type": "array", "items": {"$ref": f"#/definitions/{name}"}}
+    get: dict[str, Any] = {
+        **common,
+        "parameters": references([*filters, *READ]),
+        "responses": {**_responses("206"), "200": {"description": TEXTS["200"], "schema": rows}},
+    }
+    if not (table.insertable or table.updatable or table.deletable):
+        return {"get": get}
+    writes = {
+        "post": ([body, "select", "preferPost"], "201"),
+        "patch": ([*filters, body, "preferReturn"], "204"),
+        "delete": ([*filters, "preferReturn"], "204"),
+    }
     return {
-        verb: {"tags": [name], "responses": _responses(*codes)} for verb, codes in verbs.items()
+        "get": get,
+        **{
+            verb: {**common, "parameters": references(names), "responses": _responses(code)}
+            for verb, (names, code) in writes.items()
+        },
     }
 
 
 def _routine_path(routine: Routine) -> dict[str, Any]:
-    tag = f"(rpc) {routine.name.name}"
-    properties = {
-        item.name: {"format": item.type, **_type(item.type)} for item in routine.parameters
-    }
-    body: dict[str, Any] = {"type": "object", "properties": properties}
-    required = [item.name for item in routine.parameters if item.required]
-    if required:
-        body["required"] = required
-    post = {
-        "tags": [tag],
-        "parameters": [{"in": "body", "name": "args", "required": True, "schema": body}],
+    common = {
+        "tags": [f"(rpc) {routine.name.name}"],
+        **_summary(routine.comment),
+        "produces": ["application/json", *OBJECTS],
         "responses": _responses("200"),
     }
+    post = {**common, "parameters": body_arguments(routine)}
     if routine.volatility == "v":
         return {"post": post}
-    return {"post": post, "get": {"tags": [tag], "responses": _responses("200")}}
+    return {"get": {**common, "parameters": query_arguments(routine)}, "post": post}
+
+
+def _summary(comment: str | None) -> dict[str, str]:
+    """Return the first line of a comment as summary, what follows as description."""
+    summary, _, description = (comment or "").partition("\n")
+    found = {"summary": summary, "description": description.lstrip("\n")}
+    return {name: text for name, text in found.items() if text}
 
 
 def _responses(*codes: str) -> dict[str, Any]:
-    texts = {"200": "OK", "201": "Created", "204": "No Content", "206": "Partial Content"}
-    return {code: {"description": texts[code]} for code in _unique(codes)}
-
-
-def _unique(codes: Iterable[str]) -> Iterable[str]:
-    return dict.fromkeys(codes)
+    return {code: {"description": TEXTS[code]} for code in codes}

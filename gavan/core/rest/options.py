@@ -119,6 +119,8 @@ READERS: Mapping[str, tuple[str, Callable[[str], object]]] = {
     "db_safe_update": ("safe_update", truth),
     "db_pre_request": ("pre_request", _call),
     "db_hoisted_tx_settings": ("hoisted_settings", names),
+    "openapi_mode": ("openapi_mode", _one_of(OPENAPI_MODES)),
+    "openapi_server_proxy_uri": ("public_url", str),
     "server_timing_enabled": ("server_timing", truth),
     "jwt_aud": ("jwt_audience", _text),
     "jwt_role_claim_key": ("jwt_role_path", claim_path),

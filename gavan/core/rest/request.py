@@ -17,6 +17,7 @@ from gavan.core.rest.config import RestConfig
 from gavan.core.rest.errors import (
     invalid_path,
     method_not_allowed,
+    no_root,
     put_with_range,
     rpc_method_not_allowed,
     unknown_schema,
@@ -131,6 +132,8 @@ def read_request(scope: Scope, headers: Headers, config: RestConfig) -> ApiReque
     method: str = scope["method"]
     path: str = scope["path"] or "/"
     target, is_routine = _resource(path)
+    if not target and config.openapi_mode == "disabled":
+        raise no_root()
     schema, named = _schema(method, headers.single, config)
     action = _action(method, target, is_routine)
     params = parse_query(
