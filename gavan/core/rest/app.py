@@ -17,8 +17,11 @@ from gavan.core.rest.respond import respond_error
 from gavan.core.rest.schema_watch import SchemaWatch
 from gavan.core.settings import Settings
 from gavan.database.pool import Pool
+from gavan.kit.errors import GavanError
 
 Send = Callable[[Any], Awaitable[None]]
+
+BODY_TOO_LARGE = 413
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +57,9 @@ class Service:
             raise RuntimeError(f"the data API does not speak {scope['type']}")
         try:
             response = await self._handler.handle(scope, receive)
-        except Exception:
+        except Exception as error:
+            if isinstance(error, GavanError) and error.status == BODY_TOO_LARGE:
+                raise  # the front door's own limit, no defect: the front door answers it
             # Whatever this is, the client gets the protocol's shape and no internals.
             logger.exception("a request failed", extra={"event": "rest.failed"})
             response = respond_error(RestError("PGRSTX00", "Internal error", status=500))

@@ -100,6 +100,21 @@ def test_a_body_of_10_mb_is_refused_and_the_next_request_is_fine(core: Core) -> 
     assert httpx.get(f"{core.url}/auth/v1/settings").status_code == 200
 
 
+def test_a_body_of_untold_length_over_the_limit_is_no_defect(
+    database: Database, tmp_path: Path
+) -> None:
+    limits = {"GAVAN_CORE_SERVICES": "rest,auth", "GAVAN_MAX_BODY_BYTES": "100000"}
+    core = Core(environment(database, **limits), tmp_path / "core.log")
+    try:
+        wait_until(core.answers)
+        for path in ("/rest/v1/anything", "/auth/v1/signup"):
+            response = httpx.post(core.url + path, content=iter([b"x" * 60_000] * 2))
+            assert response.status_code == 413, path
+    finally:
+        core.stop()
+    assert "Traceback" not in core.log.read_text()
+
+
 @pytest.mark.parametrize(
     "request_bytes",
     [
