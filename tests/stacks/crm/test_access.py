@@ -217,6 +217,21 @@ def test_embeddings_are_found_by_meaning_on_ones_own_board_only(
         assert connection.execute(query.encode(), (board["id"], VECTOR)).fetchall() == []
 
 
+def test_a_stranger_cannot_take_the_place_of_an_embedding(
+    crm: Crm, ada: User, bob: User, board: Any
+) -> None:
+    insert = (
+        "insert into embedding (board_id, entity_type, entity_id, v)"
+        " values (%s, 'card', %s, %s::extensions.vector) returning id"
+    )
+    with crm.acting(ada) as connection:
+        entity = one(connection, "select id from card")["id"]
+    with crm.acting(bob) as connection:
+        one(connection, insert, new_board(connection)["id"], entity, VECTOR)
+    with crm.acting(ada) as connection:
+        assert one(connection, insert, board["id"], entity, VECTOR)["id"]
+
+
 def test_every_table_has_row_security_and_every_foreign_key_an_index(crm: Crm) -> None:
     with crm.connect() as owner:
         unguarded = owner.execute(

@@ -165,9 +165,9 @@ create table public.embedding (
   meta jsonb not null default '{}',
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
-  unique (entity_type, entity_id)
+  -- Per board: otherwise a stranger could take the place of another board's entity.
+  unique (board_id, entity_type, entity_id)
 );
-create index embedding_board_id on public.embedding (board_id);
 create index embedding_v_idx on public.embedding using hnsw (v extensions.vector_cosine_ops);
 
 create function private.touch() returns trigger
