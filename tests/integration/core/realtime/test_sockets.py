@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import pytest
@@ -301,6 +302,32 @@ async def test_a_silent_socket_is_closed(settings: Settings) -> None:
             await client.receive()
         assert caught.value.rcvd is not None
         assert caught.value.rcvd.code == 1000
+
+
+async def test_a_peer_that_is_gone_without_a_word_is_let_go(settings: Settings) -> None:
+    service = build(settings, limits=Limits(idle_s=0.3))
+    async with serving(service) as server:
+        # Bare TCP that answers nothing, not even the close: a laptop that fell asleep.
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(
+            f"GET /websocket?apikey={ANON}&vsn=2.0.0 HTTP/1.1\r\nhost: x\r\n"
+            "connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n"
+            "sec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n".encode()
+        )
+        async with asyncio.timeout(10):
+            assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 101")
+            writer.write(masked('["1","1","realtime:room","phx_join",{}]'))
+            assert b"phx_reply" in await reader.read(4096)
+            closing = await reader.read(4096)
+            while service.hub.sockets:  # noqa: ASYNC110 - a counter has no event
+                await asyncio.sleep(0.01)
+        assert closing.endswith(b"\x88\x02\x03\xe8"), "a close frame with code 1000"
+        writer.close()
+
+
+def masked(text: str) -> bytes:
+    """Return a text frame of a client, masked with zeros."""
+    return bytes((0x81, 0x80 | len(text), 0, 0, 0, 0)) + text.encode()
 
 
 async def test_stop_tells_clients_to_come_back_later(settings: Settings) -> None:
