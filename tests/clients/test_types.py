@@ -25,7 +25,7 @@ from tests.conftest import Database
 
 HERE = Path(__file__).parent
 MODULES = HERE / "supabase_cli" / "node_modules"
-ALL = ("public", "other", "v", "w")
+ALL = ("public", "other", "v", "w", "x")
 SAMENAMED = """\
 create function v.other_rows(v.shipment) returns setof public.person language sql
     as 'select * from public.person';
@@ -100,6 +100,7 @@ def _differences(
         ("supabase", ("public",)),
         ("supabase", ("v",)),
         ("supabase", ("w",)),
+        ("supabase", ("x",)),
     ],
 )
 def test_the_module_is_the_one_of_the_supabase_cli(

@@ -1,18 +1,22 @@
 """What a view's rewrite rule tells of its columns: where they come from, what a join may empty.
 
-Stands under read.py. Postgres prints the rule as a tree of ``{NODE :field value}`` and ``(lists)``;
-``resorigtbl`` and ``resorigcol`` name the column of a relation that a result column stands for.
+Stands under read.py. ``resorigtbl`` and ``resorigcol`` name the column of a relation that a result
+column stands for; ``varnullingrels`` (since Postgres 16) the outer joins that may empty it.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-_TOKEN = re.compile(r'[{}()]|"(?:[^"\\]|\\.)*"|(?:\\.|[^\s{}()"\\])+', re.DOTALL)
-_OUTER_JOIN = re.compile(r":jointype [123]\b")
-_GROUPING_SETS = re.compile(r":groupingSets \(")
-LIST_DEPTH = 3
+from gavan.database.types.node_tree import parse
+
+NONE, NO_JOINS = "<>", ["b"]
+_OUTER = re.compile(r":jointype [123]\b|:groupingSets \(")
+
+Node = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,48 +30,49 @@ class Origin:
 
 def origins(rule: str) -> dict[int, Origin]:
     """Return the origin of each result column that shows one, by its number in the view."""
-    query = _top_query(rule)
-    has_outer = bool(_OUTER_JOIN.search(rule) or _GROUPING_SETS.search(rule))
-    # Below a subquery or a common table expression an outer join hides from the top's columns.
-    is_nested = rule.count("{QUERY ") > 1 or ":groupClause (" in rule
-    found = {}
-    for entry in _entries(query):
-        numbers = {
-            name: int(value)
-            for name, value in re.findall(r":(resno|resorigtbl|resorigcol) (\d+)", entry)
-        }
-        if not numbers.get("resorigtbl"):
-            continue
-        is_kept = not has_outer or (not is_nested and ":varnullingrels (b)" in entry)
-        found[numbers["resno"]] = Origin(numbers["resorigtbl"], numbers["resorigcol"], not is_kept)
-    return found
+    tree = parse(rule)
+    if not isinstance(tree, list) or not tree:
+        return {}
+    query = tree[0]
+    has_outer = _OUTER.search(rule) is not None
+    return {
+        int(entry["resno"]): Origin(
+            int(entry["resorigtbl"]),
+            int(entry["resorigcol"]),
+            has_outer and _is_lost(entry["expr"], query),
+        )
+        for entry in query["targetList"]
+        if entry["resorigtbl"] != "0"
+    }
 
 
-def _top_query(rule: str) -> str:
-    """Return the list of result columns of the outermost query: ({QUERY ... :targetList (...)})."""
-    depth, start = 0, -1
-    for token in _TOKEN.finditer(rule):
-        if token[0] in ("{", "("):
-            depth += 1
-            before = rule[max(0, token.start() - 13) : token.start()]
-            if depth == LIST_DEPTH and before.endswith(":targetList "):
-                start = token.start()
-        elif token[0] in ("}", ")"):
-            if depth == LIST_DEPTH and start >= 0:
-                return rule[start : token.end()]
-            depth -= 1
-    return ""
+def _is_lost(expr: Node | str, query: Node) -> bool:
+    """Tell if an outer join or a grouping set may leave null what this column shows."""
+    if isinstance(expr, str) or expr[""] != "VAR" or expr["varlevelsup"] != "0":
+        return True
+    if expr.get("varnullingrels") != NO_JOINS:
+        return True
+    source, number = query["rtable"][int(expr["varno"]) - 1], int(expr["varattno"])
+    match source["rtekind"]:  # numbers of RTEKind
+        case "0":  # a relation
+            return False
+        case "1":  # a subquery
+            return _is_result_lost(source["subquery"], number)
+        case "2":  # a join
+            return _is_lost(source["joinaliasvars"][number - 1], query)
+        case "9" if query["groupingSets"] == NONE:  # GROUP BY
+            return _is_lost(source["groupexprs"][number - 1], query)
+        case "6" if source["ctelevelsup"] == "0":  # a common table expression
+            tables = [t for t in query["cteList"] if t["ctename"] == source["ctename"]]
+            return not tables or _is_result_lost(tables[0]["ctequery"], number)
+    return True
 
 
-def _entries(targets: str) -> list[str]:
-    depth, start, found = 0, 0, []
-    for token in _TOKEN.finditer(targets):
-        if token[0] in ("{", "("):
-            depth += 1
-            if depth == 2:
-                start = token.start()
-        elif token[0] in ("}", ")"):
-            if depth == 2:
-                found.append(targets[start : token.end()])
-            depth -= 1
-    return found
+def _is_result_lost(query: Node, number: int) -> bool:
+    if query["setOperations"] != NONE:
+        return True
+    return any(
+        _is_lost(entry["expr"], query)
+        for entry in query["targetList"]
+        if entry["resno"] == str(number)
+    )

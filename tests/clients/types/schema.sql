@@ -241,3 +241,37 @@ create function w.proc(inout a int, out b int) language sql as 'select 1, 1';
 create function w.setrow() returns table (p v.person) language sql as 'select null::v.person';
 create function w.void_set() returns setof void language sql as '';
 create function w.void2(a int) returns void language sql as '';
+
+-- outer joins, partitions, further types, names in the order of JavaScript
+create schema x;
+create table x.base (id int primary key, n text not null unique);
+create unique index on x.base (id, n);
+create table x.idx (a int, b int);
+create unique index on x.idx (a);
+alter table x.idx add foreign key (a) references x.base;
+create table x.part (id int, at date, base_id int references x.base, primary key (id, at)) partition by range (at);
+create table x.part1 partition of x.part for values from ('2025-01-01') to ('2026-01-01');
+create view x.full_join as select a.id, b.n, b.id as other from x.base a full join x.base b on a.id = b.id;
+create view x.sub_left as select s.n, s.id from (select a.id, b.n from x.base a left join x.base b on a.id=b.id) s;
+create view x.grouped_left as select a.id, b.n from x.base a left join x.base b on a.id=b.id group by 1, 2;
+create view x.sets as select id, n from x.base group by grouping sets ((id),(n));
+create view x.lateral_left as select a.id, l.n from x.base a left join lateral (select * from x.base b where b.id = a.id) l on true;
+create view x.exists_left as select a.id from x.base a where exists (select from x.base b left join x.base c on b.id = c.id);
+create view x.dist as select distinct id, n from x.base;
+create view x.uni as select id from x.base union select id from x.base;
+create view x.vals as select * from (values (1, 'a')) v (one, two);
+create view x.over_left as select * from x.sub_left;
+create recursive view x.rec (id, n) as select id, n from x.base union all select r.id, r.n from rec r where false;
+create view x.readonly as select id, n from x.base limit 5;
+create view x.casted as select id::int8 as id, n::varchar(3) as n from x.base;
+create function x.f1(inout a int, inout b text) returns setof record language sql as $$ select 1, 'a' $$;
+create function x.rows_one() returns setof int rows 1 language sql as 'select 1';
+create function x.win(a int) returns int language sql immutable as 'select 1';
+create table x.types (a time, b bit varying, c macaddr8, d pg_lsn, e int8range[], f timestamptz[], g interval[], h bytea[], i "char"[], j regtype, k xid8, l datemultirange, m jsonb[], n jsonb not null, o json not null);
+create function x.jret(a jsonb[], b json default null) returns setof jsonb language sql as $$ select '1'::jsonb $$;
+create domain x.pos as int check (value > 0);
+create type x.comp as (p x.pos, m int[]);
+create function x.dom(p x.pos, ps x.pos[]) returns x.pos language sql as 'select p';
+create table x.inh (z int) inherits (x.base);
+create table x."Zed" (id int); create table x.zed (id int); create table x."ZED" (id int); create table x."z.d" (id int); create table x."z d" (id int); create table x."z10" (id int); create table x."z9" (id int); create table x."ß" (id int); create table x."ss" (id int); create table x."ё" (id int); create table x."е" (id int); create table x."ж" (id int); create table x."😀" (id int);create table x."ünder" (id int); create table x."under" (id int); create table x."undes" (id int); create table x."line
+break" (id int);

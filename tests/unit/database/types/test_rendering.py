@@ -145,22 +145,33 @@ def test_names_are_sorted_as_a_browser_does(names: list[str]) -> None:
 
 
 ENTRY = (
-    "{{TARGETENTRY :expr {{VAR :varno 1 :varnullingrels (b{by})}} :resno {number} :resname a\\ {{b"
-    " :ressortgroupref 0 :resorigtbl 16 :resorigcol {number} :resjunk false}}"
+    "{{TARGETENTRY :expr {{VAR :varno 1 :varattno {number} :varnullingrels (b{by})"
+    " :varlevelsup 0}} :resno {number} :resname a\\ \\{{b :ressortgroupref 0 :resorigtbl 16"
+    " :resorigcol {number} :resjunk false}}"
 )
+KEPT, EMPTIED = ENTRY.format(by="", number=1), ENTRY.format(by=" 3", number=2)
+TABLE = "{RANGETBLENTRY :rtekind 0 :relid 16}"
 
 
-def _rule(*entries: str, join: int = 0) -> str:
-    jump = f"{{JOINEXPR :jointype {join}}}"
-    return f"({{QUERY :jointree {jump} :targetList ({' '.join(entries)}) :groupClause <>}})"
+def _query(*entries: str, join: int = 0, table: str = TABLE) -> str:
+    return (
+        f"{{QUERY :rtable ({table}) :jointree {{JOINEXPR :jointype {join}}} :targetList"
+        f" ({' '.join(entries)}) :groupingSets <> :setOperations <>}}"
+    )
 
 
 def test_a_rule_tells_where_a_column_comes_from_and_what_a_join_may_empty() -> None:
-    kept, emptied = ENTRY.format(by="", number=1), ENTRY.format(by=" 3", number=2)
-    kept, emptied = kept.replace("\\ {b", "\\ \\{b"), emptied.replace("\\ {b", "\\ \\{b")
-    found = origins(_rule(kept, emptied, join=1))
+    found = origins(f"({_query(KEPT, EMPTIED, join=1)})")
     assert found == {1: Origin(16, 1, False), 2: Origin(16, 2, True)}
-    assert origins(_rule(kept))[1] == Origin(16, 1, False)
+    assert origins(f"({_query(KEPT)})") == {1: Origin(16, 1, False)}
+
+
+def test_a_join_inside_a_subquery_empties_the_column_outside() -> None:
+    inner = _query(KEPT, EMPTIED, join=3)
+    around = f"{{RANGETBLENTRY :rtekind 1 :subquery {inner}}}"
+    outer = [ENTRY.format(by="", number=number) for number in (1, 2)]
+    found = origins(f"({_query(*outer, table=around)})")
+    assert [origin.is_lost for origin in found.values()] == [False, True]
 
 
 def test_a_rule_without_result_columns_tells_nothing() -> None:
