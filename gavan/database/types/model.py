@@ -131,13 +131,16 @@ class Catalogue:
         found = [t for t in self.types.values() if t.schema == schema and t.labels]
         return sorted(found, key=lambda enum: by_name(enum.name))
 
-    def routines_of(self, schema: str) -> dict[str, list[Routine]]:
+    def routines_of(self, schema: str) -> Mapping[str, list[Routine]]:
         """Return what can be called over HTTP, by name, the overloads of a name together."""
-        found: dict[str, list[Routine]] = {}
-        order = sorted(self.routines, key=lambda r: (by_name(r.name), r.signature))
-        for routine in order:
-            if routine.schema == schema and self._is_callable(routine):
-                found.setdefault(routine.name, []).append(routine)
+        return self._callable.get(schema, {})
+
+    @cached_property
+    def _callable(self) -> dict[str, dict[str, list[Routine]]]:
+        found: dict[str, dict[str, list[Routine]]] = {}
+        for routine in sorted(self.routines, key=lambda r: (by_name(r.name), r.signature)):
+            if self._is_callable(routine):
+                found.setdefault(routine.schema, {}).setdefault(routine.name, []).append(routine)
         return found
 
     def fields_of(self, relation: Relation) -> list[Routine]:
