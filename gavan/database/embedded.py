@@ -118,7 +118,8 @@ class Server:
 def prepare(stack: Stack, keys: Passwords, *, create_user: bool) -> Server:
     """Make the data directory of ``stack`` if it is missing, write its configuration.
 
-    Idempotent; may be called while the server runs (then nothing is changed on disk).
+    Idempotent; may be called while the server runs, which then takes a changed configuration at
+    its next start.
     Raises GavanError: GV210 wrong owner or no account, GV211 no programs, GV212 other major
     version, GV213 initdb failed.
     """
@@ -155,6 +156,7 @@ def prepare_server(spec: ServerSpec, keys: Passwords, *, create_user: bool) -> S
         passwords=roles,
     )
     if server.is_running():
+        _write_settings(spec, programs, account, server)
         return server
     if not _is_complete(data_dir):
         _put_aside(data_dir)
@@ -284,10 +286,16 @@ def _write_configuration(
     write_trusted_controls(programs.share, generated)
     for path in (generated, *generated.rglob("*")):
         give(account, path)
+    _write_settings(spec, programs, account, server)
+
+
+def _write_settings(
+    spec: ServerSpec, programs: Distribution, account: Account, server: Server
+) -> None:
     text = render_conf(
         port=spec.port,
         socket_dir=server.socket_dir,
-        extension_dirs=(generated, programs.shims),
+        extension_dirs=(server.data_dir / "gavan_extensions", programs.shims),
         max_connections=spec.max_connections,
         settings=spec.settings,
     )

@@ -103,6 +103,14 @@ def test_preparing_twice_keeps_the_data(root: Path) -> None:
     assert (prepare(wanted, keys).data_dir / "PG_VERSION").stat().st_ino == made
 
 
+def test_a_port_changed_while_it_runs_is_that_of_the_next_start(root: Path) -> None:
+    wanted, keys = spec(root), random_passwords()
+    with running(prepare(wanted, keys)):
+        moved = prepare(replace(wanted, port=free_port()), keys)
+    with running(moved):
+        assert ask(moved.url(ADMIN), "select 1") == 1
+
+
 def test_new_keys_reach_the_superuser_at_the_next_start(root: Path) -> None:
     wanted = spec(root)
     prepare(wanted, random_passwords())
