@@ -85,6 +85,8 @@ def main() -> int:
     if not build.command:
         _say(f"{output} has no files and the site has no build command")
         return 1
+    # A build that is stopped half way may leave some files: they are not what the record says.
+    record.unlink(missing_ok=True)
     for command in (install_command(folder), build.command):
         if command is None:
             continue

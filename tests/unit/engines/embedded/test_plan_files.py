@@ -7,6 +7,8 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from gavan.engines.embedded import build
 from gavan.engines.embedded.diff import compare
 from gavan.engines.embedded.model import Plan, Probe, ProbeKind, Process, dump, load_plan
@@ -100,3 +102,24 @@ def test_packages_are_installed_as_their_lock_file_says(tmp_path: Path) -> None:
     assert build.install_command(tmp_path) == "npm ci --no-audit --no-fund"
     (tmp_path / "node_modules").mkdir()
     assert build.install_command(tmp_path) is None
+
+
+def test_a_build_that_stopped_half_way_is_not_taken_for_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site, record = tmp_path / "site", tmp_path / "record"
+    (site / "dist").mkdir(parents=True)
+
+    def run(command: str) -> int:
+        job = build.SiteBuild(
+            dir=str(site), output="dist", command=command, prefix="VITE_", record=str(record)
+        )
+        monkeypatch.setenv(build.VARIABLE, build.encode(job))
+        return build.main()
+
+    assert run("touch dist/a dist/b") == 0
+    (site / "dist" / "a").unlink()
+    (site / "dist" / "b").unlink()
+    assert run("touch dist/a; kill -9 $$") == 137
+    assert run("touch dist/a dist/b") == 0
+    assert (site / "dist" / "b").exists()
