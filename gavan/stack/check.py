@@ -50,8 +50,8 @@ def check(stack: Stack, source: Source, parts: Parts, report: Report) -> None:
     """Note everything that is wrong between the keys of a stack that could be built."""
     subject = _Subject(stack=stack, source=source, parts=parts, report=report)
     for rule in (
-        _versions, _postgres, _ports, _routes, _needs, _cycles, _commands, _health, _directories,
-        _secrets, _sites, _cors, _cron, _zones,
+        _versions, _postgres, _ports, _routes, _idle_routes, _needs, _cycles, _commands, _health,
+        _directories, _secrets, _sites, _cors, _cron, _zones,
     ):  # fmt: skip
         rule(subject)
 
@@ -170,6 +170,21 @@ def _routes(on: _Subject) -> None:
                 mend="give one of them another host or path",
             )
         claimed.setdefault(key, path)
+
+
+def _idle_routes(on: _Subject) -> None:
+    """Note routes that nothing follows: the embedded proxy stands at the ports of sites."""
+    if on.stack.sites or on.stack.profile.engine is not EngineName.EMBEDDED:
+        return
+    for route, path in _route_list(on.stack):
+        on.report.add(
+            on.source.value(path),
+            "GV123",
+            f"route {route.host}{route.path} leads nowhere here: the stack has no site",
+            why="the embedded engine's proxy runs at the ports of sites; without one it is not run",
+            mend=f"ask [apps.{path[1]}] on its own port, or add a site",
+            level=Level.WARNING,
+        )
 
 
 def _needs(on: _Subject) -> None:
