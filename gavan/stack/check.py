@@ -179,7 +179,7 @@ def _idle_routes(on: _Subject) -> None:
     for route, path in _route_list(on.stack):
         on.report.add(
             on.source.value(path),
-            "GV123",
+            "GV125",
             f"route {route.host}{route.path} leads nowhere here: the stack has no site",
             why="the embedded engine's proxy runs at the ports of sites; without one it is not run",
             mend=f"ask [apps.{path[1]}] on its own port, or add a site",

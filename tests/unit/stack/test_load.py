@@ -294,7 +294,7 @@ def test_route_claimed_twice_is_refused(load_factory: LoadFactory) -> None:
 def test_a_route_that_nothing_follows_is_a_warning(load_factory: LoadFactory) -> None:
     app = "[apps.a]\ncommand='x'\nport=3000\nroutes=[{host='api'}]\n"
     finding = _only(load_factory(app))
-    assert (finding.code, finding.level, finding.position.line) == ("GV123", Level.WARNING, 6)
+    assert (finding.code, finding.level, finding.position.line) == ("GV125", Level.WARNING, 6)
     assert load_factory(app + "[sites.web]\n").findings == ()
     assert load_factory(app, profile="prod").findings == ()
 
