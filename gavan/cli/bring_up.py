@@ -179,6 +179,8 @@ def wait_ready(context: Context, up: Up) -> dict[str, Status]:
     failed = [status for status in bad if status.state in BAD] or bad
     if not failed:
         raise GavanError("GV226", "the supervisor ended", hint="gavan logs supervisor", exit_code=3)
+    # What was skipped was skipped because of the others, and says so at length.
+    failed = [status for status in failed if status.state is not State.SKIPPED] or failed
     names = "; ".join(f"{status.name} is {status.state}: {status.reason}" for status in failed)
     raise GavanError(
         "GV232" if settled else "GV233",

@@ -11,6 +11,7 @@ from gavan.cli.context import Context
 from gavan.cli.local import address_rows
 from gavan.cli.render import Result, Style, table
 from gavan.cli.verb import verb
+from gavan.kit.errors import GavanError
 
 
 @verb("up", examples=["gavan up", "gavan up core", "gavan up --auto-ports"])
@@ -29,6 +30,13 @@ def command(
             for line in change["details"]:
                 context.progress.message(f"  {line}")
         known = wait_ready(context, up)
+    except KeyboardInterrupt:
+        raise GavanError(
+            "GV006",
+            "interrupted; the stack goes on starting in the background",
+            hint="gavan status, or stop it: gavan down",
+            exit_code=130,
+        ) from None
     finally:
         up.launched.client.close()
     rows = address_rows(up.stack, up.keys)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 
-from gavan.engines.embedded.model import Process
+from gavan.engines.embedded.model import Probe, Process
 
 QUIET = frozenset({"note"})
 OPAQUE = frozenset({"fingerprint"})
@@ -46,11 +46,23 @@ def _details(old: Process, new: Process) -> tuple[str, ...]:
             if not new.env_matters:
                 continue
             lines.extend(_variables(was, now))
+        elif field.name == "probe":
+            lines.extend(_probe(was, now))
         elif field.name in OPAQUE:
             lines.append("files it reads changed")
         else:
             lines.append(f"{field.name}: {_short(was)} -> {_short(now)}")
     return tuple(lines)
+
+
+def _probe(was: Probe | None, now: Probe | None) -> list[str]:
+    if was is None or now is None:
+        return ["probe: removed" if now is None else "probe: added"]
+    return [
+        f"probe {field.name}: {_short(getattr(was, field.name))} -> {_short(new)}"
+        for field in fields(Probe)
+        if (new := getattr(now, field.name)) != getattr(was, field.name)
+    ]
 
 
 def _variables(was: Mapping[str, str], now: Mapping[str, str]) -> list[str]:

@@ -47,6 +47,14 @@ def test_differences_name_variables_and_never_their_values() -> None:
     assert "louder" not in text
 
 
+def test_a_changed_probe_is_told_key_by_key() -> None:
+    probe = Probe(kind=ProbeKind.HTTP, target="/ready", port=3000)
+    (change,) = compare([API], [replace(API, probe=probe)])
+    assert change.details == ("probe target: /health -> /ready",)
+    (change,) = compare([API], [replace(API, probe=None)])
+    assert change.details == ("probe: removed",)
+
+
 def test_an_environment_that_does_not_matter_changes_nothing() -> None:
     job = replace(API, env_matters=False)
     assert compare([job], [replace(job, env={"PWD": "/elsewhere"})]) == ()
