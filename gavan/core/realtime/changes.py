@@ -59,6 +59,9 @@ class Changes:
         self._tables: tuple[Table, ...] = ()
         self._task: asyncio.Task[None] | None = None
         self._joining: dict[Subscriber, asyncio.Task[None]] = {}
+        # The tables and what everybody follows of them change together: a table that one join
+        # has just met must not pass for known while the others do not follow it yet.
+        self._activating = asyncio.Lock()
         self._idle: asyncio.TimerHandle | None = None
         self._listeners = 0
         self._streaming = False
@@ -131,8 +134,11 @@ class Changes:
         pause_s = RETRY_FIRST_S
         while True:
             try:
-                await self._refresh_tables()
-                await self._activate(subscriber)
+                async with self._activating:
+                    if await self._refresh_tables():
+                        await self._activate_everybody()
+                    else:
+                        await self._activate(subscriber)
             except psycopg.OperationalError as error:
                 log.warning("subscription_waits", extra={"why": str(error), "retry_s": pause_s})
                 await asyncio.sleep(pause_s)
@@ -188,7 +194,11 @@ class Changes:
         return changed
 
     async def _activate_all(self) -> None:
-        await self._refresh_tables()
+        async with self._activating:
+            await self._refresh_tables()
+            await self._activate_everybody()
+
+    async def _activate_everybody(self) -> None:
         for subscriber in tuple(self._subscribers):
             await self._activate(subscriber)
 
@@ -239,8 +249,9 @@ class Changes:
         while True:
             await asyncio.sleep(self._limits.publication_refresh_s)
             with suppress(psycopg.Error):
-                if self._subscribers and await self._refresh_tables():
-                    await self._activate_all()
+                async with self._activating:
+                    if self._subscribers and await self._refresh_tables():
+                        await self._activate_everybody()
 
     async def _take(self, stream: Stream, event: Begin | Commit | Relation | Change) -> None:
         if isinstance(event, Begin):
@@ -257,8 +268,11 @@ class Changes:
 
     async def _meet(self, relation: Relation) -> None:
         """A table this process has not seen was added to the publication: wildcards may mean it."""
-        known = any(table.oid == relation.oid for table in self._tables)
-        if not known and not _is_message(relation) and self._subscribers:
+        if _is_message(relation) or not self._subscribers:
+            return
+        async with self._activating:
+            known = any(table.oid == relation.oid for table in self._tables)
+        if not known:
             await self._activate_all()
 
     def _wants(self, relation: Relation, action: str) -> bool:
@@ -285,7 +299,7 @@ class Changes:
             for entry in members[group]:
                 if entry.subscriber in self._subscribers:
                     ids.setdefault(entry.subscriber, []).append(entry.wish.id)
-        data = self._data(change, delivery)
+        data = _data(change, delivery, self._begin)
         frames: dict[tuple[Version, str, tuple[int, ...]], Frame] = {}
         for subscriber, wanted in ids.items():
             key = (subscriber.version, subscriber.topic, tuple(dict.fromkeys(wanted)))
@@ -294,24 +308,6 @@ class Changes:
                 message = Message(None, None, subscriber.topic, EXTENSION, payload)
                 frames[key] = encode(subscriber.version, message)
             subscriber.send(frames[key])
-
-    def _data(self, change: Change, delivery: Delivery) -> bytes:
-        error = delivery.error
-        is_refusal = error is not None and not error.startswith("Error 413")
-        timestamp = self._begin.timestamp if self._begin and not is_refusal else None
-        data: dict[str, object] = {
-            "schema": change.relation.schema,
-            "table": change.relation.name,
-            "type": change.action,
-            "commit_timestamp": timestamp,
-            "columns": orjson.Fragment(delivery.columns),
-            "errors": [error] if error else None,
-        }
-        if change.action != "DELETE":
-            data["record"] = orjson.Fragment(delivery.record)
-        if change.action != "INSERT":
-            data["old_record"] = orjson.Fragment(delivery.old_record)
-        return orjson.dumps(data)
 
     def _relay_message(self, change: Change) -> None:
         row = change.new
@@ -331,6 +327,25 @@ class Changes:
         self._relay(
             RoomKey(private == "t", topic), UserBroadcast(event, content, is_json, metadata)
         )
+
+
+def _data(change: Change, delivery: Delivery, begin: Begin | None) -> bytes:
+    error = delivery.error
+    is_refusal = error is not None and not error.startswith("Error 413")
+    timestamp = begin.timestamp if begin and not is_refusal else None
+    data: dict[str, object] = {
+        "schema": change.relation.schema,
+        "table": change.relation.name,
+        "type": change.action,
+        "commit_timestamp": timestamp,
+        "columns": orjson.Fragment(delivery.columns),
+        "errors": [error] if error else None,
+    }
+    if change.action != "DELETE":
+        data["record"] = orjson.Fragment(delivery.record)
+    if change.action != "INSERT":
+        data["old_record"] = orjson.Fragment(delivery.old_record)
+    return orjson.dumps(data)
 
 
 def _is_message(relation: Relation) -> bool:

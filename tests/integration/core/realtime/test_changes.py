@@ -393,3 +393,16 @@ async def test_a_broadcast_from_the_database_reaches_its_public_room(
     assert got.payload["event"] == "news"
     assert got.payload["payload"]["x"] == 1
     assert set(got.payload["meta"]) == {"id"}
+
+
+async def test_a_later_join_does_not_hide_a_new_table_from_earlier_wildcards(
+    server: Server, writer: psycopg.Connection[Any]
+) -> None:
+    early = await server.client()
+    await follow(early, {"schema": "public", "table": "*"})
+    writer.execute("alter publication supabase_realtime add table unpublished")
+    late = await server.client()
+    await follow(late, {"schema": "public", "table": "unpublished"})
+    writer.execute("insert into unpublished values (7)")
+    assert (await change(late))["record"] == {"id": 7}
+    assert (await change(early))["record"] == {"id": 7}
