@@ -11,6 +11,7 @@ import psycopg
 from gavan.core.auth.errors import AuthError, database_error, validation_failed
 from gavan.core.auth.model import Row, user_json
 from gavan.core.auth.passwords import Passwords
+from gavan.core.auth.show import show_user
 from gavan.core.auth.store import Connection, Store, change, many, one
 from gavan.core.auth.users import check_email
 
@@ -168,7 +169,7 @@ class Admin:
         user = await one(connection, "user_by_id", id=user_id)
         if user is None:
             raise user_not_found()
-        return user_json(user, await many(connection, "identities_of", user_id=user_id))
+        return await show_user(connection, user)
 
 
 def user_not_found() -> AuthError:

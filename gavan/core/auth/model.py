@@ -47,7 +47,7 @@ def rfc3339(moment: datetime) -> str:
     return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}Z"
 
 
-def user_json(user: Row, identities: Sequence[Row]) -> dict[str, Any]:
+def user_json(user: Row, identities: Sequence[Row], factors: Sequence[Row] = ()) -> dict[str, Any]:
     """Return the user object; what is null is left out, e-mail and phone are never null."""
     body: dict[str, Any] = {
         "id": str(user["id"]),
@@ -62,6 +62,8 @@ def user_json(user: Row, identities: Sequence[Row]) -> dict[str, Any]:
     for name, column in (("new_email", "email_change"), ("new_phone", "phone_change")):
         if user[column]:
             body[name] = user[column]
+    if factors:
+        body["factors"] = [factor_json(factor) for factor in factors]
     return body | {
         "app_metadata": user["raw_app_meta_data"] or {},
         "user_metadata": user["raw_user_meta_data"] or {},
@@ -86,6 +88,23 @@ def identity_json(identity: Row) -> dict[str, Any]:
     }
     if identity["email"]:
         body["email"] = identity["email"]
+    return body
+
+
+def factor_json(factor: Row) -> dict[str, Any]:
+    """Return one second factor; its secret never leaves the database."""
+    body = {
+        "id": str(factor["id"]),
+        "created_at": _time(factor["created_at"]),
+        "updated_at": _time(factor["updated_at"]),
+        "status": factor["status"],
+        "factor_type": factor["factor_type"],
+    }
+    for name in ("friendly_name", "phone"):
+        if factor[name]:
+            body[name] = factor[name]
+    if factor["last_challenged_at"] is not None:
+        body["last_challenged_at"] = rfc3339(factor["last_challenged_at"])
     return body
 
 

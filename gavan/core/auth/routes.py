@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import Any
 
 from starlette.requests import Request
@@ -15,10 +14,11 @@ from gavan.core.auth.admin import Admin
 from gavan.core.auth.admin_routes import AdminEdge
 from gavan.core.auth.body import Body, read_body
 from gavan.core.auth.caller import find_caller, verified
+from gavan.core.auth.client import client_of
 from gavan.core.auth.config import AuthConfig
 from gavan.core.auth.disabled import DISABLED, grant_refusal, refusal
 from gavan.core.auth.errors import AuthError
-from gavan.core.auth.model import Caller, Client
+from gavan.core.auth.model import Caller
 from gavan.core.auth.sessions import Login, Sessions
 from gavan.core.auth.store import Store
 from gavan.core.auth.users import Signup, UserChange, Users
@@ -189,16 +189,6 @@ class Edge:
 
     def _audience(self, request: Request) -> str:
         return request.headers.get("X-JWT-AUD") or self.config.audience
-
-
-def client_of(request: Request) -> Client:
-    """Return the address and the program of a request, as far as they are known."""
-    host = request.client.host if request.client else ""
-    try:
-        ip = str(ip_address(host))
-    except ValueError:
-        ip = None
-    return Client(ip=ip, user_agent=request.headers.get("User-Agent"))
 
 
 def _signed_in(body: dict[str, Any]) -> Response:

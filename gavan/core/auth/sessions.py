@@ -12,8 +12,9 @@ from uuid import UUID, uuid4
 
 from gavan.core.auth.config import AuthConfig
 from gavan.core.auth.errors import AuthError, invalid_credentials, validation_failed
-from gavan.core.auth.model import Caller, Client, Row, user_json
+from gavan.core.auth.model import Caller, Client, Row
 from gavan.core.auth.passwords import Passwords
+from gavan.core.auth.show import show_user
 from gavan.core.auth.store import Connection, Store, change, many, one
 from gavan.core.auth.tokens import (
     access_claims,
@@ -209,8 +210,8 @@ class Sessions:
             raise AuthError(500, "unexpected_failure", "Database error finding user")
         amr = await many(connection, "amr_of", session_id=session_id)
         claims = access_claims(self._config, user, session_id, amr, int(self._clock()))
-        identities = await many(connection, "identities_of", user_id=user_id)
-        return token_response(self._config, claims, token, user_json(user, identities))
+        shown = await show_user(connection, user)
+        return token_response(self._config, claims, token, shown)
 
 
 def _check_login(login: Login) -> None:

@@ -11,10 +11,11 @@ import psycopg
 
 from gavan.core.auth.config import AuthConfig
 from gavan.core.auth.errors import AuthError, database_error, validation_failed
-from gavan.core.auth.model import Caller, Client, user_json
+from gavan.core.auth.model import Caller, Client
 from gavan.core.auth.passwords import Passwords
 from gavan.core.auth.sessions import Sessions
-from gavan.core.auth.store import Connection, Store, change, many, one
+from gavan.core.auth.show import show_user
+from gavan.core.auth.store import Connection, Store, change, one
 
 EMAIL_LENGTH = 255
 _EMAIL = re.compile(
@@ -188,7 +189,7 @@ class Users:
         user = await one(connection, "user_by_id", id=user_id)
         if user is None:
             raise AuthError(403, "user_not_found", "User from sub claim in JWT does not exist")
-        return user_json(user, await many(connection, "identities_of", user_id=user_id))
+        return await show_user(connection, user)
 
 
 def _is_about_users(error: psycopg.Error) -> bool:

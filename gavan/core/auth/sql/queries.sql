@@ -23,6 +23,10 @@ where id = %(id)s and deleted_at is null
 -- name: identities_of
 select * from auth.identities where user_id = %(user_id)s order by created_at, id
 
+-- The second factors of a user, oldest first.
+-- name: factors_of
+select * from auth.mfa_factors where user_id = %(user_id)s order by created_at, id
+
 -- A new user, not confirmed yet: triggers on auth.users run in this transaction.
 -- name: insert_user
 insert into auth.users (
