@@ -17,7 +17,6 @@ from gavan.core.auth.model import Row
 from gavan.database.queries import load_queries
 from gavan.kit.secret import Secret
 
-QUERIES = load_queries(Path(__file__).parent / "sql" / "queries.sql")
 CONNECTIONS = 4
 IDLE_S = 30.0
 ACQUIRE_TIMEOUT_S = 5.0
@@ -70,21 +69,29 @@ class Store:
             ) from error
 
 
-async def one(connection: Connection, query: str, **params: Any) -> Row | None:
-    """Return the first row of a named query."""
-    cursor = await connection.execute(QUERIES[query], _adapted(params))
-    return await cursor.fetchone()
+class Queries:
+    """The named queries of one package, ``sql/<package>.sql`` next to its code."""
+
+    def __init__(self, path: Path) -> None:
+        self._texts = load_queries(path)
+
+    async def one(self, connection: Connection, query: str, **params: Any) -> Row | None:
+        """Return the first row of a named query."""
+        cursor = await connection.execute(self._texts[query], _adapted(params))
+        return await cursor.fetchone()
+
+    async def many(self, connection: Connection, query: str, **params: Any) -> list[DictRow]:
+        """Return all rows of a named query."""
+        cursor = await connection.execute(self._texts[query], _adapted(params))
+        return await cursor.fetchall()
+
+    async def change(self, connection: Connection, query: str, **params: Any) -> int:
+        """Run a named query that returns no rows; return how many it changed."""
+        return (await connection.execute(self._texts[query], _adapted(params))).rowcount
 
 
-async def many(connection: Connection, query: str, **params: Any) -> list[DictRow]:
-    """Return all rows of a named query."""
-    cursor = await connection.execute(QUERIES[query], _adapted(params))
-    return await cursor.fetchall()
-
-
-async def change(connection: Connection, query: str, **params: Any) -> int:
-    """Run a named query that returns no rows; return how many it changed."""
-    return (await connection.execute(QUERIES[query], _adapted(params))).rowcount
+_base = Queries(Path(__file__).parent / "sql" / "queries.sql")
+one, many, change = _base.one, _base.many, _base.change
 
 
 def _adapted(params: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""The ways of an account: sign up, prove an address, recover, change, be invited."""
