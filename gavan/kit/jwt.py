@@ -22,7 +22,16 @@ from jwt.api_jws import PyJWS
 from gavan.kit.errors import GavanError
 from gavan.kit.secret import Secret
 
-ALGORITHMS = ("HS256", "RS256", "ES256")
+SHARED = ("HS256", "HS384", "HS512")
+RSA = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512")
+CURVES = {
+    "P-256": ("ES256",),
+    "P-384": ("ES384",),
+    "P-521": ("ES512",),
+    "Ed25519": ("EdDSA",),
+    "Ed448": ("EdDSA",),
+}
+ALGORITHMS = (*SHARED, *RSA, "ES256", "ES384", "ES512", "EdDSA")
 CLOCK_SKEW_S = 30
 CACHE_ENTRIES = 1000
 PARTS = 3
@@ -71,10 +80,10 @@ class Claims:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifyKey:
-    """One key and the only algorithm it may be used with."""
+    """One key and the only algorithms it may be used with: those of its own kind."""
 
-    algorithm: str
-    # PyJWT's prepared key: bytes, RSAPublicKey or EllipticCurvePublicKey
+    algorithms: tuple[str, ...]
+    # PyJWT's prepared key: bytes, or the public key object of cryptography
     material: Any = field(repr=False)
     kid: str | None = None
 
@@ -89,22 +98,37 @@ class _Entry:
 
 def shared_key(secret: Secret, *, kid: str | None = None) -> VerifyKey:
     """Return the HS256 key of a shared secret."""
-    return VerifyKey(algorithm="HS256", material=secret.reveal().encode(), kid=kid)
+    return VerifyKey(algorithms=("HS256",), material=secret.reveal().encode(), kid=kid)
 
 
 def jwks_keys(document: Mapping[str, Any]) -> tuple[VerifyKey, ...]:
-    """Return the keys of a JWK set that this verifier supports; others are left out."""
+    """Return the keys of a JWK set that verify tokens.
+
+    Keys for encryption, and of kinds or algorithms unknown here, are left out. Raises PyJWTError,
+    KeyError, TypeError or AttributeError for what is no JWK set.
+    """
     keys = []
     for item in document.get("keys", ()):
-        key = jwt.PyJWK(item)
-        if key.algorithm_name in ALGORITHMS:
-            material = key.key
+        algorithms = _algorithms_of(item)
+        if algorithms:
+            material = jwt.PyJWK(item, algorithm=algorithms[0]).key
             if hasattr(material, "public_key"):  # a private JWK verifies by its public half
                 material = material.public_key()
-            keys.append(
-                VerifyKey(algorithm=key.algorithm_name, material=material, kid=item.get("kid"))
-            )
+            keys.append(VerifyKey(algorithms=algorithms, material=material, kid=item.get("kid")))
     return tuple(keys)
+
+
+def _algorithms_of(item: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return what a JWK may be used for: its kind bounds it, its ``alg`` narrows that."""
+    kind = item["kty"]
+    if item.get("use") == "enc":
+        return ()
+    if kind in {"EC", "OKP"}:
+        fitting: tuple[str, ...] = CURVES.get(item["crv"], ())
+    else:
+        fitting = {"oct": SHARED, "RSA": RSA}.get(kind, ())
+    named = item.get("alg")
+    return fitting if named is None else tuple(name for name in fitting if name == named)
 
 
 def read_keys(secret: Secret, *, is_base64: bool = False) -> tuple[VerifyKey, ...]:
@@ -131,7 +155,7 @@ def read_keys(secret: Secret, *, is_base64: bool = False) -> tuple[VerifyKey, ..
         material = base64.b64decode(text.translate(BASE64_FORMS), validate=True)
     if len(material) < MIN_SECRET_BYTES:
         raise ValueError(f"it is shorter than {MIN_SECRET_BYTES} bytes")
-    return (VerifyKey(algorithm="HS256", material=material),)
+    return (VerifyKey(algorithms=("HS256",), material=material),)
 
 
 def sign(
@@ -202,9 +226,7 @@ class Verifier:
         try:
             header = self._jws.get_unverified_header(token)
         except jwt.InvalidTokenError as error:
-            raise TokenError(
-                TokenReason.MALFORMED, "JWT cryptographic operation failed", details=str(error)
-            ) from error
+            raise TokenError(TokenReason.MALFORMED, "JWT cryptographic operation failed") from error
         algorithm = header.get("alg")
         if algorithm not in ALGORITHMS:
             raise TokenError(
@@ -213,25 +235,23 @@ class Verifier:
                 details=_algorithm_details(algorithm),
             )
         keys = self._candidates(algorithm, header.get("kid"))
-        if not keys:
-            raise TokenError(
-                TokenReason.NO_KEY,
-                "No suitable key or wrong key type",
-                details="None of the keys was able to decode the JWT",
-            )
         for key in keys:
             try:
-                decoded = self._jws.decode_complete(token, key.material, algorithms=[key.algorithm])
+                decoded = self._jws.decode_complete(token, key.material, algorithms=[algorithm])
             except jwt.InvalidTokenError:
                 continue
             payload: bytes = decoded["payload"]
             return payload
-        raise TokenError(TokenReason.SIGNATURE, "JWT cryptographic operation failed")
+        raise TokenError(
+            TokenReason.SIGNATURE if keys else TokenReason.NO_KEY,
+            "No suitable key or wrong key type",
+            details="None of the keys was able to decode the JWT",
+        )
 
     def _candidates(self, algorithm: str, kid: str | None) -> list[VerifyKey]:
-        # A key is only ever used with its own algorithm: a token that names HS256 can never be
-        # checked with the bytes of a public key.
-        fitting = [key for key in self._keys if key.algorithm == algorithm]
+        # A key is only ever used with algorithms of its own kind: a token that names HS256 can
+        # never be checked with the bytes of a public key.
+        fitting = [key for key in self._keys if algorithm in key.algorithms]
         named = [key for key in fitting if kid is not None and key.kid == kid]
         if named:
             return named

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-import orjson
-
-from gavan.core.rest.config import ROLE, RestConfig
+from gavan.core.rest.config import RestConfig
 from gavan.core.rest.errors import RestError
-from gavan.core.rest.options import Path
 from gavan.core.rest.request import Scope
+from gavan.core.rest.role_path import ROLE, role_at
 from gavan.kit.jwt import (
     Claims,
     TokenError,
@@ -77,21 +73,6 @@ class Authenticator:
             self._keys = config.jwt_keys
             self._verifier = None if self._keys is None else Verifier(self._keys)
         return self._verifier
-
-
-def role_at(claims: Mapping[str, object], path: Path) -> str | None:
-    """Return the role at a path of the claims, any JSON type as its text; None if absent."""
-    value: object = claims
-    for step in path:
-        if isinstance(value, dict) and isinstance(step, str):
-            value = value.get(step)
-        elif isinstance(value, list) and isinstance(step, int) and step < len(value):
-            value = value[step]
-        else:
-            return None
-    if value is None or isinstance(value, str):
-        return value
-    return orjson.dumps(value).decode()
 
 
 def _refused(error: TokenError) -> RestError:

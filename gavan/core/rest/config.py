@@ -15,10 +15,10 @@ from gavan.core.rest.options import (
     MAY_BE_EMPTY,
     NOT_SUPPORTED,
     READERS,
-    Path,
     exposable,
     truth,
 )
+from gavan.core.rest.role_path import ROLE, Path
 from gavan.core.settings import PGRST, Settings
 from gavan.kit.errors import GavanError
 from gavan.kit.jwt import VerifyKey, read_keys
@@ -30,7 +30,6 @@ HOISTED_SETTINGS = (
     "default_transaction_isolation",
 )
 APP_SETTING = "app_settings_"
-ROLE: Path = ("role",)
 
 logger = logging.getLogger(__name__)
 

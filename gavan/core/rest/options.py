@@ -6,9 +6,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 
+from gavan.core.rest.role_path import claim_path
 from gavan.database.identifier import quote_identifier
 
 SYSTEM_SCHEMAS = frozenset({"pg_catalog", "information_schema"})
@@ -29,10 +29,6 @@ NOT_SUPPORTED = frozenset(
     }
 )
 """PostgREST has them; here they change nothing, which the log says"""
-_STEP = re.compile(r"""\.(?P<name>[\w$@-]+)|\.?"(?P<quoted>[^"]+)"|\[(?P<index>\d+)\]
-    |\[(?:"(?P<double>[^"]+)"|'(?P<single>[^']+)')\]""", re.VERBOSE)  # fmt: skip
-
-Path = tuple[str | int, ...]
 
 
 def names(text: str) -> tuple[str, ...]:
@@ -51,26 +47,6 @@ def truth(text: str) -> bool:
     if word not in TRUE | FALSE:
         raise ValueError("it is neither true nor false")
     return word in TRUE
-
-
-def claim_path(text: str) -> Path:
-    """Return the steps of ``.role``, ``$.app.roles[0]`` or ``."https://a.b/role"``.
-
-    Raises ValueError for filters and everything else that is not a plain path.
-    """
-    rest = text.strip().removeprefix("$")
-    steps: list[str | int] = []
-    while rest:
-        found = _STEP.match(rest)
-        if found is None:
-            raise ValueError("only plain paths such as .app.role or .roles[0] are known")
-        index = found["index"]
-        name = found["name"] or found["quoted"] or found["double"] or found["single"]
-        steps.append(int(index) if index is not None else name)
-        rest = rest[found.end() :]
-    if not steps:
-        raise ValueError("the path is empty")
-    return tuple(steps)
 
 
 def _schemas(text: str) -> tuple[str, ...]:

@@ -11,18 +11,21 @@ from typing import Any
 import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from hypothesis import given
 from hypothesis import strategies as st
-from jwt.algorithms import ECAlgorithm, RSAAlgorithm
+from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
 from gavan.kit.jwt import (
     CACHE_ENTRIES,
+    RSA,
+    SHARED,
     TokenError,
     TokenReason,
     Verifier,
     VerifyKey,
     jwks_keys,
+    read_keys,
     shared_key,
     sign,
 )
@@ -85,7 +88,9 @@ def test_a_role_that_is_no_string_counts_by_its_json_text(verifier: Verifier) ->
     assert json.loads(claims.json)["role"] == '{"a":[1]}'
 
 
-@pytest.mark.parametrize("algorithm", ["none", "None", "NONE", "nOnE", "", None, "HS384", "PS256"])
+@pytest.mark.parametrize(
+    "algorithm", ["none", "None", "NONE", "nOnE", "", None, "HS384", "PS256", "ES256K"]
+)
 def test_other_algorithms_are_refused_even_with_a_good_mac(
     verifier: Verifier, algorithm: str | None
 ) -> None:
@@ -93,7 +98,11 @@ def test_other_algorithms_are_refused_even_with_a_good_mac(
         raw_token({"alg": algorithm}, {"role": "service_role"}),
         f"{part({'alg': algorithm})}.{part({'role': 'service_role'})}.",
     ):
-        assert refuse(verifier, token).reason in {TokenReason.ALGORITHM, TokenReason.MALFORMED}
+        assert refuse(verifier, token).reason in {
+            TokenReason.ALGORITHM,
+            TokenReason.MALFORMED,
+            TokenReason.NO_KEY,
+        }
 
 
 def test_a_token_without_algorithm_is_refused(verifier: Verifier) -> None:
@@ -112,7 +121,7 @@ def test_a_public_key_is_never_a_shared_secret() -> None:
     pem = public.public_bytes(
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
     )
-    verifier = Verifier([VerifyKey(algorithm="RS256", material=public)])
+    verifier = Verifier([VerifyKey(algorithms=("RS256",), material=public)])
     forged = raw_token({"alg": "HS256"}, {"role": "service_role"}, pem)
     assert refuse(verifier, forged).reason is TokenReason.NO_KEY
 
@@ -231,6 +240,80 @@ def test_a_fitting_or_absent_audience_passes(aud: object) -> None:
 def jwk(key: Any, algorithm: str, kid: str) -> dict[str, Any]:
     made = (RSAAlgorithm if algorithm == "RS256" else ECAlgorithm).to_jwk(key, as_dict=True)
     return {**made, "alg": algorithm, "kid": kid}
+
+
+def public_jwk(key: Any) -> dict[str, Any]:
+    """Return a JWK without ``alg``: only the kind of the key bounds its use."""
+    kinds = {"rsa": RSAAlgorithm, "ec": ECAlgorithm, "ed25519": OKPAlgorithm}
+    name = next(name for name in kinds if type(key).__name__.lower().startswith(("_" + name, name)))
+    return dict(kinds[name].to_jwk(key.public_key(), as_dict=True))
+
+
+LONG = "k" * 64
+KEYS: tuple[tuple[Any, tuple[str, ...]], ...] = (
+    (rsa.generate_private_key(public_exponent=65537, key_size=2048), RSA),
+    (ec.generate_private_key(ec.SECP256R1()), ("ES256",)),
+    (ec.generate_private_key(ec.SECP384R1()), ("ES384",)),
+    (ec.generate_private_key(ec.SECP521R1()), ("ES512",)),
+    (ed25519.Ed25519PrivateKey.generate(), ("EdDSA",)),
+)
+OCT = {"kty": "oct", "k": base64.urlsafe_b64encode(LONG.encode()).decode()}
+
+
+def test_every_algorithm_of_a_key_without_alg_verifies_and_no_other() -> None:
+    for key, algorithms in KEYS:
+        (found,) = jwks_keys({"keys": [public_jwk(key)]})
+        assert found.algorithms == algorithms
+        for algorithm in algorithms:
+            token = jwt.encode({"sub": algorithm}, key, algorithm=algorithm)
+            assert Verifier([found]).verify(token).sub == algorithm
+    (shared,) = jwks_keys({"keys": [OCT]})
+    for algorithm in SHARED:
+        token = jwt.encode({"sub": algorithm}, LONG, algorithm=algorithm)
+        assert Verifier([shared]).verify(token).sub == algorithm
+
+
+def test_the_alg_of_a_key_forbids_its_other_algorithms() -> None:
+    key, _ = KEYS[0]
+    verifier = Verifier(jwks_keys({"keys": [{**public_jwk(key), "alg": "RS256"}]}))
+    verifier.verify(jwt.encode({}, key, algorithm="RS256"))
+    for other in ("RS512", "PS256"):
+        assert refuse(verifier, jwt.encode({}, key, algorithm=other)).reason is TokenReason.NO_KEY
+
+
+@pytest.mark.parametrize("algorithm", ["HS256", "HS384", "HS512"])
+def test_no_public_key_of_a_set_is_taken_for_a_secret(algorithm: str) -> None:
+    for key, _ in KEYS:
+        verifier = Verifier(jwks_keys({"keys": [public_jwk(key)]}))
+        for form in (
+            json.dumps(public_jwk(key)).encode(),
+            key.public_key().public_bytes(
+                serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+            ),
+        ):
+            signed = f"{part({'alg': algorithm})}.{part({'role': 'service_role'})}"
+            mac = hmac.digest(form, signed.encode(), f"sha{algorithm[2:]}")
+            forged = f"{signed}.{base64.urlsafe_b64encode(mac).rstrip(b'=').decode()}"
+            assert refuse(verifier, forged).reason is TokenReason.NO_KEY
+
+
+def test_keys_for_encryption_and_unknown_kinds_are_left_out_of_a_set() -> None:
+    rsa_key, _ = KEYS[0]
+    odd = {"kty": "EC", "crv": "secp256k1", "x": "AA", "y": "AA"}
+    unknown = [{"kty": "XYZ"}, odd, {**OCT, "alg": "A256KW"}, {**public_jwk(rsa_key), "use": "enc"}]
+    assert jwks_keys({"keys": unknown}) == ()
+
+
+def test_a_text_secret_verifies_hs256_only() -> None:
+    (key,) = read_keys(Secret(LONG))
+    token = jwt.encode({}, LONG, algorithm="HS512")
+    assert refuse(Verifier([key]), token).reason is TokenReason.NO_KEY
+
+
+def test_a_wrong_signature_reads_like_a_missing_key() -> None:
+    error = refuse(Verifier([shared_key(SECRET)]), jwt.encode({}, LONG, algorithm="HS256"))
+    assert error.message == "No suitable key or wrong key type"
+    assert error.details == "None of the keys was able to decode the JWT"
 
 
 def test_a_key_set_verifies_by_kid_and_beside_the_shared_secret() -> None:

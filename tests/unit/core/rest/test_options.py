@@ -7,9 +7,8 @@ import json
 
 import pytest
 
-from gavan.core.rest.authenticate import role_at
 from gavan.core.rest.config import RestConfig, overlay
-from gavan.core.rest.options import claim_path
+from gavan.core.rest.role_path import claim_path, role_at
 from gavan.kit.jwt import read_keys
 from gavan.kit.secret import Secret
 
@@ -28,19 +27,33 @@ TEXT = "a secret that is long enough for HS256"
         (".app.none", None),
         (".app.roles[7]", None),
         (".role.x", None),
+        ("$.app.roles[-1]", "second"),
+        ("$.app.roles[?(@ == 'second')]", "second"),
+        ("$.app.roles[?@ != 'first']", "second"),
+        ("$.app.roles[?search(@, '^se')]", "second"),
+        ('.app.roles[?(@ == "none")]', None),
+        ('.app.roles[?(@ ^== "sec")]', "second"),
+        ('.app.roles[?(@ ==^ "rst")]', "first"),
+        ('.app.roles[?(@ *== "eco")]', "second"),
+        ("$.groups[?(@.kind == 'db')].name", "owner"),
+        ("$.role[?@ == 'plain']", None),
     ],
 )
 def test_a_role_is_found_at_its_path(path: str, role: str | None) -> None:
     claims = {
         "role": "plain",
         "https://a.b/role": "named",
+        "groups": [{"kind": "web", "name": "guest"}, {"kind": "db", "name": "owner"}, 5],
         "app": {"roles": ["first", "second"], "a b": "spaced", "deep": {"x": 1}},
     }
     assert role_at(claims, claim_path(path)) == role
 
 
-@pytest.mark.parametrize("path", ["", "$", ".a[?(@ == 'x')]", ".a..b", "..", "role"])
-def test_a_path_that_is_not_plain_is_refused(path: str) -> None:
+@pytest.mark.parametrize(
+    "path",
+    ["", "$", ".a[?(@ = 'x')]", ".a[?search(@, '(')]", ".a[*]", ".a[1:2]", ".a..b", "..", "role"],
+)
+def test_a_path_of_other_steps_is_refused(path: str) -> None:
     with pytest.raises(ValueError, match="path"):
         claim_path(path)
 
