@@ -83,15 +83,18 @@ def _found(value: object, path: Path) -> Iterator[object]:
     if not path:
         yield value
         return
-    step, rest = path[0], path[1:]
+    for child in _children(value, path[0]):
+        yield from _found(child, path[1:])
+
+
+def _children(value: object, step: str | int | Filter) -> list[object]:
+    if isinstance(value, dict):
+        return [value[step]] if isinstance(step, str) and step in value else []
+    if not isinstance(value, list) or isinstance(step, str):
+        return []
     if isinstance(step, Filter):
-        for item in value if isinstance(value, list) else ():
-            if step.keeps(item):
-                yield from _found(item, rest)
-    elif (isinstance(value, dict) and isinstance(step, str) and step in value) or (
-        isinstance(value, list) and isinstance(step, int) and -len(value) <= step < len(value)
-    ):
-        yield from _found(value[step], rest)
+        return [item for item in value if step.keeps(item)]
+    return [value[step]] if -len(value) <= step < len(value) else []
 
 
 def _step(found: re.Match[str]) -> str | int | Filter:

@@ -244,9 +244,9 @@ def jwk(key: Any, algorithm: str, kid: str) -> dict[str, Any]:
 
 def public_jwk(key: Any) -> dict[str, Any]:
     """Return a JWK without ``alg``: only the kind of the key bounds its use."""
-    kinds = {"rsa": RSAAlgorithm, "ec": ECAlgorithm, "ed25519": OKPAlgorithm}
-    name = next(name for name in kinds if type(key).__name__.lower().startswith(("_" + name, name)))
-    return dict(kinds[name].to_jwk(key.public_key(), as_dict=True))
+    forms: dict[str, Any] = {"RSA": RSAAlgorithm, "EC": ECAlgorithm, "Ed": OKPAlgorithm}
+    form = next(form for name, form in forms.items() if type(key).__name__.startswith(name))
+    return dict(form.to_jwk(key.public_key(), as_dict=True))
 
 
 LONG = "k" * 64
