@@ -12,7 +12,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from gavan.core.auth.admin import Admin
-from gavan.core.auth.config import AuthConfig, read_config
+from gavan.core.auth.config.auth import AuthConfig, read_config
 from gavan.core.auth.errors import UNEXPECTED, AuthError, render
 from gavan.core.auth.passwords import Passwords
 from gavan.core.auth.routes import Edge
@@ -73,7 +73,7 @@ def build(
     """
     config = config or read_config(settings)
     store = Store(settings.auth_admin_url)
-    passwords = Passwords(config.minimum_password_length)
+    passwords = Passwords(config.passwords.minimum_length)
     sessions = Sessions(config, store, passwords)
     edge = Edge(
         config=config,
@@ -81,7 +81,7 @@ def build(
         verifier=verifier or Verifier([shared_key(settings.jwt_secret)]),
         sessions=sessions,
         users=Users(config, store, passwords, sessions),
-        admin=Admin(store, passwords, config.audience),
+        admin=Admin(store, passwords, config.tokens.audience),
     )
     return Service(edge, passwords)
 

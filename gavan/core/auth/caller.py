@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from uuid import UUID
 
-from gavan.core.auth.config import ADMIN_ROLES
+from gavan.core.auth.config.tokens import ADMIN_ROLES
 from gavan.core.auth.errors import AuthError, bad_jwt, no_authorization
 from gavan.core.auth.model import Caller
 from gavan.core.auth.store import Store, one

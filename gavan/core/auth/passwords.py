@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import bcrypt
 
-from gavan.core.auth.config import BCRYPT_COST
+from gavan.core.auth.config.passwords import BCRYPT_COST
 from gavan.core.auth.errors import validation_failed, weak_password
 
 LONGEST_BYTES = 72

@@ -15,7 +15,7 @@ from gavan.core.auth.admin_routes import AdminEdge
 from gavan.core.auth.body import Body, read_body
 from gavan.core.auth.caller import find_caller, verified
 from gavan.core.auth.client import client_of
-from gavan.core.auth.config import AuthConfig
+from gavan.core.auth.config.auth import AuthConfig
 from gavan.core.auth.disabled import DISABLED, grant_refusal, refusal
 from gavan.core.auth.errors import AuthError
 from gavan.core.auth.model import Caller
@@ -188,7 +188,7 @@ class Edge:
         )
 
     def _audience(self, request: Request) -> str:
-        return request.headers.get("X-JWT-AUD") or self.config.audience
+        return request.headers.get("X-JWT-AUD") or self.config.tokens.audience
 
 
 def _signed_in(body: dict[str, Any]) -> Response:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
 
-from gavan.core.auth.config import AuthConfig
+from gavan.core.auth.config.auth import AuthConfig
 from gavan.core.auth.errors import AuthError, invalid_credentials, validation_failed
 from gavan.core.auth.model import Caller, Client, Row
 from gavan.core.auth.passwords import Passwords
@@ -151,7 +151,7 @@ class Sessions:
     async def _rotate(self, connection: Connection, token: str, session: Row) -> str | None:
         """Return the token to hand out, or None after a reuse that looks like theft."""
         state = await one(
-            connection, "refresh_state", token=token, reuse_s=self._config.reuse_interval_s
+            connection, "refresh_state", token=token, reuse_s=self._config.security.reuse_interval_s
         )
         if state is None:
             return None
@@ -159,10 +159,10 @@ class Sessions:
             if state["active_token"] and state["active_parent"] == token:
                 return str(state["active_token"])  # the answer to the first refresh got lost
             if not state["is_recent"]:
-                if self._config.rotates_refresh_tokens:
+                if self._config.security.rotates_refresh_tokens:
                     await change(connection, "revoke_session_tokens", session_id=session["id"])
                 return None
-        elif not self._config.rotates_refresh_tokens:
+        elif not self._config.security.rotates_refresh_tokens:
             return token
         await change(connection, "revoke_token", token=token)
         fresh = new_refresh_token()

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from gavan.core.auth.config import AuthConfig
+from gavan.core.auth.config.auth import AuthConfig
 from gavan.core.auth.errors import validation_failed
 from gavan.core.auth.model import Row
 from gavan.kit.jwt import sign
@@ -34,10 +34,10 @@ def access_claims(
 ) -> dict[str, Any]:
     """Return the claims of an access token; ``now`` in seconds since the epoch."""
     return {
-        "iss": config.issuer,
+        "iss": config.tokens.issuer,
         "sub": str(user["id"]),
-        "aud": user["aud"] or config.audience,
-        "exp": now + config.token_lifetime_s,
+        "aud": user["aud"] or config.tokens.audience,
+        "exp": now + config.tokens.lifetime_s,
         "iat": now,
         "email": user["email"] or "",
         "phone": user["phone"] or "",
@@ -56,9 +56,9 @@ def token_response(
 ) -> dict[str, Any]:
     """Return the body of every answer that signs somebody in."""
     return {
-        "access_token": sign(claims, config.jwt_secret),
+        "access_token": sign(claims, config.tokens.secret),
         "token_type": "bearer",
-        "expires_in": config.token_lifetime_s,
+        "expires_in": config.tokens.lifetime_s,
         "expires_at": claims["exp"],
         "refresh_token": refresh_token,
         "user": user,

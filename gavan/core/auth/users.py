@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 import psycopg
 
-from gavan.core.auth.config import AuthConfig
+from gavan.core.auth.config.auth import AuthConfig
 from gavan.core.auth.errors import AuthError, database_error, validation_failed
 from gavan.core.auth.model import Caller, Client
 from gavan.core.auth.passwords import Passwords
