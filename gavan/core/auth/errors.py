@@ -16,13 +16,23 @@ UNEXPECTED = "Unexpected failure, please check server logs for more information"
 
 
 class AuthError(GavanError):
-    """A refusal with GoTrue's code; ``extra`` is added to the body as it stands."""
+    """A refusal with GoTrue's code.
+
+    ``extra`` is added to the body as it stands, ``retry_after_s`` becomes the Retry-After header.
+    """
 
     def __init__(
-        self, status: int, code: str, message: str, *, extra: dict[str, Any] | None = None
+        self,
+        status: int,
+        code: str,
+        message: str,
+        *,
+        extra: dict[str, Any] | None = None,
+        retry_after_s: int | None = None,
     ) -> None:
         super().__init__(code, message, status=status)
         self.extra = extra or {}
+        self.retry_after_s = retry_after_s
 
 
 def invalid_credentials() -> AuthError:
@@ -59,18 +69,19 @@ def database_error(action: str) -> AuthError:
 
 def render(request: Request, error: AuthError) -> Response:
     """Return the response in the shape the client asked for."""
+    headers = {"x-sb-error-code": error.code}
+    if error.retry_after_s is not None:
+        headers["Retry-After"] = str(error.retry_after_s)
     if _is_current(request.headers.get(VERSION_HEADER, "")):
         return JSONResponse(
             {"code": error.code, "message": error.message, **error.extra},
             status_code=error.status,
-            headers={VERSION_HEADER: API_VERSION, "x-sb-error-code": error.code},
+            headers=headers | {VERSION_HEADER: API_VERSION},
         )
     body: dict[str, Any] = {"code": error.status, "error_code": error.code, "msg": error.message}
     if error.status >= 500:
         body["error_id"] = request.scope.get("gavan.request_id", "")
-    return JSONResponse(
-        body | error.extra, status_code=error.status, headers={"x-sb-error-code": error.code}
-    )
+    return JSONResponse(body | error.extra, status_code=error.status, headers=headers)
 
 
 def _is_current(version: str) -> bool:
