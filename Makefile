@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 WEB := stacks/crm/web
 
-.PHONY: help demo test setup browser web check fmt lint types layers unit integration clients stacks chaos web-check bench bench-start bench-api bench-driver docs clean
+.PHONY: help demo test setup programs web check fmt lint types layers unit integration clients stacks chaos web-check bench bench-start bench-rest bench-driver docs clean
 
 help:            ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## ?/\t/' | expand -t 14
@@ -11,7 +11,7 @@ help:            ## list the commands
 demo: setup web  ## run the CRM board: a table of URLs, no Docker
 	cd stacks/crm && $(CURDIR)/$(BIN)/gavan up --create-user
 
-test: setup browser web check integration clients stacks chaos  ## everything CI runs
+test: setup programs web check integration clients stacks chaos  ## everything CI runs
 
 setup: $(VENV)/.installed
 
@@ -22,8 +22,8 @@ $(VENV)/.installed: pyproject.toml
 	UV_SYSTEM_CERTS=true VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --editable . --group dev
 	touch $@
 
-browser:
-	@sh tools/browser.sh
+programs:
+	@sh tools/programs.sh
 
 # Only the packages: `gavan up` builds the site, because only it knows the address of the stack.
 web: $(WEB)/node_modules/.package-lock.json
@@ -65,19 +65,22 @@ stacks: setup
 chaos: setup
 	$(BIN)/pytest tests/chaos
 
-bench: bench-start bench-api  ## time to ready, memory, the data API beside PostgREST and pgbench
+bench: bench-start bench-rest  ## time to ready, memory, the data API beside the others
 
 bench-start: setup
-	$(BIN)/python bench/start.py
+	$(BIN)/python -m bench.start
 
-bench-api: setup bench/node_modules
-	$(BIN)/python bench/data_api.py
+# ARGS=--quick takes 2 minutes; without it 8, and the table in docs/explanation is written anew.
+ARGS ?= --page
+
+bench-rest: setup bench/node_modules/.package-lock.json
+	$(BIN)/python -m bench.rest compare $(ARGS)
 
 bench-driver: setup
-	$(BIN)/python bench/driver.py
+	$(BIN)/python -m bench.driver
 
-bench/node_modules: bench/package.json
-	npm install --prefix bench --no-package-lock --no-audit --no-fund --silent
+bench/node_modules/.package-lock.json: bench/package.json bench/package-lock.json
+	cd bench && npm ci --silent --no-progress
 	touch $@
 
 docs:            ## write the reference pages that are made from the code

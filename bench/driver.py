@@ -10,8 +10,8 @@ import time
 
 import psycopg
 import uvloop
-from machine import cluster, facts
 
+from bench.machine import cluster, facts
 from gavan.database.pool import Pool
 from gavan.database.session import Session, Statement
 from gavan.kit.secret import Secret

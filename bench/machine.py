@@ -1,37 +1,28 @@
-"""What every bench shares: facts of the machine, a Postgres of its own, processes and ports."""
+"""What every bench shares: facts of the machine, a Postgres of its own, and processes.
+
+Ports, passwords and waiting are those of the tests.
+"""
 
 from __future__ import annotations
 
 import os
 import platform
-import secrets
 import shutil
-import socket
 import subprocess
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
 
 from gavan.database.bootstrap import bootstrap
 from gavan.database.embedded import ADMIN, Server, ServerSpec, passwords_by_role, prepare_server
-from gavan.database.identity import demote
-from gavan.kit.secret import Secret
+from tests.ports import free_port
+from tests.servers import random_passwords
+from tests.servers import running as running_postgres
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Passwords:
-    """Passwords of the login roles; random, as the cluster lives for minutes."""
-
-    postgres_password: Secret
-    authenticator_password: Secret
-    auth_admin_password: Secret
-    admin_password: Secret
-    storage_admin_password: Secret
+STOP_S = 20
 
 
 def facts() -> str:
@@ -48,40 +39,30 @@ def facts() -> str:
     )
 
 
-def free_port() -> int:
-    """Return a TCP port of the loopback that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def wait_until(condition: Callable[[], bool], timeout_s: float = 60) -> None:
-    """Poll ``condition``; raise TimeoutError when it stays false."""
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"not ready within {timeout_s} s")
-        time.sleep(0.02)
-
-
 @contextmanager
-def running(
-    argv: Sequence[str], env: Mapping[str, str], log: Path, **options: object
-) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a process for the length of the block."""
+def running(argv: Sequence[str], env: Mapping[str, str], log: Path) -> Iterator[psutil.Process]:
+    """Run a process for the length of the block; its output goes to ``log``."""
     with log.open("wb") as stream:
-        process = subprocess.Popen(
-            argv,
-            env=dict(env),
-            stdout=stream,
-            stderr=stream,
-            **options,  # type: ignore[call-overload]
-        )
+        process = subprocess.Popen(argv, env=dict(env), stdout=stream, stderr=stream)
+    try:
+        yield psutil.Process(process.pid)
+    finally:
+        process.terminate()
         try:
-            yield process
-        finally:
-            process.terminate()
-            process.wait(20)
+            process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def cpu_s(process: psutil.Process) -> float:
+    """Return the processor time that a process and its living descendants have used."""
+    total = 0.0
+    for one in (process, *process.children(recursive=True)):
+        with suppress(psutil.NoSuchProcess):
+            times = one.cpu_times()
+            total += times.user + times.system
+    return total
 
 
 @contextmanager
@@ -89,9 +70,7 @@ def cluster() -> Iterator[tuple[Server, Path]]:
     """Run an embedded Postgres with Supabase's roles, durable as in production."""
     root = Path(tempfile.mkdtemp(prefix="gb-"))
     root.chmod(0o755)
-    made = (Secret(secrets.token_hex(8)) for _ in range(5))
-    names = Passwords.__dataclass_fields__
-    keys = Passwords(**dict(zip(names, made, strict=True)))
+    keys = random_passwords()
     spec = ServerSpec(
         name="bench",
         root=root,
@@ -101,11 +80,9 @@ def cluster() -> Iterator[tuple[Server, Path]]:
         max_connections=100,
         settings={},
     )
-    server = prepare_server(spec, keys, create_user=True)
-    options = demote(server.user) if server.user else {}
     try:
-        with running(server.argv, server.env, root / "postgres.log", **options):
-            wait_until(server.is_ready)
+        server = prepare_server(spec, keys, create_user=True)
+        with running_postgres(server, root / "postgres.log"):
             bootstrap(server.url(ADMIN), passwords_by_role(keys))
             yield server, root
     finally:

@@ -18,7 +18,9 @@ from contextlib import suppress
 from pathlib import Path
 
 import psutil
-from machine import facts, free_port
+
+from bench.machine import facts
+from tests.ports import free_port
 
 GAVAN = str(Path(sys.executable).parent / "gavan")
 SETTLE_S = 10

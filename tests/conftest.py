@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import secrets
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -22,7 +21,7 @@ from gavan.database.bootstrap import bootstrap
 from gavan.database.embedded import ADMIN, Server, ServerSpec, passwords_by_role, prepare_server
 from gavan.kit.secret import Secret
 from tests.ports import free_port
-from tests.servers import running, wait_until
+from tests.servers import random_passwords, running, wait_until
 
 # A busy machine is no bug: no test depends on how long an example takes.
 hypothesis.settings.register_profile("gavan", deadline=None)
@@ -31,17 +30,6 @@ hypothesis.settings.load_profile("gavan")
 TEMPLATE = "gavan_template"
 JWT_SECRET = "super-secret-jwt-token-with-at-least-32-characters-long"
 _numbers = itertools.count(1)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RolePasswords:
-    """Passwords of the login roles of a test cluster."""
-
-    postgres_password: Secret
-    authenticator_password: Secret
-    auth_admin_password: Secret
-    admin_password: Secret
-    storage_admin_password: Secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,17 +84,6 @@ class Database:
             "log_format": "json",
         }
         return Settings(**(values | overrides))
-
-
-def random_passwords() -> RolePasswords:
-    one, two, three, four, five = (Secret(secrets.token_hex(8)) for _ in range(5))
-    return RolePasswords(
-        postgres_password=one,
-        authenticator_password=two,
-        auth_admin_password=three,
-        admin_password=four,
-        storage_admin_password=five,
-    )
 
 
 @pytest.fixture(scope="session")

@@ -1,16 +1,42 @@
-"""Starting a prepared Postgres in a test and stopping it again."""
+"""A Postgres for tests and benches: passwords, start, stop, and waiting for things to be so."""
 
 from __future__ import annotations
 
+import secrets
 import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from gavan.database.embedded import Server
 from gavan.database.identity import demote
+from gavan.kit.secret import Secret
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RolePasswords:
+    """Passwords of the login roles of a cluster that lives for minutes."""
+
+    postgres_password: Secret
+    authenticator_password: Secret
+    auth_admin_password: Secret
+    admin_password: Secret
+    storage_admin_password: Secret
+
+
+def random_passwords() -> RolePasswords:
+    """Return passwords that nobody else knows."""
+    one, two, three, four, five = (Secret(secrets.token_hex(8)) for _ in range(5))
+    return RolePasswords(
+        postgres_password=one,
+        authenticator_password=two,
+        auth_admin_password=three,
+        admin_password=four,
+        storage_admin_password=five,
+    )
 
 
 @contextmanager

@@ -25,7 +25,7 @@ Window = Callable[..., Page]
 def browser() -> Iterator[Browser]:
     """Debian's Chromium, driven from outside; nothing is downloaded."""
     binary = os.environ.get("CHROMIUM") or shutil.which("chromium")
-    assert binary, "the browser tests need Chromium: make browser"
+    assert binary, "the browser tests need Chromium: make programs"
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=binary, args=ARGUMENTS)
         yield chromium

@@ -20,8 +20,8 @@ from gavan.database.identity import can_enter, choose_account
 from gavan.kit.errors import GavanError
 from gavan.kit.secret import Secret
 from tests import servers
-from tests.conftest import RolePasswords, random_passwords
 from tests.ports import free_port
+from tests.servers import RolePasswords, random_passwords
 
 FAST = {"fsync": "off", "full_page_writes": "off"}
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files to other users")

@@ -19,9 +19,8 @@ from gavan.database.embedded import ADMIN, Server, ServerSpec, passwords_by_role
 from gavan.database.identity import demote
 from gavan.database.pool import Pool
 from gavan.database.session import DatabaseError, Session, Statement
-from tests.conftest import random_passwords
 from tests.ports import free_port
-from tests.servers import wait_until
+from tests.servers import random_passwords, wait_until
 
 WRITER = Session(role="service_role")
 INSERT = Statement(text="insert into note default values returning id")
