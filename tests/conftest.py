@@ -19,6 +19,7 @@ from psycopg import sql
 from gavan.core.settings import Settings
 from gavan.database.bootstrap import bootstrap
 from gavan.database.embedded import ADMIN, Server, ServerSpec, passwords_by_role, prepare_server
+from gavan.kit.keyset import shared_set
 from gavan.kit.secret import Secret
 from tests.ports import free_port
 from tests.servers import random_passwords, running, wait_until
@@ -68,7 +69,7 @@ class Database:
             "authenticator_url": Secret(self.url("authenticator")),
             "auth_admin_url": Secret(self.url("supabase_auth_admin")),
             "admin_url": Secret(self.url(ADMIN)),
-            "jwt_secret": Secret(JWT_SECRET),
+            "keys": shared_set(Secret(JWT_SECRET)),
             "anon_key": Secret("anon-key-of-a-test"),
             "service_role_key": Secret("service-role-key-of-a-test"),
             "publishable_key": Secret("sb_publishable_test"),

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gavan.kit.errors import GavanError
+from gavan.kit.keyset import KeySet, read_key_set, shared_set
 from gavan.kit.secret import Secret
 
 SERVICES = ("rest", "auth", "realtime")
@@ -31,7 +32,8 @@ class Settings:
     """Owner of schema auth."""
     admin_url: Secret
     """Superuser of the embedded cluster: logical replication and the row-level checks."""
-    jwt_secret: Secret
+    keys: KeySet
+    """What signs the tokens of users, and what verifies tokens for every service."""
     anon_key: Secret
     service_role_key: Secret
     publishable_key: Secret
@@ -60,7 +62,11 @@ class Settings:
 
 
 def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
-    """Return the settings; raise GavanError GV150 naming every missing variable at once."""
+    """Return the settings.
+
+    Raises:
+        GavanError: GV150 names every missing variable at once; GV702 for keys that cannot be used.
+    """
     required = (
         "GAVAN_DB_AUTHENTICATOR_URL",
         "GAVAN_DB_AUTH_ADMIN_URL",
@@ -88,7 +94,7 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         authenticator_url=Secret(environ["GAVAN_DB_AUTHENTICATOR_URL"]),
         auth_admin_url=Secret(environ["GAVAN_DB_AUTH_ADMIN_URL"]),
         admin_url=Secret(environ["GAVAN_DB_ADMIN_URL"]),
-        jwt_secret=Secret(environ["JWT_SECRET"]),
+        keys=_keys(environ),
         anon_key=Secret(environ["ANON_KEY"]),
         service_role_key=Secret(environ["SERVICE_ROLE_KEY"]),
         publishable_key=Secret(environ["SUPABASE_PUBLISHABLE_KEY"]),
@@ -104,6 +110,22 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         log_format=environ.get("GAVAN_LOG_FORMAT", "json"),
         rest=rest_options(environ),
     )
+
+
+def _keys(environ: Mapping[str, str]) -> KeySet:
+    secret, kid = Secret(environ["JWT_SECRET"]), environ.get("GOTRUE_JWT_KEY_ID", "")
+    keys = environ.get("GOTRUE_JWT_KEYS")
+    if not keys:
+        return shared_set(secret, kid=kid)
+    try:
+        return read_key_set(Secret(keys), legacy=secret, legacy_kid=kid)
+    except ValueError as error:
+        raise GavanError(
+            "GV702",
+            f"GOTRUE_JWT_KEYS cannot be used: {error}",
+            hint="a JSON list of JWKs is expected, one of them with sign in its key_ops",
+            exit_code=2,
+        ) from error
 
 
 def _is_off(options: Mapping[str, str], name: str) -> bool:

@@ -174,8 +174,8 @@ class Verifier:
     """Verify tokens against a set of keys; verified ones are cached, times are checked each time.
 
     Args:
-        keys: accepted keys. A token's ``kid`` picks the key of that name, otherwise the unnamed
-            keys of the token's algorithm are tried.
+        keys: accepted keys. A token's ``kid`` picks the key of that name; when there is none, the
+            unnamed keys of the token's algorithm are tried, and without a ``kid`` all of them.
         audience: accepted ``aud``; None accepts any value of the right type.
         clock: seconds since the epoch.
     """
@@ -251,11 +251,12 @@ class Verifier:
     def _candidates(self, algorithm: str, kid: str | None) -> list[VerifyKey]:
         # A key is only ever used with algorithms of its own kind: a token that names HS256 can
         # never be checked with the bytes of a public key.
+        # One that names a known key is never tried with another.
         fitting = [key for key in self._keys if algorithm in key.algorithms]
-        named = [key for key in fitting if kid is not None and key.kid == kid]
-        if named:
-            return named
-        return [key for key in fitting if kid is None or key.kid is None]
+        if kid is None:
+            return fitting
+        is_known = any(key.kid == kid for key in self._keys)
+        return [key for key in fitting if key.kid == (kid if is_known else None)]
 
     def _check_times(self, entry: _Entry) -> None:
         now = self._clock()

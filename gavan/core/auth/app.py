@@ -20,7 +20,7 @@ from gavan.core.auth.sessions import Sessions
 from gavan.core.auth.store import Store
 from gavan.core.auth.users import Users
 from gavan.core.settings import Settings
-from gavan.kit.jwt import Verifier, shared_key
+from gavan.kit.jwt import Verifier
 
 REQUEST_DEADLINE_S = 10.0
 
@@ -68,7 +68,7 @@ def build(
 
     Args:
         settings: database URL and keys.
-        verifier: the gateway's; without one, tokens are checked with the shared secret alone.
+        verifier: the gateway's; without one, its own over the same keys.
         config: for tests; otherwise read from GoTrue's own environment variables.
     """
     config = config or read_config(settings)
@@ -78,7 +78,7 @@ def build(
     edge = Edge(
         config=config,
         store=store,
-        verifier=verifier or Verifier([shared_key(settings.jwt_secret)]),
+        verifier=verifier or Verifier(settings.keys.verifying),
         sessions=sessions,
         users=Users(config, store, passwords, sessions),
         admin=Admin(store, passwords, config.tokens.audience),

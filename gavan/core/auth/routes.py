@@ -18,6 +18,7 @@ from gavan.core.auth.client import client_of
 from gavan.core.auth.config.auth import AuthConfig
 from gavan.core.auth.disabled import DISABLED, grant_refusal, refusal
 from gavan.core.auth.errors import AuthError
+from gavan.core.auth.keys.routes import KeyEdge
 from gavan.core.auth.model import Caller
 from gavan.core.auth.sessions import Login, Sessions
 from gavan.core.auth.store import Store
@@ -74,7 +75,6 @@ class Edge:
         made = [
             Route("/health", self.health),
             Route("/settings", self.settings),
-            Route("/.well-known/jwks.json", self.jwks),
             Route("/signup", self.sign_up, methods=["POST"]),
             Route("/token", self.token, methods=["POST"]),
             Route("/user", self.show_user, methods=["GET"]),
@@ -82,6 +82,7 @@ class Edge:
             Route("/logout", self.log_out, methods=["POST"]),
         ]
         methods = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+        made += KeyEdge(tokens=self.config.tokens).routes()
         made += AdminEdge(admin=self.admin, store=self.store, verifier=self.verifier).routes()
         for path in DISABLED:
             made.append(Route(path, self._disabled(path), methods=methods))
@@ -107,10 +108,6 @@ class Edge:
                 "passkeys_enabled": False,
             }
         )
-
-    async def jwks(self, _request: Request) -> Response:
-        """Return the public keys: none while tokens are signed with the shared secret."""
-        return JSONResponse({"keys": []}, headers={"Cache-Control": "public, max-age=600"})
 
     async def sign_up(self, request: Request) -> Response:
         """Make a user and sign them in."""

@@ -11,7 +11,6 @@ from uuid import UUID
 from gavan.core.auth.config.auth import AuthConfig
 from gavan.core.auth.errors import validation_failed
 from gavan.core.auth.model import Row
-from gavan.kit.jwt import sign
 
 REFRESH_LENGTH = 12
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
@@ -56,7 +55,7 @@ def token_response(
 ) -> dict[str, Any]:
     """Return the body of every answer that signs somebody in."""
     return {
-        "access_token": sign(claims, config.tokens.secret),
+        "access_token": config.tokens.keys.sign(claims),
         "token_type": "bearer",
         "expires_in": config.tokens.lifetime_s,
         "expires_at": claims["exp"],

@@ -20,6 +20,7 @@ from gavan.core.rest.app import Service, build
 from gavan.core.settings import Settings, rest_options
 from gavan.database.pool import ACQUIRE_TIMEOUT_S, Pool
 from gavan.kit.errors import GavanError
+from gavan.kit.keyset import shared_set
 from gavan.kit.secret import Secret
 
 PORT = 3000
@@ -83,7 +84,7 @@ def read_alone(environ: Mapping[str, str]) -> Settings:
         authenticator_url=Secret(options.get("db_uri", "")),
         auth_admin_url=NOTHING,
         admin_url=NOTHING,
-        jwt_secret=NOTHING,
+        keys=shared_set(NOTHING),
         anon_key=NOTHING,
         service_role_key=NOTHING,
         publishable_key=NOTHING,

@@ -35,7 +35,7 @@ from gavan.core.gateway.keys import ApiKeys, request_token, socket_token
 from gavan.core.gateway.services import STOP_S, Mount, load_services
 from gavan.core.settings import Settings
 from gavan.database.pool import Pool
-from gavan.kit.jwt import Claims, Verifier, shared_key
+from gavan.kit.jwt import Claims, Verifier
 from gavan.kit.version import VERSION
 
 START_WAIT_S = 5.0
@@ -262,7 +262,7 @@ class Gateway:
 
 def build(settings: Settings) -> Gateway:
     """Return the front door with the configured services behind it; nothing is opened yet."""
-    verifier = Verifier([shared_key(settings.jwt_secret)])
+    verifier = Verifier(settings.keys.verifying)
     pool = Pool(
         settings.authenticator_url,
         size=settings.pool_size,

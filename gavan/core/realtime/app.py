@@ -21,7 +21,7 @@ from gavan.core.realtime.limits import Limits
 from gavan.core.realtime.socket import Socket
 from gavan.core.realtime.tokens import TokenRefused, Tokens
 from gavan.core.settings import Settings
-from gavan.kit.jwt import Verifier, shared_key
+from gavan.kit.jwt import Verifier
 
 SOCKET_PATHS = ("/websocket", "/socket/websocket")
 CLOSE_RESTART = 1012
@@ -117,14 +117,14 @@ def build(
 
     Args:
         settings: database URLs and keys.
-        verifier: the gateway's; without one, tokens are checked with the shared secret alone.
+        verifier: the gateway's; without one, its own over the same keys.
         limits: other limits than the defaults.
     """
     opaque = {
         settings.publishable_key.reveal(): settings.anon_key.reveal(),
         settings.secret_key.reveal(): settings.service_role_key.reveal(),
     }
-    verifier = verifier or Verifier([shared_key(settings.jwt_secret)])
+    verifier = verifier or Verifier(settings.keys.verifying)
     return Service(
         Hub(
             tokens=Tokens(verifier, opaque),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from gavan.core.auth.config.environ import Environ
 from gavan.core.settings import Settings
-from gavan.kit.secret import Secret
+from gavan.kit.keyset import KeySet
 
 ADMIN_ROLES = frozenset({"service_role", "supabase_admin"})
 LIFETIME_S = 3600
@@ -14,29 +14,21 @@ LIFETIME_S = 3600
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenConfig:
-    """Durations in seconds.
+    """Durations in seconds."""
 
-    ``keys`` is a JSON list of JWKs, exactly one of which signs; without it the shared secret
-    does. ``key_id`` is the ``kid`` of the shared secret.
-    """
-
-    secret: Secret
+    keys: KeySet
     issuer: str
     audience: str = "authenticated"
     lifetime_s: int = LIFETIME_S
-    keys: Secret | None = None
-    key_id: str = ""
     admin_roles: frozenset[str] = ADMIN_ROLES
 
 
 def read_tokens(environ: Environ, settings: Settings, external_url: str) -> TokenConfig:
     """Return the section; ``external_url`` is the root of the auth service."""
     return TokenConfig(
-        secret=settings.jwt_secret,
+        keys=settings.keys,
         issuer=environ.text("JWT_ISSUER", external_url),
         audience=environ.text("JWT_AUD", "authenticated"),
         lifetime_s=environ.count("JWT_EXP", LIFETIME_S) or LIFETIME_S,
-        keys=environ.secret("JWT_KEYS"),
-        key_id=environ.text("JWT_KEY_ID"),
         admin_roles=frozenset(environ.names("JWT_ADMIN_ROLES")) or ADMIN_ROLES,
     )

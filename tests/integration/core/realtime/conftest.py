@@ -12,6 +12,7 @@ import uvicorn
 
 from gavan.core.realtime.app import Service, build
 from gavan.core.settings import Settings, read_settings
+from gavan.kit.keyset import shared_set
 from gavan.kit.secret import Secret
 from tests.conftest import Database
 from tests.integration.core.realtime.wire import ANON, SECRET, SERVICE, Server
@@ -39,7 +40,7 @@ def settings() -> Settings:
 def settings_of(database: Database) -> Settings:
     """Return settings that serve a database with the keys of these tests."""
     return database.settings(
-        jwt_secret=SECRET, anon_key=Secret(ANON), service_role_key=Secret(SERVICE)
+        keys=shared_set(SECRET), anon_key=Secret(ANON), service_role_key=Secret(SERVICE)
     )
 
 

@@ -13,6 +13,7 @@ import psycopg
 import pytest
 
 from gavan.core.realtime.app import build
+from gavan.kit.keyset import shared_set
 from gavan.kit.secret import Secret
 from tests.conftest import Database
 from tests.integration.core.realtime import wire
@@ -183,7 +184,7 @@ async def test_the_partition_of_today_is_made_when_the_service_starts(
 async def test_without_a_database_a_private_join_says_so(database: Database) -> None:
     nowhere = Secret("postgresql://nobody@127.0.0.1:1/none")
     settings = database.settings(
-        jwt_secret=wire.SECRET,
+        keys=shared_set(wire.SECRET),
         anon_key=Secret(wire.ANON),
         service_role_key=Secret(wire.SERVICE),
         admin_url=nowhere,

@@ -21,6 +21,7 @@ from gavan.core.gateway.services import Mount
 from gavan.core.settings import Settings
 from gavan.database.pool import Pool
 from gavan.kit.jwt import Verifier, shared_key, sign
+from gavan.kit.keyset import shared_set
 from gavan.kit.secret import Secret
 
 SECRET = Secret("a-shared-secret-of-at-least-32-bytes!")
@@ -35,7 +36,7 @@ def settings(**overrides: Any) -> Settings:
         "authenticator_url": Secret("postgresql://a@127.0.0.1:1/x"),
         "auth_admin_url": Secret("postgresql://a@127.0.0.1:1/x"),
         "admin_url": Secret("postgresql://a@127.0.0.1:1/x"),
-        "jwt_secret": SECRET,
+        "keys": shared_set(SECRET),
         "anon_key": Secret(sign({"role": "anon"}, SECRET)),
         "service_role_key": Secret(sign({"role": "service_role"}, SECRET)),
         "publishable_key": Secret("sb_publishable_p"),
