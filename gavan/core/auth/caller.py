@@ -45,16 +45,16 @@ async def find_caller(claims: Claims, store: Store) -> Caller:
         if user["is_banned"]:
             raise AuthError(403, "user_banned", "User is banned")
         if not session_text:
-            return Caller(user=user, session_id=None, is_admin=claims.role in ADMIN_ROLES)
+            return Caller(user=user, session=None, is_admin=claims.role in ADMIN_ROLES)
         session_id = _uuid(session_text)
         if session_id is None:
             raise AuthError(403, "bad_jwt", "invalid claim: session_id claim must be a UUID")
-        found = await one(connection, "session_exists", id=session_id)
-    if not found or not found["found"]:
+        session = await one(connection, "session_by_id", id=session_id)
+    if session is None:
         raise AuthError(
             403, "session_not_found", "Session from session_id claim in JWT does not exist"
         )
-    return Caller(user=user, session_id=session_id, is_admin=claims.role in ADMIN_ROLES)
+    return Caller(user=user, session=session, is_admin=claims.role in ADMIN_ROLES)
 
 
 async def check_admin(claims: Claims, store: Store) -> None:

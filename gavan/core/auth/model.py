@@ -35,11 +35,21 @@ class Client:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """The user of a verified bearer; ``session_id`` is None for tokens made without a session."""
+    """The user of a verified bearer; ``session`` is None for tokens made without one."""
 
     user: Row
-    session_id: UUID | None
+    session: Row | None
     is_admin: bool
+
+    @property
+    def session_id(self) -> UUID | None:
+        """Return the key of the session."""
+        return None if self.session is None else self.session["id"]
+
+    @property
+    def aal(self) -> str:
+        """Return how sure the session is of its user: ``aal1``, or ``aal2`` after a factor."""
+        return "aal1" if self.session is None else self.session["aal"] or "aal1"
 
 
 def rfc3339(moment: datetime) -> str:

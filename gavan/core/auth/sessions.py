@@ -7,6 +7,7 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -14,10 +15,12 @@ from gavan.core.auth.config.auth import AuthConfig
 from gavan.core.auth.errors import AuthError, invalid_credentials, validation_failed
 from gavan.core.auth.model import Caller, Client, Row
 from gavan.core.auth.passwords import Passwords
+from gavan.core.auth.session_rules import ending, newer_login
 from gavan.core.auth.show import show_user
 from gavan.core.auth.store import Connection, Store, change, many, one
 from gavan.core.auth.tokens import (
     access_claims,
+    assurance,
     check_refresh_token,
     new_refresh_token,
     token_response,
@@ -96,6 +99,33 @@ class Sessions:
         await self._insert_token(connection, user_id, session_id, token, parent=None)
         return await self._response(connection, user_id, session_id, token)
 
+    async def lift(
+        self, connection: Connection, caller: Caller, *, method: str, factor_id: UUID
+    ) -> dict[str, Any]:
+        """Add a second factor to the caller's session and return its new token response.
+
+        Upstream counts the refresh token on by two, so that one from before the factor cannot
+        give a session with it; here those tokens are deleted, for the same reason
+        (supabase/auth:internal/api/token.go).
+
+        Raises:
+            AuthError: 403 ``session_not_found`` when it was ended meanwhile.
+        """
+        session = await one(connection, "hold_session", id=caller.session_id)
+        if session is None:
+            raise AuthError(
+                403, "session_not_found", "Session from session_id claim in JWT does not exist"
+            )
+        session_id = session["id"]
+        await change(connection, "insert_amr", session_id=session_id, method=method)
+        amr = await many(connection, "amr_of", session_id=session_id)
+        aal = assurance(item["method"] for item in amr)
+        await change(connection, "lift_session", id=session_id, aal=aal, factor_id=factor_id)
+        await change(connection, "delete_session_tokens", session_id=session_id)
+        token = new_refresh_token()
+        await self._insert_token(connection, session["user_id"], session_id, token, parent=None)
+        return await self._response(connection, session["user_id"], session_id, token)
+
     async def refresh(self, token: str, client: Client) -> dict[str, Any]:
         """Return a new session response for a refresh token, by GoTrue's rules of reuse.
 
@@ -134,8 +164,9 @@ class Sessions:
                 return _refused("session_not_found", "No Valid Session Found")
             if user["is_banned"]:
                 return _refused("user_banned", "User Banned")
-            if session["is_expired"]:
-                return _refused("session_expired", "Session Expired")
+            ended = await self._ending(connection, known, session)
+            if ended is not None:
+                return _refused("session_expired", ended)
             current = await self._rotate(connection, token, session)
             if current is None:
                 return _refused("refresh_token_already_used", "Already Used")
@@ -147,6 +178,20 @@ class Sessions:
                 ip=client.ip,
             )
             return await self._response(connection, user["id"], session["id"], current)
+
+    async def _ending(self, connection: Connection, known: Row, session: Row) -> str | None:
+        """Return why a session may not go on, None when it may."""
+        rules, now = self._config.sessions, datetime.now(UTC)
+        found = await one(connection, "has_factor", user_id=session["user_id"])
+        has_factor = bool(found and found["found"])
+        token_time = known["updated_at"]
+        ended = ending(session, rules, now, has_factor=has_factor, token_time=token_time)
+        if ended is not None or not rules.single_per_user:
+            return ended
+        others = await many(connection, "sessions_of", user_id=session["user_id"])
+        if newer_login(session, others, rules, now, has_factor=has_factor, token_time=token_time):
+            return "Session Expired (Revoked by Newer Login)"
+        return None
 
     async def _rotate(self, connection: Connection, token: str, session: Row) -> str | None:
         """Return the token to hand out, or None after a reuse that looks like theft."""

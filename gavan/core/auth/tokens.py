@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -13,8 +13,14 @@ from gavan.core.auth.errors import validation_failed
 from gavan.core.auth.model import Row
 
 REFRESH_LENGTH = 12
+SECOND_FACTORS = frozenset({"totp", "mfa/phone", "mfa/webauthn"})
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
 _REFRESH = re.compile(r"[a-z0-9]{12}")
+
+
+def assurance(methods: Iterable[str]) -> str:
+    """Return ``aal2`` when one of the methods was a second factor, else ``aal1``."""
+    return "aal1" if SECOND_FACTORS.isdisjoint(methods) else "aal2"
 
 
 def new_refresh_token() -> str:
@@ -43,7 +49,7 @@ def access_claims(
         "app_metadata": user["raw_app_meta_data"] or {},
         "user_metadata": user["raw_user_meta_data"] or {},
         "role": user["role"] or "authenticated",
-        "aal": "aal1",
+        "aal": assurance(item["method"] for item in amr),
         "amr": [{"method": item["method"], "timestamp": item["timestamp"]} for item in amr],
         "session_id": str(session_id),
         "is_anonymous": user["is_anonymous"],

@@ -88,16 +88,28 @@ insert into auth.refresh_tokens (
 
 -- The session a refresh token belongs to, without a lock.
 -- name: refresh_token
-select token, session_id, user_id::uuid as user_id
+select token, session_id, user_id::uuid as user_id, updated_at
 from auth.refresh_tokens
 where token = %(token)s
 
 -- One refresh at a time per session; a second one comes back later instead of waiting here.
 -- name: lock_session
-select *, coalesce(not_after < now(), false) as is_expired
-from auth.sessions
+select * from auth.sessions where id = %(id)s for update skip locked
+
+-- name: session_by_id
+select * from auth.sessions where id = %(id)s
+
+-- The session as it stands after whoever is changing it.
+-- name: hold_session
+select * from auth.sessions where id = %(id)s for update
+
+-- name: lift_session
+update auth.sessions set aal = %(aal)s::auth.aal_level, factor_id = %(factor_id)s, updated_at = now()
 where id = %(id)s
-for update skip locked
+
+-- Tokens from before the session was lifted must never give a lifted one.
+-- name: delete_session_tokens
+delete from auth.refresh_tokens where session_id = %(session_id)s
 
 -- name: session_exists
 select exists (select from auth.sessions where id = %(id)s) as found
@@ -127,6 +139,14 @@ update auth.refresh_tokens set revoked = true, updated_at = now() where token = 
 update auth.refresh_tokens
 set revoked = true, updated_at = now()
 where session_id = %(session_id)s and revoked = false
+
+-- name: sessions_of
+select * from auth.sessions where user_id = %(user_id)s
+
+-- name: has_factor
+select exists (
+    select from auth.mfa_factors where user_id = %(user_id)s and status = 'verified'
+) as found
 
 -- name: touch_session
 update auth.sessions
