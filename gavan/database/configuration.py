@@ -98,6 +98,8 @@ def render_conf(
         "extension_control_path": os.pathsep.join([*map(str, extension_dirs), "$system"]),
         "timezone": "UTC",
         "log_timezone": "UTC",
+        # As Supabase has it; the locale C alone would choose "simple", which stems nothing.
+        "default_text_search_config": "pg_catalog.english",
         "datestyle": "ISO, MDY",
         "log_destination": "stderr",
         "logging_collector": "off",

@@ -320,7 +320,7 @@ def check_audience(payload: Mapping[str, object], wanted: str | None) -> None:
         return
     values: Iterable[object] = [value] if isinstance(value, str) else _audiences(value)
     found = list(values)
-    if not found or (wanted is None and "" not in found) or wanted in found:
+    if not found or wanted is None or wanted in found:
         return
     raise TokenError(TokenReason.AUDIENCE, "JWT not in audience")
 

@@ -12,12 +12,12 @@ def nearest(word: str, known: Iterable[str], *, within: int = 2) -> str | None:
     that "a" does not become "up".
     """
     allowed = min(within, max(len(word) // 2, 1))
-    ranked = sorted((_distance(word.lower(), other.lower()), other) for other in set(known))
+    ranked = sorted((edits(word.lower(), other.lower()), other) for other in set(known))
     return ranked[0][1] if ranked and ranked[0][0] <= allowed else None
 
 
-def _distance(left: str, right: str) -> int:
-    """Optimal string alignment distance."""
+def edits(left: str, right: str) -> int:
+    """Return the edits between two texts (optimal string alignment distance)."""
     before: list[int] = []
     above = list(range(len(right) + 1))
     for row, letter in enumerate(left, start=1):

@@ -43,7 +43,7 @@ class Cors:
         wanted = asked.get(b"access-control-request-headers", b"")
         names = [b"Authorization", b"Accept", b"Accept-Language", b"Content-Language"]
         if wanted and _NAMES.fullmatch(wanted):
-            names.insert(1, wanted)
+            names[1:1] = [name.strip() for name in wanted.split(b",")]
         return [
             *allowed,
             (b"access-control-allow-methods", METHODS),

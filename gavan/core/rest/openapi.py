@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,9 +18,9 @@ from gavan.core.rest.openapi_parameters import (
     references,
     shared_parameters,
     table_parameters,
+    type_format,
 )
 from gavan.core.rest.schema_cache import (
-    Cardinality,
     Column,
     Relationship,
     Routine,
@@ -31,8 +32,10 @@ from gavan.kit.version import VERSION
 
 CLAIMED = "14.12"
 """The PostgREST version that this API follows: the supabase CLI reads the first word"""
+DESCRIPTION = "The data API of this project."
 OBJECTS = ["application/vnd.pgrst.object+json;nulls=stripped", "application/vnd.pgrst.object+json"]
 MEDIA = ["application/json", *OBJECTS, "text/csv"]
+_LITERAL = re.compile(r"'((?:[^']|'')*)'::[^']+")
 TEXTS = {"200": "OK", "201": "Created", "204": "No Content", "206": "Partial Content"}
 
 
@@ -101,7 +104,7 @@ def build_document(
         "swagger": "2.0",
         "info": {
             "title": comment[0] or "PostgREST API",
-            "description": comment[1] if len(comment) > 1 else "The data API of this project.",
+            "description": comment[1].lstrip("\n") if len(comment) > 1 else DESCRIPTION,
             "version": f"{CLAIMED} (gavan {VERSION})",
         },
         "host": place.netloc.rpartition("@")[2],
@@ -118,7 +121,7 @@ def build_document(
         },
         "externalDocs": {
             "description": "PostgREST Documentation",
-            "url": "https://docs.postgrest.org/en/v14/references/api.html",
+            "url": "https://postgrest.org/en/v14/references/api.html",
         },
     }
     return orjson.dumps(document)
@@ -142,18 +145,38 @@ def _definition(cache: SchemaCache, table: Table) -> dict[str, Any]:
 
 
 def _foreign_keys(cache: SchemaCache, table: Table) -> dict[str, tuple[str, str]]:
+    """Return the column that each column of a key of its own refers to, in a table if possible."""
     found: dict[str, tuple[str, str]] = {}
-    for item in cache.relationships.get(table.name, ()):
-        if isinstance(item, Relationship) and item.cardinality is Cardinality.MANY_TO_ONE:
-            for near, far in item.columns:
-                found.setdefault(near, (item.foreign.name, far))
+    keys = [
+        item
+        for item in cache.relationships.get(table.name, ())
+        if isinstance(item, Relationship) and item.to_one and not item.is_parent
+    ]
+    for item in sorted(keys, key=lambda key: key.foreign_is_view):
+        if len(item.columns) == 1:
+            near, far = item.columns[0]
+            found.setdefault(near, (item.foreign.name, far))
     return found
 
 
+def _default(column: Column) -> object:
+    """Return the JSON value of a default; None for what only Postgres can compute."""
+    written = column.default
+    if written is None:
+        return None
+    if json_type(column.base_type).get("type") == "string":
+        literal = _LITERAL.fullmatch(written)
+        return literal[1].replace("''", "'") if literal else written
+    try:
+        return orjson.loads(written)
+    except orjson.JSONDecodeError:
+        return None
+
+
 def _property(column: Column, table: Table, key: tuple[str, str] | None) -> dict[str, Any]:
-    shown: dict[str, Any] = {"format": column.type, **json_type(column.base_type)}
-    if column.default is not None:
-        shown["default"] = column.default
+    shown = {"format": type_format(column.base_type), **json_type(column.base_type)}
+    if (default := _default(column)) is not None:
+        shown["default"] = default
     if column.enum:
         shown["enum"] = list(column.enum)
     if column.max_length is not None:

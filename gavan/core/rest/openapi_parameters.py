@@ -21,6 +21,14 @@ NUMBERS = frozenset({"numeric", "real", "double precision"})
 INTEGERS = frozenset({"smallint", "integer", "bigint"})
 
 
+FORMATS = {"smallint": "int32", "integer": "int32", "bigint": "int64"}
+
+
+def type_format(name: str) -> str:
+    """Return the format of an SQL type: Swagger's own for integers, else the type's name."""
+    return FORMATS.get(name, name)
+
+
 def json_type(name: str) -> Object:
     """Return the JSON type of an SQL type: nothing for json itself, which may be anything."""
     if name.endswith("[]"):
@@ -86,7 +94,8 @@ def query_arguments(routine: Routine) -> list[Object]:
 def body_arguments(routine: Routine) -> list[Object]:
     """Return the arguments of a function called by POST: one body."""
     properties = {
-        item.name: {"format": item.type, **json_type(item.type)} for item in routine.parameters
+        item.name: {"format": type_format(item.type), **json_type(item.type)}
+        for item in routine.parameters
     }
     schema: Object = {"type": "object", "properties": properties}
     if required := [item.name for item in routine.parameters if item.required]:
@@ -101,11 +110,13 @@ def _argument(item: Parameter) -> Object:
     shown: Object = {"name": item.name, "in": "query", "required": item.required}
     kind = json_type(item.type)
     if item.variadic:
-        items = {**kind.get("items", {"type": "string"}), "format": item.type.removesuffix("[]")}
+        one = type_format(item.type.removesuffix("[]"))
+        items = {**kind.get("items", {"type": "string"}), "format": one}
         return {**shown, "type": "array", "items": items, "collectionFormat": "multi"}
     # Swagger wants a type here, and an array is written as text: {1,2}.
     plain = kind.get("type", "string")
-    return {**shown, "type": "string" if plain == "array" else plain, "format": item.type}
+    written = "string" if plain == "array" else plain
+    return {**shown, "type": written, "format": type_format(item.type)}
 
 
 def _prefer(tokens: tuple[str, ...]) -> Object:

@@ -24,6 +24,13 @@ from gavan.core.rest.schema_cache import (
 MAX_VARIANTS = 32
 """A view may show one key column several times: bound on the relationships that gives"""
 
+CARDINALITIES = (
+    Cardinality.ONE_TO_MANY,
+    Cardinality.MANY_TO_ONE,
+    Cardinality.ONE_TO_ONE,
+    Cardinality.MANY_TO_MANY,
+)
+
 Shown = Mapping[tuple[Name, str], Mapping[Name, Sequence[str]]]
 """For each column of a table, the views that show it and under which names"""
 
@@ -92,6 +99,7 @@ def _inverse(found: Relationship) -> Relationship:
         columns=tuple((far, near) for near, far in found.columns),
         table_is_view=found.foreign_is_view,
         foreign_is_view=found.table_is_view,
+        is_parent=True,
     )
 
 
@@ -137,13 +145,24 @@ def _by_origin(
     written = {(item.table, item.function): item for item in computed}
     origins: dict[Name, list[AnyRelationship]] = defaultdict(list)
     for item in found:
+        if item.table.schema in schemas and item.foreign.schema == item.table.schema:
+            origins[item.table]  # known as an origin, even if nothing of it is exposed
         # A function named like the foreign relation overrides what the keys say.
         if (item.table, item.foreign) not in written and _is_exposed(item, schemas):
             origins[item.table].append(item)
     for function in written.values():
         if function.table.schema in schemas and function.function.schema in schemas:
             origins[function.table].append(function)
-    return {name: tuple(items) for name, items in origins.items()}
+    return {name: tuple(sorted(items, key=_place)) for name, items in origins.items()}
+
+
+def _place(item: AnyRelationship) -> tuple[object, ...]:
+    """Return the sort key of upstream's list, which an ambiguous embed shows to the client."""
+    if isinstance(item, ComputedRelationship):
+        return (1, item.function)
+    junction = item.junction
+    through = (junction.table, junction.source_constraint) if junction else ()
+    return (0, item.foreign, CARDINALITIES.index(item.cardinality), item.constraint, through)
 
 
 def _is_exposed(item: Relationship, schemas: frozenset[str]) -> bool:

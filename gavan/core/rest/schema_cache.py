@@ -84,6 +84,8 @@ class Relationship:
     junction: Junction | None = None
     table_is_view: bool = False
     foreign_is_view: bool = False
+    is_parent: bool = False
+    """Whether the key lies on the foreign side"""
 
     @property
     def is_self(self) -> bool:

@@ -1,44 +1,60 @@
-"""The nearest known name to a wrong one, for hints. Never suggests below a minimum score."""
+"""The nearest known name to a wrong one, for hints, by the measure of PostgREST's FuzzySet.
+
+Candidates are ranked by shared trigrams (bigrams if nothing shares a trigram) and judged by edits.
+"""
 
 from __future__ import annotations
 
 import math
 from collections import Counter
 from collections.abc import Collection
-from difflib import SequenceMatcher
+
+from gavan.kit.nearest import edits
 
 MAX_CANDIDATES = 500
 """Beyond this a hint costs more than it helps"""
+RANKED = 50
+"""How many of the likest are compared letter by letter"""
+GRAM_SIZES = (3, 2)
 
 
 def closest(name: str, candidates: Collection[str], minimum: float) -> str | None:
     """Return the candidate most like ``name``, or None if none scores ``minimum`` (0 to 1).
 
-    The score is the mean overlap of the two names' bigrams and trigrams, as a cosine.
+    The score is 1 less the part of the letters that must be edited.
     """
     if len(candidates) >= MAX_CANDIDATES:
         return None
-    grams = _grams(name)
-    best, best_score = None, (0.0, 0.0)
-    for candidate in sorted(candidates):
-        score = _cosine(grams, _grams(candidate))
-        rank = (score, SequenceMatcher(None, name, candidate).ratio() if score else 0.0)
-        if rank > best_score:
-            best, best_score = candidate, rank
-    # Ranked by grams, decided by edit likeness: one wrong letter spoils many grams.
-    return best if best_score[1] >= minimum and best_score[0] > 0 else None
+    wrong = name.lower()
+    for size in GRAM_SIZES:
+        ranked = [
+            (-_likeness(wrong, candidate.lower(), size), candidate) for candidate in candidates
+        ]
+        likest = sorted(pair for pair in ranked if pair[0] < 0)[:RANKED]
+        scored = [(_score(wrong, candidate.lower()), candidate) for _, candidate in likest]
+        # Of equals the likest by grams wins: max keeps the first.
+        best = max(scored, key=lambda pair: pair[0], default=(0.0, None))
+        if best[0] >= minimum:
+            return best[1]
+    return None
 
 
-def _grams(name: str) -> Counter[str]:
-    text = f"-{name.lower()}-"
-    return Counter(
-        text[start : start + size] for size in (2, 3) for start in range(len(text) - size + 1)
+def _likeness(one: str, two: str, size: int) -> float:
+    """Return the cosine of two texts by their grams."""
+    first, second = _grams(one, size), _grams(two, size)
+    shared = sum(count * second[gram] for gram, count in first.items())
+    if not shared:
+        return 0.0
+    return shared / math.prod(
+        math.sqrt(sum(count * count for count in grams.values())) for grams in (first, second)
     )
 
 
-def _cosine(one: Counter[str], two: Counter[str]) -> float:
-    shared = sum(count * two[gram] for gram, count in one.items() if gram in two)
-    if not shared:
-        return 0.0
-    lengths = (math.sqrt(sum(n * n for n in grams.values())) for grams in (one, two))
-    return shared / math.prod(lengths)
+def _grams(text: str, size: int) -> Counter[str]:
+    plain = "".join(char for char in text if char.isalnum() or char.isspace() or char == ",")
+    framed = f"-{plain}-"
+    return Counter(framed[start : start + size] for start in range(len(framed) - size + 1))
+
+
+def _score(one: str, two: str) -> float:
+    return 1 - edits(one, two) / max(len(one), len(two), 1)

@@ -70,13 +70,20 @@ def test_it_starts_with_the_settings_of_the_contract(root: Path) -> None:
             assert ask(url, "show wal_level") == "logical"
         shown = {
             name: ask(server.url(ADMIN), f"show {name}")
-            for name in ("data_checksums", "password_encryption", "timezone", "listen_addresses")
+            for name in (
+                "data_checksums",
+                "password_encryption",
+                "timezone",
+                "listen_addresses",
+                "default_text_search_config",
+            )
         }
         assert shown == {
             "data_checksums": "on",
             "password_encryption": "scram-sha-256",
             "timezone": "UTC",
             "listen_addresses": "127.0.0.1",
+            "default_text_search_config": "pg_catalog.english",
         }
         assert ask(server.url(ADMIN), "select datlocale from pg_database limit 1") == "C.UTF-8"
         assert ask(server.url(ADMIN), "select count(*) from pg_hba_file_rules"

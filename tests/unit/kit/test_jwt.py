@@ -237,6 +237,11 @@ def test_a_fitting_or_absent_audience_passes(aud: object) -> None:
     verifier.verify(raw_token({"alg": "HS256"}, {"aud": aud}))
 
 
+@pytest.mark.parametrize("aud", ["", "any", [""]])
+def test_any_audience_passes_where_none_is_wanted(verifier: Verifier, aud: object) -> None:
+    verifier.verify(raw_token({"alg": "HS256"}, {"aud": aud}))
+
+
 def jwk(key: Any, algorithm: str, kid: str) -> dict[str, Any]:
     made = (RSAAlgorithm if algorithm == "RS256" else ECAlgorithm).to_jwk(key, as_dict=True)
     return {**made, "alg": algorithm, "kid": kid}

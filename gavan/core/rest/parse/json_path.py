@@ -37,6 +37,8 @@ def _operand(scan: Scanner) -> str | int:
         if quoted is not None:
             return quoted
     key = scan.match(_KEY)
+    if key is None and scan.take("-"):
+        raise scan.error("digit")
     if key is None:
         raise scan.error('"-", digit or any non reserved character different from: .,>()')
     return key[0].strip()

@@ -18,7 +18,7 @@ def parse_order(key: str, value: str) -> tuple[Path, tuple[OrderTerm, ...]]:
     while scan.take(","):
         terms.append(_term(scan))
     if not scan.at_end():
-        raise scan.error('delimiter (.), "," or end of input')
+        raise scan.error('"," or end of input', quote="'")
     return path, tuple(terms)
 
 

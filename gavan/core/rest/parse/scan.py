@@ -25,10 +25,13 @@ class Scanner:
         self.what = what
         self.pos = 0
 
-    def error(self, expecting: str, at: int | None = None) -> RestError:
-        """Return the PGRST100 for the place where the cursor (or ``at``) stands."""
+    def error(self, expecting: str, at: int | None = None, *, quote: str = '"') -> RestError:
+        """Return the PGRST100 for the place where the cursor (or ``at``) stands.
+
+        Upstream shows a letter that no rule takes in double quotes, one after the end in single.
+        """
         pos = self.pos if at is None else at
-        found = f'"{self.text[pos]}"' if pos < len(self.text) else "end of input"
+        found = f"{quote}{self.text[pos]}{quote}" if pos < len(self.text) else "end of input"
         return parse_error(
             self.what, self.shown, pos + 1, f"unexpected {found} expecting {expecting}"
         )

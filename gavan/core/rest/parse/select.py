@@ -17,9 +17,7 @@ def parse_select(text: str) -> tuple[SelectItem, ...]:
     """Return the items of ``select``; empty means all columns. Raise PGRST100."""
     scan = Scanner(text, WHAT)
     items = _items(scan, 0)
-    # A surplus closing parenthesis ends the list, like upstream; anything else is garbage.
-    if not scan.at_end() and not scan.peek(")"):
-        raise scan.error('")", "," or end of input')
+    # What follows the last item does not count, like upstream; a field looks after its own end.
     return items or (SelectField(Field("*")),)
 
 
@@ -107,4 +105,4 @@ def _nested(scan: Scanner, depth: int) -> tuple[SelectItem, ...]:
 def _end(scan: Scanner) -> None:
     scan.blanks()
     if not (scan.at_end() or scan.peek(",") or scan.peek(")")):
-        raise scan.error('"->>", "->", "::", ".", ")", "," or end of input')
+        raise scan.error('"->>", "->", "::", ".", ")", "," or end of input', quote="'")

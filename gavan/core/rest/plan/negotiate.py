@@ -11,6 +11,10 @@ from gavan.core.rest.schema_cache import Media
 
 ARRAY_TYPES = frozenset({"application/vnd.pgrst.array", "application/vnd.pgrst.array+json"})
 OBJECT_TYPES = frozenset({"application/vnd.pgrst.object", "application/vnd.pgrst.object+json"})
+SHORT_TYPES = {
+    "application/vnd.pgrst.array": "application/vnd.pgrst.array+json",
+    "application/vnd.pgrst.object": "application/vnd.pgrst.object+json",
+}
 PLAN_TYPES = {
     "application/vnd.pgrst.plan": "text",
     "application/vnd.pgrst.plan+text": "text",
@@ -88,6 +92,7 @@ def _plan_format(media: MediaType) -> Format | None:
     inner = _format(MediaType(name.strip(), parameters))
     if inner is None:
         return None
+    shown_type = SHORT_TYPES.get(name.strip(), name.strip()) + wanted[len(name) :]
     asked = (media.get("options") or "").split("|")
     options = tuple(option for option in PLAN_OPTIONS if option in asked)
     kind = PLAN_TYPES[media.name]
@@ -95,6 +100,6 @@ def _plan_format(media: MediaType) -> Format | None:
     return Format(
         body=inner.body,
         strip_nulls=inner.strip_nulls,
-        content_type=f'application/vnd.pgrst.plan+{kind}; for="{wanted}"{shown}{CHARSET}',
+        content_type=f'application/vnd.pgrst.plan+{kind}; for="{shown_type}"{shown}{CHARSET}',
         explain=Explain(format=kind, options=options),
     )

@@ -16,6 +16,16 @@ create schema shop;
 create table shop.item (id int primary key, name text not null, tags text[]);
 comment on table shop.item is E'Things for sale\n\nOne row per thing.';
 comment on column shop.item.name is 'What it is called';
+comment on schema shop is E'The shop\n\nIts shelves.';
+create table shop.offer (
+    id serial primary key,
+    item_id int unique references shop.item,
+    code char(3) default 'abc',
+    price numeric default 1.5,
+    open boolean default true,
+    since date default '2026-01-01',
+    made timestamptz default now()
+);
 create table shop.hidden (id int);
 create table shop.partly (a int, b int);
 create view shop.names as select distinct name from shop.item;
@@ -69,6 +79,33 @@ async def test_every_reference_leads_somewhere_and_paths_name_their_parameters(s
     assert (document["host"], document["basePath"]) == ("127.0.0.1:54321", "/rest/v1")
 
 
+async def test_columns_tell_their_format_default_and_key(shop: Api) -> None:
+    document = (await shop.get("/", token=token_of("authenticated"))).json()
+    assert (document["info"]["title"], document["info"]["description"]) == (
+        "The shop",
+        "Its shelves.",
+    )
+    offer = document["definitions"]["offer"]["properties"]
+    assert offer["item_id"] == {
+        "format": "int32",
+        "type": "integer",
+        "description": "Note:\nThis is a Foreign Key to `item.id`.<fk table='item' column='id'/>",
+    }
+    assert offer["code"] == {
+        "format": "character",
+        "type": "string",
+        "default": "abc",
+        "maxLength": 3,
+    }
+    # Only Postgres can tell the next number: no default at all, rather than text for a number.
+    assert "default" not in offer["id"]
+    shown = {name: column.get("default") for name, column in offer.items()}
+    del shown["id"], shown["item_id"], shown["code"]
+    assert shown == {"price": 1.5, "open": True, "since": "2026-01-01", "made": "now()"}
+    # The other side of a one-to-one key has no key of its own.
+    assert "Foreign Key" not in str(document["definitions"]["item"])
+
+
 async def test_functions_tell_their_arguments(shop: Api) -> None:
     paths = (await shop.get("/", token=token_of("authenticated"))).json()["paths"]
     one, many = paths["/rpc/sum"]["get"]["parameters"]
@@ -77,7 +114,7 @@ async def test_functions_tell_their_arguments(shop: Api) -> None:
         "in": "query",
         "required": True,
         "type": "integer",
-        "format": "integer",
+        "format": "int32",
     }
     assert (many["collectionFormat"], many["items"]["type"]) == ("multi", "integer")
     assert set(paths["/rpc/wipe"]) == {"post"}

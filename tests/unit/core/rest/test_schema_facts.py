@@ -6,9 +6,11 @@ import pytest
 
 from gavan.core.rest.database_errors import database_error, status_of
 from gavan.core.rest.errors import RestError
-from gavan.core.rest.parse.accept import MediaType
+from gavan.core.rest.parse.accept import MediaType, parse_accept
 from gavan.core.rest.parse.body import Payload, call_payload, table_payload
-from gavan.core.rest.schema_cache import Name
+from gavan.core.rest.plan.negotiate import negotiate
+from gavan.core.rest.relationships import ForeignKey, build_relationships
+from gavan.core.rest.schema_cache import Name, Relationship, Table
 from gavan.core.rest.suggest import closest
 from gavan.core.rest.view_keys import Origin, shown_columns, target_origins, view_columns
 from gavan.database.session import DatabaseError
@@ -46,9 +48,55 @@ def test_a_view_of_a_view_is_traced_to_its_table() -> None:
     }
 
 
+def key(name: str, table: Name, column: str, foreign: Name) -> ForeignKey:
+    return ForeignKey(
+        constraint=name, table=table, foreign=foreign, columns=((column, "id"),), one_to_one=False
+    )
+
+
+def test_keys_both_ways_are_listed_with_the_many_first() -> None:
+    agent, office = Name("s", "agent"), Name("s", "office")
+    keys = [key("a_works", agent, "office_id", office), key("o_head", office, "head_id", agent)]
+    found = build_relationships({}, keys, (), {}, ("s",))
+    names = [item.constraint for item in found[agent] if isinstance(item, Relationship)]
+    assert names == ["o_head", "a_works"]
+
+
+def test_a_table_whose_only_ways_are_hidden_is_still_an_origin() -> None:
+    one, two, hidden = Name("s", "one"), Name("s", "two"), Name("private", "both")
+    keys = [key("to_one", hidden, "one_id", one), key("to_two", hidden, "two_id", two)]
+    both = Table(name=hidden, columns={}, primary_key=("one_id", "two_id"))
+    found = build_relationships({hidden: both}, keys, (), {}, ("s",))
+    # Otherwise the hint of a failed embed would be about the origin instead of the target.
+    assert found == {one: (), two: ()}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "shown"),
+    [
+        ("application/json", "application/json"),
+        ("application/vnd.pgrst.object", "application/vnd.pgrst.object+json"),
+        (
+            "application/vnd.pgrst.object+json;nulls=stripped",
+            "application/vnd.pgrst.object+json;nulls=stripped",
+        ),
+    ],
+)
+def test_a_plan_says_in_full_what_it_is_for(wanted: str, shown: str) -> None:
+    asked = parse_accept(f'application/vnd.pgrst.plan+json; for="{wanted}"')
+    found = negotiate(asked, plans=True)
+    assert found.content_type == (f'application/vnd.pgrst.plan+json; for="{shown}"; charset=utf-8')
+
+
 @pytest.mark.parametrize(
     ("wrong", "right"),
-    [("projectx", "projects"), ("projecxx", "projects"), ("projxxxx", None), ("", None)],
+    [
+        ("car_model_sales_2021", None),
+        ("projectx", "projects"),
+        ("projecxx", "projects"),
+        ("projxxxx", None),
+        ("", None),
+    ],
 )
 def test_a_near_name_is_suggested_and_a_far_one_is_not(wrong: str, right: str | None) -> None:
     assert closest(wrong, {"projects", "clients", "users"}, 0.75) == right
