@@ -12,6 +12,7 @@ from gavan.cli.render import Result
 from gavan.cli.verb import verb
 from gavan.core.gateway.alone import build_alone, read_alone
 from gavan.core.server import run
+from gavan.core.settings import Settings
 from gavan.kit.logging import configure
 
 
@@ -39,8 +40,12 @@ def command(
         "PGRST_SERVER_PORT": str(port) if port is not None else None,
     }
     given = {name: value for name, value in flags.items() if value is not None}
-    settings = read_alone({**os.environ, **given})
+
+    def read() -> Settings:
+        return read_alone({**os.environ, **given})
+
+    settings = read()
     configure("rest", log_format=settings.log_format)
-    application = build_alone(settings)
+    application = build_alone(settings, read)
     sys.stdout.flush()
     return Result(exit_code=run(application, settings))

@@ -178,6 +178,7 @@ class Verifier:
             unnamed keys of the token's algorithm are tried, and without a ``kid`` all of them.
         audience: accepted ``aud``; None accepts any value of the right type.
         clock: seconds since the epoch.
+        cache_entries: verified tokens to remember; 0 remembers none.
     """
 
     def __init__(
@@ -186,10 +187,12 @@ class Verifier:
         *,
         audience: str | None = None,
         clock: Callable[[], float] = time.time,
+        cache_entries: int = CACHE_ENTRIES,
     ) -> None:
         self._keys = tuple(keys)
         self._audience = audience
         self._clock = clock
+        self._cache_entries = cache_entries
         self._jws = PyJWS(algorithms=ALGORITHMS)
         self._cache: OrderedDict[str, _Entry] = OrderedDict()
 
@@ -200,7 +203,7 @@ class Verifier:
             entry = self._open(token)
             self._check_times(entry)
             self._cache[token] = entry
-            if len(self._cache) > CACHE_ENTRIES:
+            if len(self._cache) > self._cache_entries:
                 self._cache.popitem(last=False)
         else:
             self._check_times(entry)

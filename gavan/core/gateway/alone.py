@@ -9,14 +9,16 @@ from __future__ import annotations
 import asyncio
 import re
 import signal
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
-from starlette.types import Scope
+from starlette.types import Receive, Scope, Send
 
 from gavan.core.gateway.app import Gateway
+from gavan.core.gateway.cors import Cors
 from gavan.core.gateway.keys import bearer
 from gavan.core.gateway.services import Mount
 from gavan.core.rest.app import Service, build
+from gavan.core.rest.options import names
 from gavan.core.settings import Settings, rest_options
 from gavan.database.pool import ACQUIRE_TIMEOUT_S, Pool
 from gavan.kit.errors import GavanError
@@ -39,6 +41,7 @@ class Alone(Gateway):
         # Without a schema cache the service answers for itself, in PostgREST's words.
         self._rest.is_ready = True
         self._service = service
+        self._origins = service.config.cors_origins
         super().__init__(settings, [self._rest], None, pool)
 
     async def start(self) -> None:
@@ -48,6 +51,11 @@ class Alone(Gateway):
             loop.add_signal_handler(number, self._service.reload)
         await super().start()
 
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if (origins := self._service.config.cors_origins) is not self._origins:
+            self._origins, self._cors = origins, Cors(origins)
+        await super().__call__(scope, receive, send)
+
     def _mount(self, scope: Scope) -> Mount | None:
         del scope  # nothing to take off: no prefix
         return self._rest
@@ -56,8 +64,12 @@ class Alone(Gateway):
         return bearer(headers.get(b"authorization", b"").decode("latin-1"))
 
 
-def build_alone(settings: Settings) -> Alone:
-    """Return the application; raise GavanError GV703 for options that cannot be read."""
+def build_alone(settings: Settings, reread: Callable[[], Settings] | None = None) -> Alone:
+    """Return the application; raise GavanError GV703 for options that cannot be read.
+
+    Args:
+        reread: reads the settings anew when the configuration is reloaded.
+    """
     options = settings.rest
     pool = Pool(
         settings.authenticator_url,
@@ -66,7 +78,7 @@ def build_alone(settings: Settings) -> Alone:
         acquire_timeout_s=_number(options, "db_pool_acquisition_timeout", int(ACQUIRE_TIMEOUT_S)),
         prepare=settings.prepares,
     )
-    return Alone(settings, build(settings, pool), pool)
+    return Alone(settings, build(settings, pool, reread), pool)
 
 
 def read_alone(environ: Mapping[str, str]) -> Settings:
@@ -96,9 +108,7 @@ def read_alone(environ: Mapping[str, str]) -> Settings:
         max_rows=None,
         pool_size=max(1, _number(options, "db_pool", POOL_SIZE)),
         max_body_bytes=int(environ.get("GAVAN_MAX_BODY_BYTES", str(MAX_BODY_BYTES))),
-        cors_origins=tuple(
-            options.get("server_cors_allowed_origins", "").replace(",", " ").split()
-        ),
+        cors_origins=names(options.get("server_cors_allowed_origins", "")),
         log_format=environ.get("GAVAN_LOG_FORMAT", "json"),
         # Nobody may come without a token unless a role is named, and what a client may do without
         # a filter is for pg-safeupdate to say.

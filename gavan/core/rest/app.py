@@ -9,12 +9,12 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from gavan.core.rest.config import config_from
+from gavan.core.rest.config import RestConfig, config_from, warn_of_idle
 from gavan.core.rest.errors import RestError
 from gavan.core.rest.handler import Handler, Receive
 from gavan.core.rest.request import Scope
 from gavan.core.rest.respond import respond_error
-from gavan.core.rest.schema_watch import SchemaWatch
+from gavan.core.rest.schema_watch import CHANNEL, SchemaWatch
 from gavan.core.settings import Settings
 from gavan.database.pool import Pool
 from gavan.kit.errors import GavanError
@@ -29,9 +29,18 @@ logger = logging.getLogger(__name__)
 class Service:
     """ASGI 3 application; the pool belongs to the caller."""
 
-    def __init__(self, settings: Settings, pool: Pool) -> None:
+    def __init__(
+        self, settings: Settings, pool: Pool, reread: Callable[[], Settings] | None = None
+    ) -> None:
+        def read_base() -> RestConfig:
+            return config_from(reread() if reread is not None else settings)
+
+        warn_of_idle(settings)
         self._watch = SchemaWatch(
-            settings.authenticator_url, config_from(settings), listen=settings.listens
+            settings.authenticator_url,
+            read_base,
+            channel=settings.rest.get("db_channel") or CHANNEL,
+            listen=settings.listens,
         )
         self._handler = Handler(pool, self._watch)
 
@@ -39,6 +48,11 @@ class Service:
     def ready(self) -> bool:
         """Whether a schema cache is loaded."""
         return self._watch.snapshot is not None
+
+    @property
+    def config(self) -> RestConfig:
+        """What holds now; another object after every reload."""
+        return self._watch.config
 
     async def start(self) -> None:
         """Load the schema cache and begin to listen for changes."""
@@ -63,16 +77,17 @@ class Service:
             # Whatever this is, the client gets the protocol's shape and no internals.
             logger.exception("a request failed", extra={"event": "rest.failed"})
             response = respond_error(RestError("PGRSTX00", "Internal error", status=500))
-        await send(
-            {
-                "type": "http.response.start",
-                "status": response.status,
-                "headers": list(response.headers),
-            }
-        )
+        headers = list(response.headers)
+        if (trace := self._watch.config.trace_header) is not None:
+            headers.append((trace, dict(scope["headers"]).get(trace, b"")))
+        await send({"type": "http.response.start", "status": response.status, "headers": headers})
         await send({"type": "http.response.body", "body": response.body})
 
 
-def build(settings: Settings, pool: Pool) -> Service:
-    """Return the service; nothing runs until ``start``."""
-    return Service(settings, pool)
+def build(settings: Settings, pool: Pool, reread: Callable[[], Settings] | None = None) -> Service:
+    """Return the service; nothing runs until ``start``.
+
+    Args:
+        reread: reads the settings anew when the configuration is reloaded; raises GavanError.
+    """
+    return Service(settings, pool, reread)

@@ -30,7 +30,7 @@ class Authenticator:
     """Verifies with the keys of the configuration, else with the verifier of the gateway."""
 
     def __init__(self) -> None:
-        self._keys: tuple[VerifyKey, ...] | None = None
+        self._made_of: tuple[tuple[VerifyKey, ...] | None, int] = (None, 0)
         self._verifier: Verifier | None = None
 
     def authenticate(self, scope: Scope, config: RestConfig) -> tuple[str, Claims | None]:
@@ -69,9 +69,10 @@ class Authenticator:
 
     def _own(self, config: RestConfig) -> Verifier | None:
         # A new secret comes with a new snapshot and takes what was verified by the old one along.
-        if config.jwt_keys is not self._keys:
-            self._keys = config.jwt_keys
-            self._verifier = None if self._keys is None else Verifier(self._keys)
+        keys, entries = config.jwt_keys, config.jwt_cache_entries
+        if keys is not self._made_of[0] or entries != self._made_of[1]:
+            self._made_of = keys, entries
+            self._verifier = None if keys is None else Verifier(keys, cache_entries=entries)
         return self._verifier
 
 

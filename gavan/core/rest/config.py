@@ -12,16 +12,19 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gavan.core.rest.options import (
+    APP_SETTING,
+    IN_DATABASE,
     MAY_BE_EMPTY,
-    NOT_SUPPORTED,
     READERS,
     exposable,
+    modern,
     truth,
+    without_effect,
 )
 from gavan.core.rest.role_path import ROLE, Path
 from gavan.core.settings import PGRST, Settings
 from gavan.kit.errors import GavanError
-from gavan.kit.jwt import VerifyKey, read_keys
+from gavan.kit.jwt import CACHE_ENTRIES, VerifyKey, read_keys
 from gavan.kit.secret import Secret
 
 HOISTED_SETTINGS = (
@@ -29,7 +32,6 @@ HOISTED_SETTINGS = (
     "plan_filter.statement_cost_limit",
     "default_transaction_isolation",
 )
-APP_SETTING = "app_settings_"
 
 logger = logging.getLogger(__name__)
 
@@ -59,6 +61,23 @@ class RestConfig:
     """Keys of its own; None are those of whoever hands the request on"""
     jwt_audience: str | None = None
     jwt_role_path: Path = ROLE
+    jwt_cache_entries: int = CACHE_ENTRIES
+    in_database: bool = True
+    """Whether settings are read from the database too"""
+    pre_config: str | None = None
+    """SQL that calls the function whose settings the database's roles may override"""
+    root_spec: str | None = None
+    """Name of the function that answers at the root instead of the OpenAPI document"""
+    openapi_security: bool = False
+    """Say in the OpenAPI document that a token may be sent"""
+    cors_origins: tuple[str, ...] = ()
+    """Origins that may read answers; none named is all"""
+    trace_header: bytes | None = None
+    """Header of the request that every answer repeats"""
+    verbosity: str = "verbose"
+    """``minimal`` keeps details and hints of errors back"""
+    legacy_names: bool = True
+    """Whether filters may name an aliased embed by its relation"""
     pre_request: str | None = None
     """SQL that calls the function run before every statement"""
     app_settings: tuple[tuple[str, str], ...] = field(default=(), repr=False)
@@ -83,6 +102,7 @@ def config_from(settings: Settings) -> RestConfig:
 
     Raises GavanError GV703 naming every variable that cannot be read.
     """
+    options = modern(settings.rest)
     base = RestConfig(
         schemas=exposable(settings.schemas) or ("public",),
         extra_search_path=settings.extra_search_path,
@@ -90,17 +110,21 @@ def config_from(settings: Settings) -> RestConfig:
         public_url=f"{settings.external_url}/rest/v1",
         app_settings=tuple(
             (f"app.settings.{name.removeprefix(APP_SETTING)}", value)
-            for name, value in settings.rest.items()
+            for name, value in options.items()
             if name.startswith(APP_SETTING)
         ),
     )
-    config, faults = _overlaid(base, settings.rest)
+    config, faults = _overlaid(base, options)
     if faults:
         wrong = [f"{PGRST}{name.upper()}: {why}" for name, why in faults.items()]
         raise GavanError("GV703", "; ".join(wrong), exit_code=2)
-    for name in sorted(NOT_SUPPORTED & settings.rest.keys()):
-        logger.warning("%s%s changes nothing here", PGRST, name.upper())
     return config
+
+
+def warn_of_idle(settings: Settings) -> None:
+    """Log the options of the environment that change nothing."""
+    for name in without_effect(modern(settings.rest)):
+        logger.warning("%s%s changes nothing here", PGRST, name.upper())
 
 
 def overlay(base: RestConfig, values: Mapping[str, str]) -> RestConfig:
@@ -108,7 +132,10 @@ def overlay(base: RestConfig, values: Mapping[str, str]) -> RestConfig:
 
     Values that cannot be read are left out: a typing error must not stop the service.
     """
-    config, faults = _overlaid(base, values)
+    config, faults = _overlaid(
+        base, {name: text for name, text in values.items() if name in IN_DATABASE}
+    )
+    faults = {**dict.fromkeys(values.keys() - IN_DATABASE, "it changes nothing here"), **faults}
     for name, why in faults.items():
         logger.warning("pgrst.%s is ignored: %s", name, why, extra={"event": "config.ignored"})
     return config

@@ -40,8 +40,10 @@ class RestError(GavanError):
         self.wire_details = details
         self.headers = tuple(headers)
 
-    def body(self) -> bytes:
-        """Return the JSON body; all four keys are always present."""
+    def body(self, *, brief: bool = False) -> bytes:
+        """Return the JSON body; all four keys are always present, or code and message alone."""
+        if brief:
+            return orjson.dumps({"code": self.code, "message": self.message})
         return orjson.dumps(
             {
                 "code": self.code,
@@ -100,14 +102,14 @@ def no_media_type(accepted: Sequence[str]) -> RestError:
     return RestError("PGRST107", message, status=406)
 
 
-def not_embedded(name: str) -> RestError:
-    """PGRST108."""
-    return RestError(
-        "PGRST108",
-        f"'{name}' is not an embedded resource in this request",
-        status=400,
-        hint=f"Verify that '{name}' is included in the 'select' query parameter.",
-    )
+def not_embedded(name: str, alias: str | None = None) -> RestError:
+    """PGRST108; ``alias`` is what the embed of that relation has to be called."""
+    details, hint = None, f"Verify that '{name}' is included in the 'select' query parameter."
+    if alias is not None:
+        details = "Target names are not allowed in filters if they have an alias"
+        hint = f"Change '{name}' to '{alias}' in filters, orders or limits."
+    message = f"'{name}' is not an embedded resource in this request"
+    return RestError("PGRST108", message, status=400, details=details, hint=hint)
 
 
 def bad_headers_guc() -> RestError:

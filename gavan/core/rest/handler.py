@@ -72,11 +72,11 @@ class Handler:
         try:
             return await self._handle(scope, receive)
         except RestError as error:
-            return respond_error(error)
+            return respond_error(error, brief=self._watch.config.verbosity == "minimal")
 
     async def _handle(self, scope: Scope, receive: Receive) -> Response:
         snapshot = self._watch.snapshot
-        config = snapshot.config if snapshot else self._watch.base
+        config = self._watch.config
         clock = Clock()
         who = self._authenticator.authenticate(scope, config)
         clock.mark("jwt")
@@ -127,7 +127,13 @@ class Handler:
         run = Run(anon_role=config.anon_role)
         rows = await execute(self._pool, session, ask_visible(request.schema), run)
         visible = read_visible(rows) if config.openapi_mode == FOLLOWING else None
-        body = build_document(snapshot.cache, request.schema, config.public_url, visible)
+        body = build_document(
+            snapshot.cache,
+            request.schema,
+            config.public_url,
+            visible,
+            with_security=config.openapi_security,
+        )
         return respond_document(request, body, _context(config))
 
     async def _run(

@@ -34,6 +34,17 @@ CLAIMED = "14.12"
 """The PostgREST version that this API follows: the supabase CLI reads the first word"""
 DESCRIPTION = "The data API of this project."
 OBJECTS = ["application/vnd.pgrst.object+json;nulls=stripped", "application/vnd.pgrst.object+json"]
+SECURITY: dict[str, Any] = {
+    "securityDefinitions": {
+        "JWT": {
+            "type": "apiKey",
+            "name": "Authorization",
+            "in": "header",
+            "description": 'Add the token prepending "Bearer " (without quotes) to it',
+        }
+    },
+    "security": [{"JWT": []}],
+}
 MEDIA = ["application/json", *OBJECTS, "text/csv"]
 _LITERAL = re.compile(r"'((?:[^']|'')*)'::[^']+")
 TEXTS = {"200": "OK", "201": "Created", "204": "No Content", "206": "Partial Content"}
@@ -77,13 +88,19 @@ def read_visible(rows: Rows) -> Visible:
 
 
 def build_document(
-    cache: SchemaCache, schema: str, url: str, visible: Visible | None = None
+    cache: SchemaCache,
+    schema: str,
+    url: str,
+    visible: Visible | None = None,
+    *,
+    with_security: bool = False,
 ) -> bytes:
     """Return the document of one schema as JSON.
 
     Args:
         url: where clients reach the data API.
         visible: what is shown; None shows everything.
+        with_security: whether it says that a token may be sent.
     """
     tables = [
         table
@@ -124,6 +141,8 @@ def build_document(
             "url": "https://postgrest.org/en/v14/references/api.html",
         },
     }
+    if with_security:
+        document |= SECURITY
     return orjson.dumps(document)
 
 

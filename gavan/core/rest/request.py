@@ -132,8 +132,11 @@ def read_request(scope: Scope, headers: Headers, config: RestConfig) -> ApiReque
     method: str = scope["method"]
     path: str = scope["path"] or "/"
     target, is_routine = _resource(path)
-    if not target and config.openapi_mode == "disabled":
-        raise no_root()
+    if not target:
+        if config.openapi_mode == "disabled":
+            raise no_root()
+        if config.root_spec is not None:
+            target, is_routine = config.root_spec, True
     schema, named = _schema(method, headers.single, config)
     action = _action(method, target, is_routine)
     params = parse_query(

@@ -115,9 +115,9 @@ def respond_document(request: ApiRequest, body: bytes, context: Context) -> Resp
     return Response(200, (*content, (b"content-length", b"%d" % len(body))), body)
 
 
-def respond_error(error: RestError) -> Response:
-    """Any failure: JSON whatever was accepted."""
-    body = error.body()
+def respond_error(error: RestError, *, brief: bool = False) -> Response:
+    """Any failure: JSON whatever was accepted; ``brief`` keeps details and hint back."""
+    body = error.body(brief=brief)
     # A code may come from SQL of the user's: no line break of it may end the header block.
     code = "".join(char for char in error.code if char.isalnum())
     headers = (

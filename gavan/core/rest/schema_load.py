@@ -6,6 +6,7 @@ The connection is the listener's (``schema_watch.py``); no request ever waits fo
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
@@ -13,9 +14,10 @@ from importlib.resources import files
 from typing import Any
 
 import orjson
-from psycopg import AsyncConnection, AsyncRawCursor
+from psycopg import AsyncConnection, AsyncRawCursor, Error, OperationalError
 
 from gavan.core.rest.config import RestConfig, overlay
+from gavan.core.rest.options import IN_DATABASE
 from gavan.core.rest.plan.build import Snapshot
 from gavan.core.rest.relationships import ForeignKey, build_relationships
 from gavan.core.rest.schema_cache import (
@@ -36,6 +38,8 @@ from gavan.core.rest.view_keys import shown_columns, view_columns, view_primary_
 BEGIN = "begin isolation level repeatable read, read only"
 SEARCH_PATH = "set local search_path = ''"
 
+logger = logging.getLogger(__name__)
+
 
 async def load_snapshot(connection: AsyncConnection[Any], base: RestConfig) -> Snapshot:
     """Return configuration and schema cache as the database has them now.
@@ -44,9 +48,9 @@ async def load_snapshot(connection: AsyncConnection[Any], base: RestConfig) -> S
     """
     await connection.execute(BEGIN)
     try:
-        await connection.execute(SEARCH_PATH)
         settings = orjson.loads(await _ask(connection, "settings"))
-        config = _config(base, settings)
+        config = await _config(connection, base, settings)
+        await connection.execute(SEARCH_PATH)
         exposed = list(config.schemas)
         found = {
             "tables": await _ask(connection, "tables", exposed),
@@ -95,12 +99,36 @@ def _query(name: str) -> bytes:
     return files("gavan.core.rest.sql").joinpath(f"catalogue/{name}.sql").read_bytes()
 
 
-def _config(base: RestConfig, settings: Mapping[str, Any]) -> RestConfig:
+async def _config(
+    connection: AsyncConnection[Any], base: RestConfig, settings: Mapping[str, Any]
+) -> RestConfig:
     by_role: dict[str, list[tuple[str, str]]] = {}
     for role, name, value in settings["roles"]:
         by_role.setdefault(role, []).append((name, value))
-    config = overlay(base, settings["own"])
+    config = base
+    if base.in_database:
+        own: Mapping[str, str] = settings["own"]
+        config = overlay(base, own)
+        if config.pre_config is not None:
+            config = overlay(base, {**await _pre_configured(connection, config.pre_config), **own})
     return replace(config, role_settings={role: tuple(found) for role, found in by_role.items()})
+
+
+async def _pre_configured(connection: AsyncConnection[Any], call: str) -> dict[str, str]:
+    """Return the settings that a function of the user's makes; none of a function that fails."""
+    await connection.execute("savepoint pre_config")
+    try:
+        await connection.execute(call.encode())
+        found: dict[str, str] = orjson.loads(
+            await _ask(connection, "pre_config", sorted(IN_DATABASE))
+        )
+    except OperationalError:
+        raise
+    except Error as error:
+        await connection.execute("rollback to savepoint pre_config")
+        logger.warning("db-pre-config failed: %s", error, extra={"event": "config.ignored"})
+        return {}
+    return found
 
 
 def _tables(rows: Sequence[Mapping[str, Any]]) -> dict[Name, Table]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import psycopg
@@ -14,6 +15,8 @@ import psycopg
 from gavan.core.rest.config import RestConfig
 from gavan.core.rest.plan.build import Snapshot
 from gavan.core.rest.schema_load import load_snapshot
+from gavan.database.identifier import quote_identifier
+from gavan.kit.errors import GavanError
 from gavan.kit.secret import Secret
 
 CHANNEL = "pgrst"
@@ -29,10 +32,18 @@ logger = logging.getLogger(__name__)
 class SchemaWatch:
     """Owns the listening connection; ``snapshot`` is None until the first load succeeds."""
 
-    def __init__(self, url: Secret, base: RestConfig, *, listen: bool = True) -> None:
+    def __init__(
+        self,
+        url: Secret,
+        read_base: Callable[[], RestConfig],
+        *,
+        channel: str = CHANNEL,
+        listen: bool = True,
+    ) -> None:
         self._url = url
-        self.base = base
-        self._listen = listen
+        self._read_base = read_base
+        self.base = read_base()
+        self._listening = f"listen {quote_identifier(channel)}".encode() if listen else None
         self._reloading: asyncio.Task[None] | None = None
         self._task: asyncio.Task[None] | None = None
         self._loaded = asyncio.Event()
@@ -67,12 +78,12 @@ class SchemaWatch:
         while True:
             try:
                 async with await self._connect() as connection:
-                    if self._listen:
+                    if self._listening is not None:
                         # LISTEN before loading: a change in between is notified, not missed.
-                        await connection.execute(f"listen {CHANNEL}")
+                        await connection.execute(self._listening)
                     await self._load(connection)
                     pause = BACKOFF_FIRST_S
-                    if not self._listen:
+                    if self._listening is None:
                         return
                     await self._follow(connection)
             except psycopg.Error as error:
@@ -120,7 +131,23 @@ class SchemaWatch:
                 "the schema cache stays as it was: %s", error, extra={"event": "schema.stale"}
             )
 
+    @property
+    def config(self) -> RestConfig:
+        """What holds now: the snapshot's configuration, before the first load the base."""
+        return self.snapshot.config if self.snapshot is not None else self.base
+
+    def _read_again(self) -> None:
+        # A rotated secret in a mounted file is a reason to reload.
+        try:
+            self.base = self._read_base()
+        except GavanError as error:
+            logger.warning(
+                "the configuration stays as it was: %s", error, extra={"event": "config.ignored"}
+            )
+
     async def _load(self, connection: psycopg.AsyncConnection[Any]) -> None:
+        if self.snapshot is not None:
+            self._read_again()
         self.snapshot = await load_snapshot(connection, self.base)
         self._loaded.set()
         cache = self.snapshot.cache

@@ -102,6 +102,7 @@ def _tree(
     context = ReadContext(
         cache=snapshot.cache,
         aggregates=snapshot.config.aggregates,
+        legacy_names=snapshot.config.legacy_names,
         max_rows=None if is_mutation else snapshot.config.max_rows,
     )
     place = Place(table=table, source=source, alias=table.name)

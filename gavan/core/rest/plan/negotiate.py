@@ -23,7 +23,16 @@ PLAN_TYPES = {
 PLAN_OPTIONS = ("analyze", "verbose", "settings", "buffers", "wal")
 ROOT_TYPES = frozenset({"*/*", "application/json", "application/openapi+json"})
 CHARSET = "; charset=utf-8"
-WITH_CHARSET = frozenset({"text/plain", "text/xml"})
+WITH_CHARSET = frozenset(
+    {
+        "application/geo+json",
+        "application/json",
+        "application/openapi+json",
+        "text/csv",
+        "text/plain",
+        "text/xml",
+    }
+)
 
 ARRAY = Format(body=Body.ARRAY, content_type="application/json" + CHARSET)
 

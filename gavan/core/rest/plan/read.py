@@ -57,6 +57,7 @@ class ReadContext:
     cache: SchemaCache
     aggregates: bool
     max_rows: int | None
+    legacy_names: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,14 +76,14 @@ def plan_tree(
     context: ReadContext, place: Place, items: Sequence[SelectItem], scope: Scope
 ) -> ReadNode:
     """Return the tree under ``place``; raise PGRST108, 118, 123, 127, 200 or 201."""
-    check_paths(items, scope)
+    check_paths(items, scope, legacy=context.legacy_names)
     return _node(context, place, items, scope)
 
 
 def _node(
     context: ReadContext, place: Place, items: Sequence[SelectItem], scope: Scope
 ) -> ReadNode:
-    scopes = child_scopes(items, scope)
+    scopes = child_scopes(items, scope, legacy=context.legacy_names)
     embeds = tuple(
         _embed(context, place, item, scopes.get(index, Scope()))
         for index, item in enumerate(items)

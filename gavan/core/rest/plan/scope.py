@@ -54,32 +54,42 @@ def build_scope(params: QueryParams, root_range: RowRange, *, is_mutation: bool)
     return root
 
 
-def child_scopes(items: Sequence[SelectItem], scope: Scope) -> dict[int, Scope]:
+def child_scopes(
+    items: Sequence[SelectItem], scope: Scope, *, legacy: bool = True
+) -> dict[int, Scope]:
     """Return the scope of each embed by its place in ``items``.
 
-    An embed is named by its alias or by its target. Raises PGRST108 for a name without embed.
+    An embed is named by its alias or, unless ``legacy`` names are off, by its target too. Raises
+    PGRST108 for a name without embed.
     """
     found: dict[int, Scope] = {}
     for name, child in scope.children.items():
-        index = next((i for i, item in enumerate(items) if _answers_to(item, name)), None)
+        index = next((i for i, item in enumerate(items) if _answers_to(item, name, legacy)), None)
         if index is None:
-            raise not_embedded(name)
+            raise not_embedded(name, None if legacy else _alias_of(items, name))
         known = found.get(index)
         found[index] = child if known is None else _merge(known, child)
     return found
 
 
-def check_paths(items: Sequence[SelectItem], scope: Scope) -> None:
+def check_paths(items: Sequence[SelectItem], scope: Scope, *, legacy: bool = True) -> None:
     """Raise PGRST108 if anything in the tree names what is not embedded."""
-    scopes = child_scopes(items, scope)
+    scopes = child_scopes(items, scope, legacy=legacy)
     for index, child in scopes.items():
         item = items[index]
         if isinstance(item, SelectEmbed):
-            check_paths(item.items, child)
+            check_paths(item.items, child, legacy=legacy)
 
 
-def _answers_to(item: SelectItem, name: str) -> bool:
-    return isinstance(item, SelectEmbed) and name in {item.alias, item.target}
+def _answers_to(item: SelectItem, name: str, legacy: bool) -> bool:
+    if not isinstance(item, SelectEmbed):
+        return False
+    return name in {item.alias, item.target} if legacy else name == item.name
+
+
+def _alias_of(items: Sequence[SelectItem], target: str) -> str | None:
+    embeds = (item for item in items if isinstance(item, SelectEmbed))
+    return next((item.alias for item in embeds if item.target == target), None)
 
 
 def _merge(one: Scope, two: Scope) -> Scope:

@@ -86,3 +86,119 @@ async def test_the_time_of_a_request_is_told_by_phase_when_wanted(database: Data
             assert told.fullmatch(answer.headers["server-timing"]), url
     async for api in serve(database):
         assert "server-timing" not in (await api.get("/item")).headers
+
+
+PRE_CONFIG = """
+create schema conf;
+create function conf.pre() returns void language sql as $$
+    select set_config('pgrst.db_max_rows', '1', true),
+        set_config('pgrst.server_timing_enabled', 'true', true),
+        set_config('pgrst.jwt_aud', 'by function', true)
+$$;
+grant usage on schema conf to authenticator;
+"""
+
+
+async def test_the_database_wins_over_its_function_and_that_over_the_environment(
+    database: Database,
+) -> None:
+    with database.connect("supabase_admin") as connection:
+        connection.execute(SCHEMA.encode() + PRE_CONFIG.encode())
+        for scope, name, value in (
+            ("", "server_trace_header", "x-wide"),
+            ("", "jwt_aud", "by role"),
+            (f"in database {database.name}", "server_trace_header", "x-near"),
+        ):
+            connection.execute(f"alter role authenticator {scope} set pgrst.{name} = '{value}'")
+    options = {"db_pre_config": "conf.pre", "db_max_rows": "2", "server_trace_header": "x-env"}
+    try:
+        async for api in serve(database, rest=options):
+            answer = await api.get("/item", headers={"x-near": "seen"})
+            assert len(answer.json()) == 1
+            assert "server-timing" in answer.headers
+            assert answer.headers["x-near"] == "seen"
+            assert api.service.config.jwt_audience == "by role"
+        async for api in serve(database, rest={**options, "db_config": "false"}):
+            answer = await api.get("/item")
+            assert len(answer.json()) == 2
+            assert answer.headers["x-env"] == ""
+    finally:
+        with database.cluster.connect() as admin:
+            admin.execute("alter role authenticator reset pgrst.server_trace_header")
+            admin.execute("alter role authenticator reset pgrst.jwt_aud")
+
+
+async def test_a_configuring_function_that_fails_is_told_and_left_out(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    with database.connect() as connection:
+        connection.execute(SCHEMA.encode())
+    async for api in serve(database, rest={"db_pre_config": "nowhere.pre", "db_max_rows": "1"}):
+        assert len((await api.get("/item")).json()) == 1
+    assert "db-pre-config failed" in caplog.text
+
+
+async def test_every_answer_repeats_the_trace_header(database: Database) -> None:
+    with database.connect() as connection:
+        connection.execute(SCHEMA.encode())
+    async for api in serve(database, rest={"server_trace_header": "X-Request-Id"}):
+        for url in ("/item", "/nowhere", "/item?id=eq.x", "/"):
+            for value in ("abc", ""):
+                answer = await api.get(url, headers={"X-Request-Id": value} if value else {})
+                assert answer.headers["x-request-id"] == value
+
+
+async def test_errors_are_brief_and_targets_of_aliases_unknown_when_wanted(
+    database: Database,
+) -> None:
+    with database.connect() as connection:
+        connection.execute(SCHEMA.encode())
+        connection.execute(
+            "create table public.part (id int primary key, item_id int references public.item);"
+            "grant all on public.part to anon"
+        )
+    query = "/item?select=id,parts:part(id)&part.id=eq.1"
+    async for api in serve(database, rest={"client_error_verbosity": "minimal"}):
+        wanted = "Could not find the table 'public.itemm' in the schema cache"
+        assert (await api.get("/itemm")).json() == {"code": "PGRST205", "message": wanted}
+        assert (await api.get(query)).status_code == 200
+    async for api in serve(database, rest={"url_use_legacy_target_names": "false"}):
+        assert (await api.get(query)).json() == {
+            "code": "PGRST108",
+            "message": "'part' is not an embedded resource in this request",
+            "details": "Target names are not allowed in filters if they have an alias",
+            "hint": "Change 'part' to 'parts' in filters, orders or limits.",
+        }
+        assert (await api.get(query.replace("&part.", "&parts."))).status_code == 200
+
+
+ROOT = """
+create domain "application/openapi+json" as json;
+create function public.root() returns "application/openapi+json" language sql as
+    $$ select json_build_object('swagger', '2.0', 'by', current_user) $$;
+"""
+
+
+async def test_a_function_answers_at_the_root_when_one_is_named(database: Database) -> None:
+    with database.connect() as connection:
+        connection.execute(SCHEMA.encode() + ROOT.encode())
+    openapi = {"content-type": "application/openapi+json; charset=utf-8"}
+    plain = {"content-type": "application/json; charset=utf-8"}
+    mine = {"swagger": "2.0", "by": "anon"}
+    async for api in serve(database, rest={"db_root_spec": "root"}):
+        await check(
+            api,
+            [
+                Case(url="/", accept="application/openapi+json", body=mine, expect=openapi),
+                Case(url="/", accept="application/json", body=mine, expect=plain),
+                Case(url="/", method="POST", send={}, body=mine),
+                Case(url="/", method="PUT", send={}, status=405, code="PGRST101"),
+                Case(url="/", method="OPTIONS", expect={"allow": "OPTIONS,POST"}),
+            ],
+        )
+    async for api in serve(database, rest={"openapi_security_active": "true"}):
+        document = (await api.get("/")).json()
+        assert document["security"] == [{"JWT": []}]
+        assert document["securityDefinitions"]["JWT"]["in"] == "header"
+    async for api in serve(database, rest={"openapi_mode": "disabled", "db_root_spec": "root"}):
+        await check(api, [Case(url="/", status=404, code="PGRST126")])
