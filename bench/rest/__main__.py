@@ -6,6 +6,7 @@ import argparse
 import json
 import shutil
 import sys
+from pathlib import Path
 
 from bench.machine import facts
 from bench.rest.compare import Plan, compare
@@ -55,9 +56,9 @@ def _parse() -> argparse.Namespace:
 def _missing(options: argparse.Namespace) -> str:
     """Return what is missing and how to get it."""
     for name in options.server or SERVERS:
-        need = NEEDS.get(name)
-        if need is not None and not need.path.exists():
-            return f"{name} needs {need.path}: {need.hint}"
+        for path, hint in NEEDS.get(name, ()):
+            if not Path(path).exists():
+                return f"{name} needs {path}: {hint}"
     if shutil.which("wrk") is None:
         return "the load needs wrk: apt-get install wrk"
     return ""

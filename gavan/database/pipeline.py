@@ -7,6 +7,7 @@ pipeline. Stands under the pool; above it nobody sees libpq.
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -84,6 +85,9 @@ class Connection:
         self._waiter: asyncio.Future[list[PGresult]] | None = None
         self._prepared: OrderedDict[tuple[str, str], bytes] = OrderedDict()
         self._to_close: list[bytes] = []
+        # Unlike those of other clients: a pooler that mixes connections then answers 26000, which
+        # is mended below, and never runs a stranger's statement of the same name.
+        self._prefix = secrets.token_hex(4).encode()
         self._names = 0
         self._writing = False
         self.is_lost = False
@@ -206,7 +210,7 @@ class Connection:
         name = self._prepared.get(key)
         if name is None:
             self._names += 1
-            name = b"g%d" % self._names
+            name = b"%s_%d" % (self._prefix, self._names)
             self._pg.send_prepare(name, key[1].encode())
             steps.append(_Step(_Kind.PARSE, key, name))
         else:

@@ -113,9 +113,9 @@ def _through_junctions(
             by_table[found.table].append(found)
     for junction, keys in by_table.items():
         primary = frozenset(tables[junction].primary_key) if junction in tables else frozenset()
-        for one, two in product(keys, keys):
-            columns = {near for near, _ in (*one.columns, *two.columns)}
-            if one.constraint != two.constraint and columns <= primary:
+        inside = [key for key in keys if primary.issuperset(near for near, _ in key.columns)]
+        for one, two in product(inside, inside):
+            if one.constraint != two.constraint:
                 yield _many_to_many(junction, one, two)
 
 

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from importlib.resources import files
+from sys import intern
 from typing import Any
 
 import orjson
@@ -37,18 +39,27 @@ from gavan.core.rest.view_keys import shown_columns, view_columns, view_primary_
 # that the parts fit together.
 BEGIN = "begin isolation level repeatable read, read only"
 SEARCH_PATH = "set local search_path = ''"
+# The thread that builds gives up its turn this often; by itself Python ends a turn after 5 ms, for
+# which every request would wait.
+ROWS_PER_TURN = 16
+# PostgreSQL 14 cannot grant parameters yet, and does not know the function that would tell.
+PARAMETER_PRIVILEGES = 150000
+HAS_PARAMETER_PRIVILEGE = b"has_parameter_privilege(current_user, split_part(item, '=', 1), 'SET')"
 
 logger = logging.getLogger(__name__)
 
 
-async def load_snapshot(connection: AsyncConnection[Any], base: RestConfig) -> Snapshot:
-    """Return configuration and schema cache as the database has them now.
+async def load_snapshot(
+    connection: AsyncConnection[Any], base: RestConfig, known: Snapshot | None = None
+) -> Snapshot:
+    """Return configuration and schema cache as the database has them now; ``known`` if unchanged.
 
     Raises psycopg.Error; the connection is in autocommit mode and left without a transaction.
     """
     await connection.execute(BEGIN)
     try:
-        settings = orjson.loads(await _ask(connection, "settings"))
+        own = await _ask(connection, "settings")
+        settings = orjson.loads(own[0])
         config = await _config(connection, base, settings)
         await connection.execute(SEARCH_PATH)
         exposed = list(config.schemas)
@@ -62,36 +73,53 @@ async def load_snapshot(connection: AsyncConnection[Any], base: RestConfig) -> S
         }
     finally:
         await connection.execute("rollback")
-    # The rules of many views are megabytes of text: requests go on while a thread reads them.
+    source = hash((*own, *(tuple(texts) for texts in found.values())))
+    if known is not None and known.source == source:
+        return known if known.config == config else replace(known, config=config)
     cache = await asyncio.to_thread(build_cache, found, config.schemas, settings["comments"])
-    return Snapshot(config, cache)
+    return Snapshot(config, cache, source)
 
 
 def build_cache(
-    found: Mapping[str, str], schemas: Sequence[str], comments: Mapping[str, str | None]
+    found: Mapping[str, list[str]], schemas: Sequence[str], comments: Mapping[str, str | None]
 ) -> SchemaCache:
-    """Return the cache of what the catalogue queries found; keys are their names."""
-    rows = {name: orjson.loads(text) for name, text in found.items()}
-    tables = _tables(rows["tables"])
-    shown = shown_columns(view_columns(rows["views"]), rows["keyed"])
-    for name, primary_key in view_primary_keys(shown, rows["keyed"]).items():
+    """Return the cache of what the catalogue queries found; keys are their names.
+
+    Runs in a thread while requests go on. Takes the rows away as it reads them, so that text and
+    cache are never both in memory whole.
+    """
+    tables = {table.name: table for table in map(_table, _taken(found["tables"]))}
+    keyed = list(_taken(found["keyed"]))
+    shown = shown_columns(view_columns(_taken(found["views"])), keyed)
+    for name, primary_key in view_primary_keys(shown, keyed).items():
         if name in tables:
             tables[name] = replace(tables[name], primary_key=primary_key)
-    keys = [_key(row) for row in rows["keys"]]
-    computed = [_computed(row) for row in rows["computed"]]
+    keys = list(map(_key, _taken(found["keys"])))
+    computed = list(map(_computed, _taken(found["computed"])))
     return SchemaCache(
         tables=tables,
         relationships=build_relationships(tables, keys, computed, shown, schemas),
-        routines=_routines(rows["routines"]),
+        routines=_routines(_taken(found["routines"])),
         comments=comments,
     )
 
 
-async def _ask(connection: AsyncConnection[Any], name: str, *values: Sequence[str]) -> str:
+def _taken(texts: list[str]) -> Iterator[dict[str, Any]]:
+    """Yield the rows in their order and let go of their texts."""
+    texts.reverse()
+    while texts:
+        for _ in range(min(len(texts), ROWS_PER_TURN)):
+            yield orjson.loads(texts.pop())
+        time.sleep(0)
+
+
+async def _ask(connection: AsyncConnection[Any], name: str, *values: Sequence[str]) -> list[str]:
+    query = _query(name)
+    if connection.info.server_version < PARAMETER_PRIVILEGES:
+        query = query.replace(HAS_PARAMETER_PRIVILEGE, b"false")
     async with AsyncRawCursor(connection) as cursor:
-        await cursor.execute(_query(name), values)
-        row = await cursor.fetchone()
-    return row[0] if row else "[]"
+        await cursor.execute(query, values)
+        return [row[0] for row in await cursor.fetchall()]
 
 
 @cache
@@ -119,9 +147,8 @@ async def _pre_configured(connection: AsyncConnection[Any], call: str) -> dict[s
     await connection.execute("savepoint pre_config")
     try:
         await connection.execute(call.encode())
-        found: dict[str, str] = orjson.loads(
-            await _ask(connection, "pre_config", sorted(IN_DATABASE))
-        )
+        text = await _ask(connection, "pre_config", sorted(IN_DATABASE))
+        found: dict[str, str] = orjson.loads(text[0])
     except OperationalError:
         raise
     except Error as error:
@@ -131,16 +158,12 @@ async def _pre_configured(connection: AsyncConnection[Any], call: str) -> dict[s
     return found
 
 
-def _tables(rows: Sequence[Mapping[str, Any]]) -> dict[Name, Table]:
-    return {table.name: table for table in map(_table, rows)}
-
-
 def _table(row: Mapping[str, Any]) -> Table:
-    columns = [_column(item) for item in row["columns"]]
+    columns = [_column(*item) for item in row["columns"]]
     return Table(
-        name=Name(row["schema"], row["name"]),
+        name=Name(intern(row["schema"]), intern(row["name"])),
         columns={column.name: column for column in columns},
-        primary_key=tuple(row["primary_key"]),
+        primary_key=tuple(map(intern, row["primary_key"])),
         is_view=row["is_view"],
         insertable=row["insertable"],
         updatable=row["updatable"],
@@ -149,25 +172,27 @@ def _table(row: Mapping[str, Any]) -> Table:
     )
 
 
-def _column(row: Mapping[str, Any]) -> Column:
+def _column(name: str, declared: str, base: str, nullable: bool, *more: Any) -> Column:
+    default, max_length, enum, comment = more
+    # A thousand tables have twenty thousand columns, but few different names and types.
     return Column(
-        name=row["name"],
-        type=row["type"],
-        base_type=row["base_type"],
-        nullable=row["nullable"],
-        default=row["default"],
-        max_length=row["max_length"],
-        enum=tuple(row["enum"] or ()),
-        comment=row["comment"],
+        name=intern(name),
+        type=intern(declared),
+        base_type=intern(base),
+        nullable=nullable,
+        default=intern(default) if default is not None else None,
+        max_length=max_length,
+        enum=tuple(enum),
+        comment=comment,
     )
 
 
 def _key(row: Mapping[str, Any]) -> ForeignKey:
     return ForeignKey(
         constraint=row["constraint"],
-        table=Name(row["schema"], row["table"]),
-        foreign=Name(row["foreign_schema"], row["foreign_table"]),
-        columns=tuple((near, far) for near, far in row["columns"]),
+        table=Name(intern(row["schema"]), intern(row["table"])),
+        foreign=Name(intern(row["foreign_schema"]), intern(row["foreign_table"])),
+        columns=tuple((intern(near), intern(far)) for near, far in row["columns"]),
         one_to_one=row["one_to_one"],
     )
 
@@ -181,7 +206,7 @@ def _computed(row: Mapping[str, Any]) -> ComputedRelationship:
     )
 
 
-def _routines(rows: Sequence[Mapping[str, Any]]) -> dict[Name, tuple[Routine, ...]]:
+def _routines(rows: Iterable[Mapping[str, Any]]) -> dict[Name, tuple[Routine, ...]]:
     found: dict[Name, list[Routine]] = {}
     for row in rows:
         routine = _routine(row)

@@ -1,6 +1,7 @@
 """Keep the snapshot fresh: load at start, again on ``NOTIFY pgrst``, again after a lost connection.
 
-Requests never wait for this; while a reload fails the old snapshot serves.
+Requests never wait for this; while a reload fails the old snapshot serves. Where notifications
+cannot be had, as on a replica, the catalogue is looked at from time to time instead.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from gavan.core.rest.config import RestConfig
 from gavan.core.rest.plan.build import Snapshot
@@ -44,6 +46,8 @@ class SchemaWatch:
         self._read_base = read_base
         self.base = read_base()
         self._listening = f"listen {quote_identifier(channel)}".encode() if listen else None
+        self._listener_url = _writable_host(url)
+        self._looks = False
         self._reloading: asyncio.Task[None] | None = None
         self._task: asyncio.Task[None] | None = None
         self._loaded = asyncio.Event()
@@ -77,26 +81,52 @@ class SchemaWatch:
         pause = BACKOFF_FIRST_S
         while True:
             try:
-                async with await self._connect() as connection:
-                    if self._listening is not None:
-                        # LISTEN before loading: a change in between is notified, not missed.
-                        await connection.execute(self._listening)
+                async with await self._connect(self._listener_url) as connection:
+                    listens = await self._ask_to_listen(connection)
                     await self._load(connection)
-                    pause = BACKOFF_FIRST_S
                     if self._listening is None:
                         return
-                    await self._follow(connection)
+                    if listens:
+                        pause = BACKOFF_FIRST_S
+                        await self._follow(connection)
             except psycopg.Error as error:
                 logger.warning(
                     "the schema listener lost Postgres: %s", error, extra={"event": "schema.lost"}
                 )
+                await self._load_elsewhere()
             self.retry_after_s = round(pause)
             await asyncio.sleep(pause)
             pause = min(pause * 2, BACKOFF_LAST_S)
 
-    async def _connect(self) -> psycopg.AsyncConnection[Any]:
+    async def _ask_to_listen(self, connection: psycopg.AsyncConnection[Any]) -> bool:
+        """Listen before loading: a change in between is notified, not missed."""
+        if self._listening is None:
+            return False
+        try:
+            await connection.execute(self._listening)
+        except psycopg.errors.ReadOnlySqlTransaction as error:
+            # A replica: it may be promoted one day, so this is asked again with every look.
+            if not self._looks:
+                logger.warning(
+                    "no notifications here, the schema is looked at every %d s: %s",
+                    BACKOFF_LAST_S,
+                    error,
+                    extra={"event": "schema.no_listen"},
+                )
+            self._looks = True
+            return False
+        self._looks = False
+        return True
+
+    async def _load_elsewhere(self) -> None:
+        """Load from any host of several when the one that takes writes cannot be reached."""
+        if self._listener_url is self._url or self.snapshot is not None:
+            return
+        await self._reload_apart()
+
+    async def _connect(self, url: Secret) -> psycopg.AsyncConnection[Any]:
         return await psycopg.AsyncConnection.connect(
-            self._url.reveal(),
+            url.reveal(),
             autocommit=True,
             application_name="gavan rest listener",
             connect_timeout=CONNECT_TIMEOUT_S,
@@ -105,7 +135,7 @@ class SchemaWatch:
 
     async def _reload_apart(self) -> None:
         try:
-            async with await self._connect() as connection:
+            async with await self._connect(self._url) as connection:
                 await self._reload(connection)
         except psycopg.Error as error:
             logger.warning(
@@ -148,12 +178,26 @@ class SchemaWatch:
     async def _load(self, connection: psycopg.AsyncConnection[Any]) -> None:
         if self.snapshot is not None:
             self._read_again()
-        self.snapshot = await load_snapshot(connection, self.base)
+        loaded = await load_snapshot(connection, self.base, self.snapshot)
+        if loaded is self.snapshot:
+            return
+        self.snapshot = loaded
         self._loaded.set()
-        cache = self.snapshot.cache
         logger.info(
             "schema cache: %d relations, %d functions",
-            len(cache.tables),
-            len(cache.routines),
+            len(loaded.cache.tables),
+            len(loaded.cache.routines),
             extra={"event": "schema.loaded"},
         )
+
+
+def _writable_host(url: Secret) -> Secret:
+    """Return where to listen: of several hosts the primary, which alone sends notifications.
+
+    So ``postgres://replica,primary/app`` reads from the replica and hears of changes, as upstream
+    (docs/references/listener.rst).
+    """
+    known = conninfo_to_dict(url.reveal())
+    if "," not in str(known.get("host", "")) + str(known.get("hostaddr", "")):
+        return url
+    return Secret(make_conninfo(url.reveal(), target_session_attrs="read-write"))

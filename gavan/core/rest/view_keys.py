@@ -8,8 +8,9 @@ query's list counts; the rest of the tree is stepped over.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from sys import intern
 from typing import Any
 
 from gavan.core.rest.schema_cache import Name
@@ -38,13 +39,13 @@ class ViewColumns:
     origins: Mapping[int, Origin]
 
 
-def view_columns(rows: Sequence[Mapping[str, Any]]) -> tuple[ViewColumns, ...]:
+def view_columns(rows: Iterable[Mapping[str, Any]]) -> tuple[ViewColumns, ...]:
     """Return the columns of each view of the catalogue query ``views``."""
     return tuple(
         ViewColumns(
             oid=row["oid"],
-            name=Name(row["schema"], row["name"]),
-            columns={int(number): name for number, name in (row["columns"] or {}).items()},
+            name=Name(intern(row["schema"]), intern(row["name"])),
+            columns={int(number): intern(name) for number, name in (row["columns"] or {}).items()},
             origins=target_origins(row["rule"]),
         )
         for row in rows
@@ -102,7 +103,7 @@ def _entries(rule: str, start: int) -> list[str]:
 def shown_columns(
     views: Sequence[ViewColumns], keyed: Sequence[Mapping[str, Any]]
 ) -> dict[tuple[Name, str], dict[Name, list[str]]]:
-    """Return, for each column of a keyed table, the views that show it and its names there.
+    """Return, for each column of a key, the views that show it and its names there.
 
     Args:
         keyed: rows of the catalogue query ``keyed``.
@@ -114,8 +115,9 @@ def shown_columns(
         for number, origin in sorted(view.origins.items()):
             base = _base(origin, by_oid)
             table = tables.get(base.relation)
-            if table is not None and number in view.columns:
-                key = (Name(table["schema"], table["name"]), table["columns"][str(base.column)])
+            column = table["columns"].get(str(base.column)) if table is not None else None
+            if table is not None and column is not None and number in view.columns:
+                key = (Name(table["schema"], table["name"]), column)
                 found.setdefault(key, {}).setdefault(view.name, []).append(view.columns[number])
     return found
 

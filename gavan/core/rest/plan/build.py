@@ -39,10 +39,14 @@ from gavan.core.rest.suggest import closest
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What a request is planned against: replaced whole, never changed."""
+    """What a request is planned against: replaced whole, never changed.
+
+    ``source`` is a hash of what the catalogue said, by which an unchanged one is known again.
+    """
 
     config: RestConfig
     cache: SchemaCache
+    source: int = 0
 
 
 def build_plan(request: ApiRequest, payload: Payload | None, snapshot: Snapshot) -> Plan:

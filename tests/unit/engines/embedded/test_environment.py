@@ -12,7 +12,6 @@ from gavan.core.settings import read_settings
 from gavan.engines.embedded.environment import Surroundings, app_env, core_env, site_env
 from gavan.kit.secret import Secret
 from gavan.secrets.keys import load_or_create_keys
-from gavan.secrets.signing import rotate
 from gavan.stack.dotenv import format_entry
 from gavan.stack.load import load_stack
 from gavan.stack.model import Stack
@@ -86,13 +85,3 @@ def test_the_data_api_is_told_by_the_names_of_postgrest(tmp_path: Path) -> None:
 def test_without_a_section_the_data_api_keeps_its_defaults(stack: Stack) -> None:
     options = read_settings(core_env(_surroundings(stack))).rest
     assert not {"db_anon_role", "db_plan_enabled", "db_pool"} & options.keys()
-
-
-def test_the_core_is_given_the_signing_keys_and_no_app_is(stack: Stack) -> None:
-    kid = rotate(stack, now=0, at_once=True).signs
-    around = _surroundings(stack)
-    assert read_settings(core_env(around)).keys.kid == kid
-    keys = around.keys.signing_keys
-    assert keys is not None
-    for env in (app_env(around, stack.apps[0]), site_env(around, stack.sites[0])):
-        assert keys.reveal() not in env.values()

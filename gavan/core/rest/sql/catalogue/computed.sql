@@ -1,6 +1,6 @@
 -- Functions that take one row of a relation and return rows of a relation: relationships that
--- somebody wrote. As one JSON array.
-select coalesce(json_agg(json_build_object(
+-- somebody wrote. One JSON object per row.
+select json_build_object(
     'function_schema', pn.nspname,
     'function', p.proname,
     'schema', n.nspname,
@@ -8,7 +8,7 @@ select coalesce(json_agg(json_build_object(
     'foreign_schema', fn.nspname,
     'foreign_table', f.relname,
     'to_one', not p.proretset or p.prorows = 1
-) order by pn.nspname, p.proname), '[]')::text
+)::text
 from pg_proc p
 join pg_namespace pn on pn.oid = p.pronamespace
 join pg_class c on c.reltype = p.proargtypes[0] and c.relkind in ('r', 'p', 'f', 'v', 'm')
@@ -18,3 +18,4 @@ join pg_namespace fn on fn.oid = f.relnamespace
 where p.pronargs = 1
     and p.prokind = 'f'
     and n.nspname not in ('pg_catalog', 'information_schema')
+order by pn.nspname, p.proname

@@ -1,6 +1,6 @@
--- Foreign keys outside the system schemas, as one JSON array. Partitions take no part, nor do keys
--- that are not enforced (PostgreSQL 18).
-select coalesce(json_agg(json_build_object(
+-- Foreign keys outside the system schemas, one JSON object per row. Partitions take no part, nor do
+-- keys that are not enforced (PostgreSQL 18).
+select json_build_object(
     'constraint', k.conname,
     'schema', n.nspname,
     'table', c.relname,
@@ -19,7 +19,7 @@ select coalesce(json_agg(json_build_object(
         where u.conrelid = k.conrelid and u.contype in ('p', 'u')
             and u.conkey @> k.conkey and u.conkey <@ k.conkey
     )
-) order by n.nspname, c.relname, k.conname), '[]')::text
+)::text
 from pg_constraint k
 join pg_class c on c.oid = k.conrelid
 join pg_namespace n on n.oid = c.relnamespace
@@ -31,3 +31,4 @@ where k.contype = 'f'
     and not f.relispartition
     and coalesce(to_jsonb(k) ->> 'conenforced', 'true') = 'true'
     and n.nspname not in ('pg_catalog', 'information_schema')
+order by n.nspname, c.relname, k.conname

@@ -1,4 +1,4 @@
--- Functions of the exposed schemas that can be called by name, as one JSON array.
+-- Functions of the exposed schemas that can be called by name, one JSON object per row.
 -- $1: names of schemas (text[]), $2: names of settings that are lifted to the transaction (text[]).
 with input as (
     select
@@ -51,7 +51,7 @@ inputs as (
     group by oid
 )
 
-select coalesce(json_agg(json_build_object(
+select json_build_object(
     'schema', n.nspname,
     'name', p.proname,
     'comment', obj_description(p.oid, 'pg_proc'),
@@ -80,7 +80,7 @@ select coalesce(json_agg(json_build_object(
         from unnest(p.proconfig) as s
         where split_part(s, '=', 1) = any ($2::text[])
     )
-) order by n.nspname, p.proname, p.oid), '[]')::text
+)::text
 from pg_proc p
 join pg_namespace n on n.oid = p.pronamespace
 join pg_type rt on rt.oid = p.prorettype
@@ -101,3 +101,4 @@ where n.nspname = any ($1::text[])
     and p.prokind = 'f'
     and p.prorettype not in ('trigger'::regtype, 'event_trigger'::regtype)
     and coalesce(i.callable, true)
+order by n.nspname, p.proname, p.oid

@@ -1,6 +1,6 @@
--- Rewrite rules of the views in the given schemas and the table columns they may show, as one JSON
--- array. $1: names of schemas (text[]). The rule's tree is read in Python (view_keys.py).
-select coalesce(json_agg(json_build_object(
+-- Rewrite rules of the views in the given schemas and the names of their columns by number, one JSON
+-- object per row. $1: names of schemas (text[]). The rule's tree is read in Python (view_keys.py).
+select json_build_object(
     'oid', c.oid::bigint,
     'schema', n.nspname,
     'name', c.relname,
@@ -10,7 +10,7 @@ select coalesce(json_agg(json_build_object(
         where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
     ),
     'rule', r.ev_action::text
-)), '[]')::text
+)::text
 from pg_class c
 join pg_namespace n on n.oid = c.relnamespace
 join pg_rewrite r on r.ev_class = c.oid and r.rulename = '_RETURN'
