@@ -118,7 +118,7 @@ class Connection:
     async def run(self, session: Session, statement: Statement, check: Check | None = None) -> Rows:
         """Run one statement in one transaction; see ``Pool.run``."""
         setup = setup_statement(session)
-        _refuse_nul(setup, statement)
+        _refuse_nul(setup, statement, statement.then)
         had_prepared = bool(self._prepared)
         request = _Request(session, setup, statement, check)
         try:
@@ -142,11 +142,16 @@ class Connection:
                 self._query(steps, (session.role, session.before), ())
             self._query(steps, (session.role, statement.text), statement.params)
             answer = len(steps) - 1
+            then = statement.then
+            if then is not None:
+                self._query(steps, (session.role, then.text), then.params)
+            following = len(steps) - 1
             if explicit and check is None:
                 self._end(steps, session)
             self._close_evicted(steps)
         try:
-            rows = _rows((await self._exchange(steps))[answer])
+            results = await self._exchange(steps)
+            rows = _rows(results[answer], _rows(results[following]) if then is not None else None)
         except DatabaseError:
             await self._abort(explicit)
             raise
@@ -360,21 +365,22 @@ def _isolation(name: str) -> str:
     )
 
 
-def _refuse_nul(*statements: Statement) -> None:
+def _refuse_nul(*statements: Statement | None) -> None:
     # A text parameter ends at its first NUL for libpq: the rest would be lost without a word.
     for statement in statements:
-        for value in statement.params:
+        for value in statement.params if statement is not None else ():
             if value is not None and b"\0" in value:
                 raise DatabaseError(INVALID_TEXT, 'invalid byte sequence for encoding "UTF8": 0x00')
 
 
-def _rows(result: PGresult) -> Rows:
+def _rows(result: PGresult, then: Rows | None = None) -> Rows:
     width = range(result.nfields)
     get_value = result.get_value
     return Rows(
         tuple((result.fname(column) or b"").decode() for column in width),
         [tuple(get_value(row, column) for column in width) for row in range(result.ntuples)],
         (result.command_status or b"").decode(),
+        then,
     )
 
 

@@ -23,10 +23,14 @@ INVALID_PARAMETER = "22023"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statement:
-    """SQL with ``$1..$n`` and its values in text form; None is NULL. Types are the server's."""
+    """SQL with ``$1..$n`` and its values in text form; None is NULL. Types are the server's.
+
+    ``then`` runs after it in the same transaction, without another trip.
+    """
 
     text: str
     params: tuple[bytes | None, ...] = ()
+    then: Statement | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,11 +56,15 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """What a statement returned; values in text form, ``tag`` as in ``INSERT 0 1``."""
+    """What a statement returned; values in text form, ``tag`` as in ``INSERT 0 1``.
+
+    ``then`` are the rows of the statement that followed it.
+    """
 
     columns: tuple[str, ...]
     values: list[tuple[bytes | None, ...]]
     tag: str
+    then: Rows | None = None
 
 
 class DatabaseError(GavanError):

@@ -11,7 +11,8 @@ from typing import Any
 
 from gavan.core.rest.config import RestConfig, config_from, warn_of_idle
 from gavan.core.rest.errors import RestError
-from gavan.core.rest.handler import Handler, Receive
+from gavan.core.rest.handler import Handler
+from gavan.core.rest.preparation import Receive
 from gavan.core.rest.request import Scope
 from gavan.core.rest.respond import respond_error
 from gavan.core.rest.schema_watch import CHANNEL, SchemaWatch

@@ -18,12 +18,12 @@ from gavan.core.rest.errors import (
 )
 from gavan.core.rest.parse.prefer import Preferences
 from gavan.core.rest.plan.model import Body, CallPlan, InfoPlan, MutatePlan, ReadPlan
+from gavan.core.rest.prepared import PATH_SAFE, Prepared
 from gavan.core.rest.request import Action, ApiRequest
 from gavan.core.rest.result import Result
 from gavan.core.rest.schema_cache import Returns
 
 VARY: Header = (b"vary", b"Accept, Prefer, Range")
-PATH_SAFE = "$;!'()*,@:=+&"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +43,13 @@ class Context:
     tx_override: bool
 
 
-def respond_read(request: ApiRequest, plan: ReadPlan, result: Result, context: Context) -> Response:
+def respond_read(prepared: Prepared, plan: ReadPlan, result: Result, context: Context) -> Response:
     """GET and HEAD on a relation."""
+    request = prepared.request
     status, content_range = _page(plan.node.offset, result)
-    query = request.params.canonical
-    location = f"/{quote(request.target, safe=PATH_SAFE)}" + (f"?{query}" if query else "")
     headers = [
         (b"content-range", content_range),
-        (b"content-location", location.encode()),
+        (b"content-location", prepared.location.encode()),
         *_content(request, plan.format.content_type, context),
         *_applied(_echo(request, context)),
     ]

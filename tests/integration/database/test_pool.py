@@ -62,6 +62,26 @@ async def test_a_statement_runs_as_the_role_with_its_settings(pool: Pool) -> Non
     assert rows.tag == "SELECT 1"
 
 
+async def test_a_following_statement_shares_the_transaction(pool: Pool, database: Database) -> None:
+    with database.connect() as connection:
+        connection.execute("create sequence begun; grant usage on sequence begun to public")
+    following = sql("explain select $1::int", b"5")
+    first = replace(sql("select txid_current(), $1::text", b"a"), then=following)
+    for number, session in enumerate((ANON, replace(ANON, rollback=True), ANON), start=1):
+        counted = replace(session, before="select nextval('begun')")
+        rows = await pool.run(counted, replace(first, then=sql("select txid_current()")))
+        assert rows.then is not None
+        assert rows.values[0] == (rows.then.values[0][0], b"a")
+        assert (await pool.run(session, sql("select last_value from begun"))).values == [
+            (str(number).encode(),)
+        ]
+    explained = (await pool.run(replace(ANON, read_only=True), first)).then
+    assert explained is not None
+    assert explained.columns == ("QUERY PLAN",)
+    nul = await failure(pool, ANON, replace(first, then=sql("select $1::text", b"a\0")))
+    assert nul.sqlstate == "22021"
+
+
 async def test_two_thousand_random_role_switches_never_leak(pool: Pool) -> None:
     choice = random.Random(7)
     plain = (await pool.run(ANON, sql(WHO))).values[0]

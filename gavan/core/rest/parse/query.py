@@ -77,13 +77,14 @@ def split_query(raw: bytes) -> list[tuple[str, str | None]]:
     for part in raw.decode("latin-1").split("&"):
         if part:
             key, equals, value = part.partition("=")
-            pairs.append((_decode(key), _decode(value) if equals else None))
+            pairs.append((decode_part(key), decode_part(value) if equals else None))
     if len(pairs) > MAX_PARAMETERS:
         raise parse_error("query", "...", 1, f"more than {MAX_PARAMETERS} parameters")
     return pairs
 
 
-def _decode(text: str) -> str:
+def decode_part(text: str) -> str:
+    """Return a key or a value, or a piece of one, percent-decoded; bytes come as latin-1."""
     if text.isascii():
         return unquote_plus(text) if "%" in text or "+" in text else text
     return unquote_plus(text.encode("latin-1").decode("utf-8", "replace"))

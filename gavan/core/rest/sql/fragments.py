@@ -58,9 +58,9 @@ class Params:
         self.values.append(value)
         return f"${len(self.values)}"
 
-    def statement(self, text: str) -> Statement:
+    def statement(self, text: str, then: Statement | None = None) -> Statement:
         """Return the finished statement."""
-        return Statement(text=text, params=tuple(self.values))
+        return Statement(text=text, params=tuple(self.values), then=then)
 
 
 def qualified(name: Name) -> str:
