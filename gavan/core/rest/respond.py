@@ -17,7 +17,7 @@ from gavan.core.rest.errors import (
     offset_out_of_bounds,
 )
 from gavan.core.rest.parse.prefer import Preferences
-from gavan.core.rest.plan.model import Body, CallPlan, InfoPlan, MutatePlan, ReadPlan
+from gavan.core.rest.plan.model import Body, CallPlan, Format, InfoPlan, MutatePlan, ReadPlan
 from gavan.core.rest.prepared import PATH_SAFE, Prepared
 from gavan.core.rest.request import Action, ApiRequest
 from gavan.core.rest.result import Result
@@ -53,7 +53,7 @@ def respond_read(prepared: Prepared, plan: ReadPlan, result: Result, context: Co
         *_content(request, plan.format.content_type, context),
         *_applied(_echo(request, context)),
     ]
-    return _finish(status, headers, result, None if plan.head else result.body)
+    return _finish(status, headers, result, None if plan.head else _bytes_of(plan.format, result))
 
 
 def respond_call(request: ApiRequest, plan: CallPlan, result: Result, context: Context) -> Response:
@@ -65,10 +65,7 @@ def respond_call(request: ApiRequest, plan: CallPlan, result: Result, context: C
     if plan.returns is Returns.VOID:
         return _finish(204, headers, result, None)
     headers += _content(request, plan.format.content_type, context)
-    body = result.body
-    if plan.format.body is Body.BYTES:
-        body = bytes.fromhex(body.decode("ascii"))
-    return _finish(status, headers, result, None if plan.head else body)
+    return _finish(status, headers, result, None if plan.head else _bytes_of(plan.format, result))
 
 
 def respond_mutation(
@@ -83,7 +80,7 @@ def respond_mutation(
     headers += _applied(_mutation_echo(request, plan, context))
     if plan.represents:
         headers += _content(request, plan.format.content_type, context)
-    body: bytes | None = result.body if plan.represents else None
+    body: bytes | None = _bytes_of(plan.format, result) if plan.represents else None
     if body is None and request.action is Action.INSERT:
         body = b""
     return _finish(_mutation_status(request, plan, result), headers, result, body)
@@ -127,6 +124,13 @@ def respond_error(error: RestError, *, brief: bool = False) -> Response:
     own = {name.lower() for name, _ in error.headers}
     kept = tuple(header for header in headers if header[0] not in own)
     return Response(error.status, (*kept, *error.headers), body)
+
+
+def _bytes_of(wanted: Format, result: Result) -> bytes:
+    """Return the body as it goes out: binary ones come from Postgres as hexadecimal digits."""
+    if wanted.body is Body.BYTES:
+        return bytes.fromhex(result.body.decode("ascii"))
+    return result.body
 
 
 def _page(offset: int, result: Result) -> tuple[int, bytes]:

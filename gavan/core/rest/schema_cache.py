@@ -129,10 +129,20 @@ class Returns(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """The media type that a function returns by the name of its domain; ``*/*`` is any."""
+    """A media type made by a function that returns a domain of that name; ``*/*`` is any.
+
+    The function called makes it itself, or an aggregate, ``function``, over the rows of an answer:
+    cast to ``row_type``, or as they are.
+    """
 
     name: str
     is_binary: bool
+    function: Name | None = None
+    row_type: Name | None = None
+
+
+Medias = Mapping[str, Media]
+"""By name"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,5 +179,7 @@ class SchemaCache:
     tables: Mapping[Name, Table] = field(default_factory=dict)
     relationships: Mapping[Name, tuple[AnyRelationship, ...]] = field(default_factory=dict)
     routines: Mapping[Name, tuple[Routine, ...]] = field(default_factory=dict)
+    medias: Mapping[Name | None, Medias] = field(default_factory=dict)
+    """Media types that aggregates make of a relation's rows; None are those of any rows"""
     comments: Mapping[str, str | None] = field(default_factory=dict)
     """Comment of each exposed schema"""

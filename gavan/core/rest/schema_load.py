@@ -67,6 +67,7 @@ async def load_snapshot(
             "tables": await _ask(connection, "tables", exposed),
             "keys": await _ask(connection, "keys"),
             "routines": await _ask(connection, "routines", exposed, list(config.hoisted_settings)),
+            "media": await _ask(connection, "media", exposed),
             "computed": await _ask(connection, "computed"),
             "keyed": await _ask(connection, "keyed"),
             "views": await _ask(connection, "views", [*exposed, *config.extra_search_path]),
@@ -100,6 +101,7 @@ def build_cache(
         tables=tables,
         relationships=build_relationships(tables, keys, computed, shown, schemas),
         routines=_routines(_taken(found["routines"])),
+        medias=_medias(_taken(found["media"])),
         comments=comments,
     )
 
@@ -147,14 +149,14 @@ async def _pre_configured(connection: AsyncConnection[Any], call: str) -> dict[s
     await connection.execute("savepoint pre_config")
     try:
         await connection.execute(call.encode())
-        text = await _ask(connection, "pre_config", sorted(IN_DATABASE))
-        found: dict[str, str] = orjson.loads(text[0])
+        (text,) = await _ask(connection, "pre_config", sorted(IN_DATABASE))
     except OperationalError:
         raise
     except Error as error:
         await connection.execute("rollback to savepoint pre_config")
         logger.warning("db-pre-config failed: %s", error, extra={"event": "config.ignored"})
         return {}
+    found: dict[str, str] = orjson.loads(text)
     return found
 
 
@@ -204,6 +206,16 @@ def _computed(row: Mapping[str, Any]) -> ComputedRelationship:
         function=Name(row["function_schema"], row["function"]),
         to_one=row["to_one"],
     )
+
+
+def _medias(rows: Iterable[Mapping[str, Any]]) -> dict[Name | None, dict[str, Media]]:
+    found: dict[Name | None, dict[str, Media]] = {}
+    for row in rows:
+        relation = Name(row["relation_schema"], row["relation"]) if row["relation"] else None
+        made_by = Name(row["schema"], row["function"])
+        media = Media(row["media_type"], row["is_binary"], made_by, relation)
+        found.setdefault(relation, {})[media.name] = media
+    return found
 
 
 def _routines(rows: Iterable[Mapping[str, Any]]) -> dict[Name, tuple[Routine, ...]]:

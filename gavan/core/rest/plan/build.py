@@ -29,11 +29,11 @@ from gavan.core.rest.plan.model import (
     RootPlan,
 )
 from gavan.core.rest.plan.mutate import EMPTY, check_safe_update, plan_mutation
-from gavan.core.rest.plan.negotiate import check_root, negotiate
+from gavan.core.rest.plan.negotiate import Offer, check_root, negotiate
 from gavan.core.rest.plan.read import Place, ReadContext, plan_tree
 from gavan.core.rest.plan.scope import build_scope
 from gavan.core.rest.request import Action, ApiRequest
-from gavan.core.rest.schema_cache import Media, Name, SchemaCache, Table
+from gavan.core.rest.schema_cache import Name, SchemaCache, Table
 from gavan.core.rest.suggest import closest
 
 
@@ -68,7 +68,7 @@ def _read(request: ApiRequest, table: Table, snapshot: Snapshot) -> ReadPlan:
     node = _tree(request, snapshot, table.name, source=table.name, is_mutation=False)
     return ReadPlan(
         node=node,
-        format=_format_then_preferences(request, snapshot.config),
+        format=_format_then_preferences(request, _offer(snapshot, node, table.name)),
         count=_count(request, snapshot.config),
         head=request.method == "HEAD",
     )
@@ -78,7 +78,7 @@ def _mutate(request: ApiRequest, payload: Payload, table: Table, snapshot: Snaps
     node = _tree(request, snapshot, table.name, source=None, is_mutation=True)
     plan = plan_mutation(request, payload, table, node)
     _check_preferences(request)
-    plan = replace(plan, format=negotiate(request.accept, plans=snapshot.config.plans))
+    plan = replace(plan, format=negotiate(request.accept, _offer(snapshot, node, table.name)))
     if snapshot.config.safe_update:
         check_safe_update(plan.mutation)
     return plan
@@ -90,7 +90,10 @@ def _call(request: ApiRequest, payload: Payload | None, snapshot: Snapshot) -> C
     origin = Name(routine.name.schema, relation)
     node = _tree(request, snapshot, origin, source=None, is_mutation=False)
     plan = plan_call(request, payload, routine, node)
-    wanted = _format_then_preferences(request, snapshot.config, routine.media)
+    offer = _offer(snapshot, node, origin)
+    if routine.media is not None:
+        offer = replace(offer, own={routine.media.name: routine.media})
+    wanted = _format_then_preferences(request, offer)
     check_max_affected(request, routine)
     return replace(plan, format=wanted, count=_count(request, snapshot.config))
 
@@ -123,10 +126,21 @@ def _table(request: ApiRequest, cache: SchemaCache) -> Table:
     return table
 
 
-def _format_then_preferences(
-    request: ApiRequest, config: RestConfig, own: Media | None = None
-) -> Format:
-    wanted = negotiate(request.accept, plans=config.plans, own=own)
+def _offer(snapshot: Snapshot, node: ReadNode, relation: Name) -> Offer:
+    """Return what the rows of a node can be made into.
+
+    An aggregate over a relation's rows fits those rows only: all columns and nothing else.
+    """
+    medias, plans = snapshot.cache.medias, snapshot.config.plans
+    if not medias:
+        return Offer(plans=plans)
+    is_whole = not node.embeds and [output.ref.name for output in node.outputs] == ["*"]
+    own = medias.get(relation, {}) if is_whole else {}
+    return Offer(plans=plans, own=own, of_any=medias.get(None, {}))
+
+
+def _format_then_preferences(request: ApiRequest, offer: Offer) -> Format:
+    wanted = negotiate(request.accept, offer)
     _check_preferences(request)
     return wanted
 

@@ -22,6 +22,8 @@ class Body(StrEnum):
     ARRAY = "array"
     OBJECT = "object"
     CSV = "csv"
+    GEOJSON = "geojson"
+    """A collection of features, made with PostGIS"""
     TEXT = "text"
     """The one value as it is"""
     BYTES = "bytes"
@@ -44,6 +46,10 @@ class Format:
     content_type: str
     strip_nulls: bool = False
     explain: Explain | None = None
+    aggregate: Name | None = None
+    """Aggregate of the user's that makes the body out of the rows"""
+    row_type: Name | None = None
+    """What the rows are cast to for it"""
 
 
 @dataclass(frozen=True, slots=True)

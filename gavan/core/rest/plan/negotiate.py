@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 from gavan.core.rest.errors import no_media_type
-from gavan.core.rest.parse.accept import ANY, MediaType
+from gavan.core.rest.parse.accept import ANY, JSON, MediaType
 from gavan.core.rest.plan.model import Body, Explain, Format
-from gavan.core.rest.schema_cache import Media
+from gavan.core.rest.schema_cache import Media, Medias
 
 ARRAY_TYPES = frozenset({"application/vnd.pgrst.array", "application/vnd.pgrst.array+json"})
 OBJECT_TYPES = frozenset({"application/vnd.pgrst.object", "application/vnd.pgrst.object+json"})
@@ -35,20 +36,38 @@ WITH_CHARSET = frozenset(
 )
 
 ARRAY = Format(body=Body.ARRAY, content_type="application/json" + CHARSET)
+BUILT_IN = {
+    "*/*": ARRAY,
+    "application/json": ARRAY,
+    "text/csv": Format(body=Body.CSV, content_type="text/csv" + CHARSET),
+    "application/geo+json": Format(
+        body=Body.GEOJSON, content_type="application/geo+json" + CHARSET
+    ),
+}
 
 
-def negotiate(accepted: Sequence[MediaType], *, plans: bool, own: Media | None = None) -> Format:
-    """Return the first wanted type that can be made; raise PGRST107.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """What an answer can be made into beside the media types known everywhere.
 
     Args:
-        accepted: wanted types, best first.
         plans: whether EXPLAIN may be asked for.
-        own: what the called function makes by itself.
+        own: media types of this relation or function, for its rows as they are.
+        of_any: media types of any rows.
     """
+
+    plans: bool
+    own: Medias = field(default_factory=dict)
+    of_any: Medias = field(default_factory=dict)
+
+
+def negotiate(accepted: Sequence[MediaType], offer: Offer) -> Format:
+    """Return the first wanted type, best first, that can be made; raise PGRST107."""
     for media in accepted:
-        if own is not None and _fits(own, media):
-            return _own_format(own)
-        found = _plan_format(media) if plans and media.name in PLAN_TYPES else _format(media)
+        if media.name in PLAN_TYPES:
+            found = _plan_format(media, offer) if offer.plans else None
+        else:
+            found = _format(media, offer)
         if found is not None:
             return found
     raise no_media_type([str(media) for media in accepted])
@@ -60,45 +79,45 @@ def check_root(accepted: Sequence[MediaType]) -> None:
         raise no_media_type([str(media) for media in accepted])
 
 
-def _format(media: MediaType) -> Format | None:
+def _format(media: MediaType, offer: Offer) -> Format | None:
+    """Return how a type is made: by the relation, by anything of the user's, by ourselves."""
     stripped = media.get("nulls") == "stripped"
-    if media.name in {"*/*", "application/json"}:
-        return ARRAY
-    if media.name in ARRAY_TYPES:
-        return _json(Body.ARRAY, "application/vnd.pgrst.array+json") if stripped else ARRAY
     if media.name in OBJECT_TYPES:
         name = "application/vnd.pgrst.object+json"
         if stripped:
             return _json(Body.OBJECT, name)
         return Format(body=Body.OBJECT, content_type=name + CHARSET)
-    if media.name == "text/csv":
-        return Format(body=Body.CSV, content_type="text/csv" + CHARSET)
-    return None
-
-
-def _fits(own: Media, media: MediaType) -> bool:
-    if media.name in PLAN_TYPES:
-        return False
-    return ANY.name in {own.name, media.name} or own.name == media.name
+    if media.name in ARRAY_TYPES and stripped:
+        return _json(Body.ARRAY, "application/vnd.pgrst.array+json")
+    name = JSON.name if media.name in ARRAY_TYPES else media.name
+    if offer.own or offer.of_any:
+        own = offer.own.get(ANY.name) or offer.own.get(name) or offer.of_any.get(name)
+        if own is not None:
+            return _own_format(own)
+    return BUILT_IN.get(name)
 
 
 def _own_format(own: Media) -> Format:
-    # A function of any type names its own in response.headers; until then it is just bytes.
+    # A handler of any type names its own in response.headers; until then it is just bytes.
     name = "application/octet-stream" if own.name == ANY.name else own.name
     charset = CHARSET if name in WITH_CHARSET else ""
-    body = Body.BYTES if own.is_binary else Body.TEXT
-    return Format(body=body, content_type=name + charset)
+    return Format(
+        body=Body.BYTES if own.is_binary else Body.TEXT,
+        content_type=name + charset,
+        aggregate=own.function,
+        row_type=own.row_type,
+    )
 
 
 def _json(body: Body, name: str) -> Format:
     return Format(body=body, content_type=f"{name};nulls=stripped{CHARSET}", strip_nulls=True)
 
 
-def _plan_format(media: MediaType) -> Format | None:
+def _plan_format(media: MediaType, offer: Offer) -> Format | None:
     wanted = media.get("for") or "application/json"
     name, _, parameter = wanted.partition(";")
     parameters = (("nulls", "stripped"),) if "nulls=stripped" in parameter else ()
-    inner = _format(MediaType(name.strip(), parameters))
+    inner = _format(MediaType(name.strip(), parameters), offer)
     if inner is None:
         return None
     shown_type = SHORT_TYPES.get(name.strip(), name.strip()) + wanted[len(name) :]
@@ -106,9 +125,8 @@ def _plan_format(media: MediaType) -> Format | None:
     options = tuple(option for option in PLAN_OPTIONS if option in asked)
     kind = PLAN_TYPES[media.name]
     shown = f"; options={'|'.join(options)}" if options else ""
-    return Format(
-        body=inner.body,
-        strip_nulls=inner.strip_nulls,
+    return replace(
+        inner,
         content_type=f'application/vnd.pgrst.plan+{kind}; for="{shown_type}"{shown}{CHARSET}',
         explain=Explain(format=kind, options=options),
     )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from gavan.core.rest.plan.model import SCALAR, Body, Explain, Format
+from gavan.core.rest.schema_cache import Name
+from gavan.core.rest.sql.fragments import qualified
 
 ROWS = "pgrst_rows"
 COLUMNS = ("total", "page", "body", "headers", "status", "inserted", "location")
@@ -13,6 +15,11 @@ _OVERRIDES = (
 )
 _NOTHING = "NULL::text"
 PAGE = f"count({ROWS})"
+# PostGIS's function is found on the search path of the request; without it Postgres says so.
+_GEOJSON = (
+    "json_build_object('type', 'FeatureCollection', 'features',"
+    f" COALESCE(json_agg(ST_AsGeoJSON({ROWS})::json), '[]'))"
+)
 NO_BODY = "''::text"
 
 
@@ -38,6 +45,10 @@ def body_of(wanted: Format, *, scalar: bool = False, single: bool = False) -> st
     if wanted.body is Body.CSV:
         return _csv()
     item = f"{ROWS}.{SCALAR}" if scalar else ROWS
+    if wanted.aggregate is not None:
+        return _aggregated(wanted, wanted.aggregate, item, scalar=scalar)
+    if wanted.body is Body.GEOJSON:
+        return _GEOJSON
     if wanted.body is Body.TEXT:
         return f"COALESCE((array_agg({item}::text))[1], '')"
     if wanted.body is Body.BYTES:
@@ -49,6 +60,14 @@ def body_of(wanted: Format, *, scalar: bool = False, single: bool = False) -> st
     if wanted.strip_nulls:
         rows = f"json_strip_nulls({rows})"
     return f"COALESCE({rows}, '{'null' if one else '[]'}')"
+
+
+def _aggregated(wanted: Format, aggregate: Name, item: str, *, scalar: bool) -> str:
+    if wanted.row_type is not None and not scalar:
+        item = f"{item}::{qualified(wanted.row_type)}"
+    made = f"{qualified(aggregate)}({item})"
+    made = f"encode({made}::bytea, 'hex')" if wanted.body is Body.BYTES else f"{made}::text"
+    return f"COALESCE({made}, '')"
 
 
 def _csv() -> str:

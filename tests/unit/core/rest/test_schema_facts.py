@@ -8,7 +8,7 @@ from gavan.core.rest.database_errors import database_error, status_of
 from gavan.core.rest.errors import RestError
 from gavan.core.rest.parse.accept import MediaType, parse_accept
 from gavan.core.rest.parse.body import Payload, call_payload, table_payload
-from gavan.core.rest.plan.negotiate import negotiate
+from gavan.core.rest.plan.negotiate import Offer, negotiate
 from gavan.core.rest.relationships import ForeignKey, build_relationships
 from gavan.core.rest.schema_cache import Name, Relationship, Table
 from gavan.core.rest.suggest import closest
@@ -84,7 +84,7 @@ def test_a_table_whose_only_ways_are_hidden_is_still_an_origin() -> None:
 )
 def test_a_plan_says_in_full_what_it_is_for(wanted: str, shown: str) -> None:
     asked = parse_accept(f'application/vnd.pgrst.plan+json; for="{wanted}"')
-    found = negotiate(asked, plans=True)
+    found = negotiate(asked, Offer(plans=True))
     assert found.content_type == (f'application/vnd.pgrst.plan+json; for="{shown}"; charset=utf-8')
 
 
