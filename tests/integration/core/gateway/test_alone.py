@@ -15,9 +15,8 @@ import pytest
 
 from gavan.kit.jwt import sign
 from gavan.kit.secret import Secret
+from tests.alone import running_alone
 from tests.conftest import JWT_SECRET, Database
-from tests.live import answers
-from tests.ports import free_port
 from tests.servers import wait_until
 
 SCHEMA = """
@@ -41,29 +40,9 @@ def alone(
     """Serve until the block ends; yield a client and the process id."""
     with database.connect() as connection:
         connection.execute(SCHEMA.encode())
-    port = free_port()
-    argv = [sys.executable, "-m", "gavan", "core", "--services", "rest"]
-    environment = {
-        "PATH": os.environ["PATH"],
-        "PGRST_DB_URI": database.url("authenticator"),
-        "PGRST_DB_SCHEMAS": "app",
-        "PGRST_SERVER_HOST": "127.0.0.1",
-        **options,
-    }
-    with log.open("w") as stream:
-        process = subprocess.Popen(
-            [*argv, "--port", str(port), *flags], env=environment, stdout=stream, stderr=stream
-        )
-    url = f"http://127.0.0.1:{port}"
-    try:
-        wait_until(lambda: answers(f"{url}/") or process.poll() is not None)
-        assert process.poll() is None, log.read_text()
-        with httpx.Client(base_url=url) as client:
-            yield client, process.pid
-    finally:
-        process.terminate()
-        process.wait(15)
-    assert process.returncode == 0, log.read_text()
+    url = database.url("authenticator")
+    with running_alone(url, log, options, *flags) as running:
+        yield running.client, running.pid
 
 
 def bearer(**claims: object) -> dict[str, str]:
