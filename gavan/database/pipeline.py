@@ -9,8 +9,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import NamedTuple
@@ -63,6 +62,8 @@ class _Request(NamedTuple):
 
 
 _COMMAND = _Step(_Kind.COMMAND)
+_QUERY = _Step(_Kind.QUERY)
+_DONE = (pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK)
 _FAILED = (pq.ExecStatus.FATAL_ERROR, pq.ExecStatus.BAD_RESPONSE)
 
 
@@ -130,31 +131,20 @@ class Connection:
         return await self._attempt(request)
 
     async def _attempt(self, request: _Request) -> Rows:
-        session, setup, statement, check = request
+        session, _, statement, check = request
         explicit = check is not None or session.rollback or session.isolation is not None
         steps: list[_Step] = []
-        begin = _begin(session) if explicit else b""
-        with self._translated():
-            if explicit:
-                self._command(steps, begin)
-            self._query(steps, ("", setup.text), setup.params)
-            if session.before is not None:
-                self._query(steps, (session.role, session.before), ())
-            self._query(steps, (session.role, statement.text), statement.params)
-            answer = len(steps) - 1
-            then = statement.then
-            if then is not None:
-                self._query(steps, (session.role, then.text), then.params)
-            following = len(steps) - 1
-            if explicit and check is None:
-                self._end(steps, session)
-            self._close_evicted(steps)
+        try:
+            answer, following = self._request(steps, request, explicit)
+        except psycopg.Error as error:
+            raise self._half_queued(error) from error
         try:
             results = await self._exchange(steps)
-            rows = _rows(results[answer], _rows(results[following]) if then is not None else None)
         except DatabaseError:
             await self._abort(explicit)
             raise
+        then = Rows(_values(results[following])) if statement.then is not None else None
+        rows = Rows(_values(results[answer]), then)
         if check is not None:
             await self._finish_checked(session, rows, check)
         return rows
@@ -166,8 +156,10 @@ class Connection:
             await self._abort(explicit=True)
             raise
         steps: list[_Step] = []
-        with self._translated():
+        try:
             self._end(steps, session)
+        except psycopg.Error as error:
+            raise self._half_queued(error) from error
         try:
             await self._exchange(steps)
         except DatabaseError:
@@ -180,20 +172,37 @@ class Connection:
 
     async def _single(self, text: bytes) -> None:
         steps: list[_Step] = []
-        with self._translated():
+        try:
             self._command(steps, text)
+        except psycopg.Error as error:
+            raise self._half_queued(error) from error
         await self._exchange(steps)
 
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
+    def _half_queued(self, error: psycopg.Error) -> DatabaseError:
         # A request that was queued only in part cannot be taken back: the connection goes.
-        try:
-            yield
-        except psycopg.Error as error:
-            self._lose(_first_line(error))
-            raise connection_lost(_first_line(error)) from error
+        self._lose(_first_line(error))
+        return connection_lost(_first_line(error))
 
     # Sending: every method below only fills libpq's buffer; _exchange writes it in one go.
+
+    def _request(self, steps: list[_Step], request: _Request, explicit: bool) -> tuple[int, int]:
+        """Return where the results of the statement and of the one that follows it will be."""
+        session, setup, statement, check = request
+        if explicit:
+            self._command(steps, _begin(session))
+        self._query(steps, ("", setup.text), setup.params)
+        if session.before is not None:
+            self._query(steps, (session.role, session.before), ())
+        self._query(steps, (session.role, statement.text), statement.params)
+        answer = following = len(steps) - 1
+        if statement.then is not None:
+            self._query(steps, (session.role, statement.then.text), statement.then.params)
+            following = len(steps) - 1
+        if explicit and check is None:
+            self._end(steps, session)
+        if self._to_close or len(self._prepared) > PREPARED_STATEMENTS:
+            self._close_evicted(steps)
+        return answer, following
 
     def _command(self, steps: list[_Step], text: bytes) -> None:
         self._pg.send_query_params(text, None)
@@ -210,7 +219,7 @@ class Connection:
     ) -> None:
         if not self._prepare:
             self._pg.send_query_params(key[1].encode(), params)
-            steps.append(_Step(_Kind.QUERY))
+            steps.append(_QUERY)
             return
         name = self._prepared.get(key)
         if name is None:
@@ -221,7 +230,7 @@ class Connection:
         else:
             self._prepared.move_to_end(key)
         self._pg.send_query_prepared(name, params)
-        steps.append(_Step(_Kind.QUERY))
+        steps.append(_QUERY)
 
     def _close_evicted(self, steps: list[_Step]) -> None:
         while len(self._prepared) > PREPARED_STATEMENTS:
@@ -247,18 +256,18 @@ class Connection:
         except psycopg.Error as error:
             self._lose(_first_line(error))
         results = await waiter
-        for result in results:
-            if result.status in _FAILED:
-                raise error_of(result)
+        # After a failure nothing else of a pipeline is done: its last result speaks for all.
+        if results[-1].status not in _DONE:
+            for result in results:
+                if result.status in _FAILED:
+                    raise error_of(result)
         return results
 
     def _remember(self, steps: list[_Step], results: list[PGresult]) -> None:
         for step, result in zip(steps, results, strict=False):
-            if result.status != pq.ExecStatus.COMMAND_OK:
-                continue
-            if step.kind is _Kind.PARSE:
+            if step.kind is _Kind.PARSE and result.status == pq.ExecStatus.COMMAND_OK:
                 self._prepared[step.key] = step.name
-            elif step.kind is _Kind.CLOSE:
+            elif step.kind is _Kind.CLOSE and result.status == pq.ExecStatus.COMMAND_OK:
                 self._to_close.remove(step.name)
 
     def _flush(self) -> None:
@@ -368,20 +377,14 @@ def _isolation(name: str) -> str:
 def _refuse_nul(*statements: Statement | None) -> None:
     # A text parameter ends at its first NUL for libpq: the rest would be lost without a word.
     for statement in statements:
-        for value in statement.params if statement is not None else ():
-            if value is not None and b"\0" in value:
-                raise DatabaseError(INVALID_TEXT, 'invalid byte sequence for encoding "UTF8": 0x00')
+        if statement is not None and b"\0" in b"".join(filter(None, statement.params)):
+            raise DatabaseError(INVALID_TEXT, 'invalid byte sequence for encoding "UTF8": 0x00')
 
 
-def _rows(result: PGresult, then: Rows | None = None) -> Rows:
+def _values(result: PGresult) -> list[tuple[bytes | None, ...]]:
     width = range(result.nfields)
     get_value = result.get_value
-    return Rows(
-        tuple((result.fname(column) or b"").decode() for column in width),
-        [tuple(get_value(row, column) for column in width) for row in range(result.ntuples)],
-        (result.command_status or b"").decode(),
-        then,
-    )
+    return [tuple([get_value(row, column) for column in width]) for row in range(result.ntuples)]
 
 
 def _first_line(error: BaseException) -> str:

@@ -56,14 +56,9 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """What a statement returned; values in text form, ``tag`` as in ``INSERT 0 1``.
+    """What a statement returned, in text form; ``then`` is what the one that followed it did."""
 
-    ``then`` are the rows of the statement that followed it.
-    """
-
-    columns: tuple[str, ...]
     values: list[tuple[bytes | None, ...]]
-    tag: str
     then: Rows | None = None
 
 
@@ -121,17 +116,16 @@ def setup_statement(session: Session) -> Statement:
     """
     if session.role.lower() == "none":
         raise DatabaseError(INVALID_PARAMETER, f'role "{session.role}" does not exist')
-    settings = session.settings
+    names, values = zip(*session.settings, ("role", session.role), strict=True)
     return Statement(
-        text=_setup_text(tuple(name for name, _ in settings), session.read_only),
-        params=(*(value.encode() for _, value in settings), session.role.encode()),
+        text=_setup_text(names, session.read_only), params=tuple(map(str.encode, values))
     )
 
 
 @lru_cache(maxsize=256)
 def _setup_text(names: tuple[str, ...], read_only: bool) -> str:
     calls = ["set_config('transaction_read_only', 'on', true)"] if read_only else []
-    for number, name in enumerate((*names, "role"), start=1):
+    for number, name in enumerate(names, start=1):
         calls.append(f"set_config({quote_literal(name)}, ${number}, true)")
     # num_nulls evaluates its arguments from left to right and keeps the answer short: without it
     # every header and claim would travel back.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import orjson
 
@@ -21,8 +22,10 @@ from gavan.database.session import (
 )
 from gavan.kit.jwt import Claims
 
+ISOLATION = "default_transaction_isolation"
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+
+@dataclass(slots=True, kw_only=True)
 class Caller:
     """Who asks, and what the database may read about the request."""
 
@@ -48,10 +51,10 @@ class Transaction:
 
 def build_session(caller: Caller, transaction: Transaction, config: RestConfig) -> Session:
     """Return role and settings in the order of the contract (section 4)."""
-    path = [quote_identifier(name) for name in (caller.schema, *config.extra_search_path)]
+    role = caller.role
     settings = [
-        ("search_path", ", ".join(path)),
-        *config.role_settings.get(caller.role, ()),
+        ("search_path", _search_path(caller.schema, config.extra_search_path)),
+        *config.role_settings.get(role, ()),
         ("request.jwt.claims", _claims_json(caller)),
         ("request.method", caller.method),
         ("request.path", caller.path),
@@ -60,23 +63,26 @@ def build_session(caller: Caller, transaction: Transaction, config: RestConfig) 
     ]
     if caller.timezone is not None:
         settings.append(("timezone", caller.timezone))
-    own = config.app_settings
+    settings += (*transaction.settings, *config.app_settings)
     isolation = transaction.isolation
-    plain = []
-    for name, value in (*settings, *transaction.settings, *own):
-        if name == "default_transaction_isolation":
-            # It is too late for the default once the transaction runs: BEGIN takes the level.
-            isolation = isolation or value
-        else:
-            plain.append((name, value))
+    named = dict(settings).get(ISOLATION)
+    if named is not None:
+        # It is too late for the default once the transaction runs: BEGIN takes the level.
+        isolation = isolation or named
+        settings = [item for item in settings if item[0] != ISOLATION]
     return Session(
-        role=caller.role,
-        settings=tuple(plain),
+        role=role,
+        settings=tuple(settings),
         read_only=transaction.read_only,
         isolation=isolation.upper() if isolation else None,
         rollback=transaction.rollback,
         before=config.pre_request,
     )
+
+
+@lru_cache(maxsize=64)
+def _search_path(schema: str, extra: tuple[str, ...]) -> str:
+    return ", ".join(map(quote_identifier, (schema, *extra)))
 
 
 def _claims_json(caller: Caller) -> str:

@@ -17,7 +17,6 @@ from gavan.core.rest.preparation import Asked, Preparation, Receive
 from gavan.core.rest.prepared import Prepared
 from gavan.core.rest.request import ApiRequest, Headers, Scope
 from gavan.core.rest.respond import (
-    Context,
     Response,
     respond_call,
     respond_document,
@@ -92,29 +91,28 @@ class Handler:
             visible,
             with_security=config.openapi_security,
         )
-        return respond_document(request, body, _context(config))
+        return respond_document(request, body, config)
 
     async def _run(
         self, prepared: Prepared, session: Session, config: RestConfig, clock: Clock
     ) -> Response:
-        request, plan, check = prepared.request, prepared.plan, prepared.check
-        context = _context(config)
+        plan, check = prepared.plan, prepared.check
         reads = isinstance(plan, ReadPlan)
         run = Run(anon_role=config.anon_role, check=None if reads else check)
         rows = await execute(self._pool, session, prepared.statement, run)
         clock.mark("transaction")
         if plan.format.explain is not None:
             result = read_explained(rows)
-            return respond_explained(request, plan.format.content_type, result, context)
+            return respond_explained(prepared, result)
         if reads and check is not None:
             check(rows)  # nothing to roll back: the answer is refused, the read did no harm
         result = read_result(rows)
         if isinstance(plan, ReadPlan):
             result = _with_planned_total(plan, result, rows.then)
-            return respond_read(prepared, plan, result, context)
+            return respond_read(prepared, plan, result)
         if isinstance(plan, CallPlan):
-            return respond_call(request, plan, result, context)
-        return respond_mutation(request, plan, result, context)
+            return respond_call(prepared, plan, result)
+        return respond_mutation(prepared, plan, result)
 
 
 def _with_planned_total(plan: ReadPlan, result: Result, estimated: Rows | None) -> Result:
@@ -140,10 +138,6 @@ def _caller(who: tuple[str, Claims | None], request: ApiRequest, headers: Header
         cookies_json=headers.cookies_json(),
         timezone=request.prefer.timezone,
     )
-
-
-def _context(config: RestConfig) -> Context:
-    return Context(many_schemas=len(config.schemas) > 1, tx_override=config.tx_override)
 
 
 def _planned_rows(rows: Rows) -> int:

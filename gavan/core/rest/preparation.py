@@ -19,7 +19,7 @@ Built = Prepared | ApiRequest | InfoPlan
 """What a request becomes: a statement, itself for the root document, or what OPTIONS tells"""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Asked:
     """One HTTP request, and what it is answered by."""
 

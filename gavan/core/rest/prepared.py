@@ -12,10 +12,11 @@ from enum import Enum, auto
 from urllib.parse import quote
 
 from gavan.core.rest.config import RestConfig
-from gavan.core.rest.errors import RestError
+from gavan.core.rest.errors import Header, RestError
 from gavan.core.rest.execute import Transaction
 from gavan.core.rest.plan.build import Snapshot
 from gavan.core.rest.plan.model import Body, CallPlan, MutatePlan, ReadPlan
+from gavan.core.rest.prepared_headers import applied_headers, content_headers
 from gavan.core.rest.request import Action, ApiRequest
 from gavan.core.rest.result import Check, check_put, check_singular, max_affected
 from gavan.core.rest.shape import BODY_MARK, Key, Question, cut, marked
@@ -43,6 +44,8 @@ class Prepared:
     statement: Statement
     location: str
     """Path and canonical query string, for ``Content-Location``"""
+    content: tuple[Header, ...]
+    applied: tuple[Header, ...]
 
 
 def prepare(request: ApiRequest, plan: StatementPlan, config: RestConfig) -> Prepared:
@@ -55,6 +58,8 @@ def prepare(request: ApiRequest, plan: StatementPlan, config: RestConfig) -> Pre
         _check(plan, request),
         write_statement(plan),
         f"/{quote(request.target, safe=PATH_SAFE)}" + (f"?{query}" if query else ""),
+        content_headers(request, plan.format.content_type, config),
+        applied_headers(request, plan, config),
     )
 
 
@@ -81,6 +86,8 @@ class Template:
             known.check,
             _filled(known.statement, self.slots, question.bound),
             "".join([shown[part] if isinstance(part, int) else part for part in self.location]),
+            known.content,
+            known.applied,
         )
 
 

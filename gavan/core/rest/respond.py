@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import quote
 
 import orjson
 
+from gavan.core.rest.config import RestConfig
 from gavan.core.rest.errors import (
     JSON_TYPE,
     Header,
@@ -16,9 +16,9 @@ from gavan.core.rest.errors import (
     bad_status_guc,
     offset_out_of_bounds,
 )
-from gavan.core.rest.parse.prefer import Preferences
 from gavan.core.rest.plan.model import Body, CallPlan, Format, InfoPlan, MutatePlan, ReadPlan
 from gavan.core.rest.prepared import PATH_SAFE, Prepared
+from gavan.core.rest.prepared_headers import content_headers
 from gavan.core.rest.request import Action, ApiRequest
 from gavan.core.rest.result import Result
 from gavan.core.rest.schema_cache import Returns
@@ -26,7 +26,7 @@ from gavan.core.rest.schema_cache import Returns
 VARY: Header = (b"vary", b"Accept, Prefer, Range")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Response:
     """What goes onto the wire."""
 
@@ -35,62 +35,48 @@ class Response:
     body: bytes = b""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Context:
-    """What responses need to know beside plan and result."""
-
-    many_schemas: bool
-    tx_override: bool
-
-
-def respond_read(prepared: Prepared, plan: ReadPlan, result: Result, context: Context) -> Response:
+def respond_read(prepared: Prepared, plan: ReadPlan, result: Result) -> Response:
     """GET and HEAD on a relation."""
-    request = prepared.request
     status, content_range = _page(plan.node.offset, result)
     headers = [
         (b"content-range", content_range),
         (b"content-location", prepared.location.encode()),
-        *_content(request, plan.format.content_type, context),
-        *_applied(_echo(request, context)),
+        *prepared.content,
+        *prepared.applied,
     ]
     return _finish(status, headers, result, None if plan.head else _bytes_of(plan.format, result))
 
 
-def respond_call(request: ApiRequest, plan: CallPlan, result: Result, context: Context) -> Response:
+def respond_call(prepared: Prepared, plan: CallPlan, result: Result) -> Response:
     """A function call."""
     status, content_range = _page(plan.node.offset, result)
-    echo = _echo(request, context)
-    echo["max-affected"] = _max_affected(request.prefer)
-    headers = [(b"content-range", content_range), *_applied(echo)]
+    headers = [(b"content-range", content_range), *prepared.applied]
     if plan.returns is Returns.VOID:
         return _finish(204, headers, result, None)
-    headers += _content(request, plan.format.content_type, context)
+    headers += prepared.content
     return _finish(status, headers, result, None if plan.head else _bytes_of(plan.format, result))
 
 
-def respond_mutation(
-    request: ApiRequest, plan: MutatePlan, result: Result, context: Context
-) -> Response:
+def respond_mutation(prepared: Prepared, plan: MutatePlan, result: Result) -> Response:
     """POST, PUT, PATCH and DELETE on a relation."""
+    request = prepared.request
     headers = []
     if request.action is not Action.UPSERT:
         headers.append((b"content-range", _affected_range(request, result)))
     if location := _location(request, plan, result):
         headers.append((b"location", location))
-    headers += _applied(_mutation_echo(request, plan, context))
+    headers += prepared.applied
     if plan.represents:
-        headers += _content(request, plan.format.content_type, context)
+        headers += prepared.content
     body: bytes | None = _bytes_of(plan.format, result) if plan.represents else None
     if body is None and request.action is Action.INSERT:
         body = b""
     return _finish(_mutation_status(request, plan, result), headers, result, body)
 
 
-def respond_explained(
-    request: ApiRequest, content_type: str, result: Result, context: Context
-) -> Response:
+def respond_explained(prepared: Prepared, result: Result) -> Response:
     """The plan of any statement."""
-    return _finish(200, _content(request, content_type, context), result, result.body)
+    return _finish(200, list(prepared.content), result, result.body)
 
 
 def respond_info(plan: InfoPlan) -> Response:
@@ -103,11 +89,11 @@ def respond_info(plan: InfoPlan) -> Response:
     return Response(200, headers)
 
 
-def respond_document(request: ApiRequest, body: bytes, context: Context) -> Response:
+def respond_document(request: ApiRequest, body: bytes, config: RestConfig) -> Response:
     """The root document."""
-    content = _content(request, "application/openapi+json; charset=utf-8", context)
+    content = content_headers(request, "application/openapi+json; charset=utf-8", config)
     if request.method == "HEAD":
-        return Response(200, tuple(content))
+        return Response(200, content)
     return Response(200, (*content, (b"content-length", b"%d" % len(body))), body)
 
 
@@ -169,53 +155,6 @@ def _location(request: ApiRequest, plan: MutatePlan, result: Result) -> bytes | 
         for name, value in zip(plan.location, values, strict=True)
     )
     return f"/{quote(request.target, safe=PATH_SAFE)}?{'&'.join(pairs)}".encode()
-
-
-def _content(request: ApiRequest, content_type: str, context: Context) -> list[Header]:
-    headers = [(b"content-type", content_type.encode("latin-1", "replace"))]
-    if request.named_schema or context.many_schemas:
-        headers.append((b"content-profile", request.schema.encode("utf-8")))
-    return headers
-
-
-def _echo(request: ApiRequest, context: Context) -> dict[str, str | None]:
-    """Return what is echoed of every request, in the order of the contract."""
-    prefer = request.prefer
-    return {
-        "resolution": None,
-        "missing": None,
-        "return": None,
-        "count": prefer.count,
-        "tx": prefer.tx if context.tx_override else None,
-        "handling": prefer.handling,
-        "timezone": prefer.timezone,
-        "max-affected": None,
-    }
-
-
-def _mutation_echo(
-    request: ApiRequest, plan: MutatePlan, context: Context
-) -> dict[str, str | None]:
-    prefer, echo = request.prefer, _echo(request, context)
-    echo["return"] = prefer.returning
-    if plan.applied_resolution:
-        echo["resolution"] = prefer.resolution
-    if request.action in {Action.INSERT, Action.UPDATE}:
-        echo["missing"] = prefer.missing
-    if request.action in {Action.UPDATE, Action.DELETE}:
-        echo["max-affected"] = _max_affected(prefer)
-    return echo
-
-
-def _max_affected(prefer: Preferences) -> str | None:
-    if prefer.strict and prefer.max_affected is not None:
-        return str(prefer.max_affected)
-    return None
-
-
-def _applied(echo: Mapping[str, str | None]) -> list[Header]:
-    tokens = ", ".join(f"{name}={value}" for name, value in echo.items() if value is not None)
-    return [(b"preference-applied", tokens.encode("latin-1", "replace"))] if tokens else []
 
 
 def _finish(status: int, headers: list[Header], result: Result, body: bytes | None) -> Response:

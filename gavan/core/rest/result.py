@@ -11,7 +11,7 @@ from gavan.database.session import Rows
 Check = Callable[[Rows], None]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Result:
     """The one row of a statement; ``explained`` bodies have no counts."""
 

@@ -58,8 +58,7 @@ async def failure(pool: Pool, session: Session, statement: Statement) -> Databas
 async def test_a_statement_runs_as_the_role_with_its_settings(pool: Pool) -> None:
     rows = await pool.run(replace(ANON, read_only=True), sql(WHO))
     assert rows.values[0][:3] == (b"anon", b'{"role":"anon"}', b"on")
-    assert rows.columns[0] == "current_user"
-    assert rows.tag == "SELECT 1"
+    assert len(rows.values) == 1
 
 
 async def test_a_following_statement_shares_the_transaction(pool: Pool, database: Database) -> None:
@@ -77,7 +76,7 @@ async def test_a_following_statement_shares_the_transaction(pool: Pool, database
         ]
     explained = (await pool.run(replace(ANON, read_only=True), first)).then
     assert explained is not None
-    assert explained.columns == ("QUERY PLAN",)
+    assert b"Result" in (explained.values[0][0] or b"")
     nul = await failure(pool, ANON, replace(first, then=sql("select $1::text", b"a\0")))
     assert nul.sqlstate == "22021"
 
@@ -153,9 +152,9 @@ async def test_rollback_and_a_failing_check_keep_nothing(pool: Pool) -> None:
     assert (await pool.run(replace(ANON, rollback=True), insert)).values == [(b"x",)]
 
     def refuse(rows: Rows) -> None:
-        raise ValueError(rows.tag)
+        raise ValueError(len(rows.values))
 
-    with pytest.raises(ValueError, match="INSERT 0 1"):
+    with pytest.raises(ValueError, match="1"):
         await pool.run(ANON, insert, check=refuse)
     assert (await pool.run(ANON, sql("select * from item"))).values == []
     await pool.run(ANON, insert, check=lambda rows: None)
@@ -188,12 +187,14 @@ async def test_a_changed_table_does_not_break_a_prepared_statement(
     pool: Pool, database: Database
 ) -> None:
     every = sql("select * from parent")
-    await pool.run(ANON, every)
+    with database.connect() as connection:
+        connection.execute("insert into parent values (1)")
+    assert (await pool.run(ANON, every)).values == [(b"1",)]
     with database.connect() as connection:
         connection.execute("alter table parent add column note text")
-    assert (await pool.run(ANON, every)).columns == ("id", "note")
+    assert (await pool.run(ANON, every)).values == [(b"1", None)]
     await pool.run(ANON, sql("deallocate all"))
-    assert (await pool.run(ANON, every)).columns == ("id", "note")
+    assert (await pool.run(ANON, every)).values == [(b"1", None)]
 
 
 async def test_prepared_statements_are_bounded(
