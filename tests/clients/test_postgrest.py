@@ -19,6 +19,9 @@ import pytest
 
 from tests.conftest import JWT_SECRET, Database
 from tests.integration.core.rest.conftest import SCHEMA, Api, serve
+from tests.integration.core.rest.test_media import AGGREGATES
+from tests.integration.core.rest.test_media import SCHEMA as MEDIA
+from tests.integration.core.rest.test_representations import SCHEMA as LOOKS
 from tests.ports import free_port
 from tests.servers import wait_until
 
@@ -144,6 +147,41 @@ WRITES: tuple[tuple[str, str, Any, dict[str, str]], ...] = (
     ("POST", "/rpc/raise_pt", {"state": "PT402"}, {}),
     ("POST", "/rpc/projects_of?select=id&order=id", {"client": 1}, OBJECT),
 )
+FEATURES: tuple[tuple[str, str], ...] = tuple(
+    (url, accept)
+    for url, accepts in (
+        ("/label?order=id", ("application/json", "text/csv", "application/vnd.pgrst.object")),
+        ("/label?select=c:colour,price::text&order=id", ("application/json", "text/csv")),
+        ("/label?select=id&colour=eq.%23000100", ("application/json",)),
+        ("/label?select=id&colour=in.(100,ff)", ("application/json",)),
+        ("/label?select=id&or=(colour.eq.100,price.eq.1.5)&order=id", ("application/json",)),
+        ("/label?select=id&colour=ilike.*1*", ("application/json",)),
+        ("/label?select=id&price=eq.x", ("application/json",)),
+        ("/label_view?order=id", ("application/json",)),
+        ("/thing?select=paint,label(*)&order=id", ("application/json",)),
+        ("/thing?select=id,label(id)&label.colour=eq.100&order=id", ("application/json",)),
+        ("/city?order=id", ("text/x-lines", "pg/row", "text/csv", "*/*", "image/png")),
+        ("/city?id=eq.9", ("text/x-lines", "pg/row", "application/json")),
+        ("/road", ("application/json", "*/*", "text/csv", "application/vnd.pgrst.object")),
+        ("/city?select=id,road(width)&order=id", ("pg/row",)),
+        ("/road?select=id", ("text/csv",)),
+        ("/rpc/cities", ("text/x-lines", "application/json", "image/png")),
+        ("/number", ("*/*", "magic/number", "a/b", "application/json")),
+        ("/rpc/page", ("text/html", "application/json", "image/png")),
+        ("/rpc/picture", ("image/png", "text/html,image/png,*/*;q=0.8", "text/plain")),
+        ("/rpc/anything", ("app/bingo", "*/*")),
+        ("/city", ("application/geo+json",)),
+    )
+    for accept in accepts
+)
+"""Looks of domains and media types of the user's. 12.0.2 cannot yet tell whole rows from parts."""
+LOOKING: tuple[tuple[str, str, Any], ...] = (
+    ("POST", "/label", {"id": 50, "colour": "#001100", "price": 7}),
+    ("POST", "/label?columns=id,colour&select=id,colour", [{"id": 51, "colour": "#01", "x": 1}]),
+    ("PATCH", "/label?id=eq.60", {"colour": "#0000ee"}),
+    ("PATCH", "/label_view?colour=eq.ff&id=eq.60", {"colour": "#000020"}),
+    ("DELETE", "/label?colour=eq.ff&select=id", None),
+)
 HEADERS: tuple[dict[str, str], ...] = (
     {},
     {"prefer": "count=exact"},
@@ -189,6 +227,7 @@ def oracle(binary: Path, database: Database, tmp_path: Path) -> Iterator[str]:
     """A PostgREST that serves the test's database."""
     with database.connect() as connection:
         connection.execute(SCHEMA.read_bytes())
+        connection.execute(f"{LOOKS}{MEDIA}{AGGREGATES}".encode())
     port = free_port()
     settings = {
         "db-uri": database.url("authenticator"),
@@ -253,6 +292,28 @@ async def test_writes_are_answered_as_postgrest_answers_them(
             _reset(api.database)
             answers.append(await client.request(method, url, json=body, headers=headers))
         wrong += [f"{method} {url} {headers}: {fault}" for fault in _differences(*answers)]
+    assert not wrong, "\n".join(wrong)
+
+
+async def test_looks_and_media_types_are_those_of_postgrest(
+    both: tuple[Api, httpx.AsyncClient],
+) -> None:
+    api, upstream = both
+    wrong = []
+    for url, accept in FEATURES:
+        ours, theirs = await asyncio.gather(
+            *(client.get(url, headers={"accept": accept}) for client in (api.client, upstream))
+        )
+        wrong += [f"GET {url} {accept}: {fault}" for fault in _differences(ours, theirs)]
+    for method, url, body in LOOKING:
+        answers = []
+        for client in (api.client, upstream):
+            with api.database.connect() as connection:
+                connection.execute("delete from label where id >= 50")
+                connection.execute("insert into label (id, colour) values (60, 255)")
+            headers = {"prefer": "return=representation"}
+            answers.append(await client.request(method, url, json=body, headers=headers))
+        wrong += [f"{method} {url}: {fault}" for fault in _differences(*answers)]
     assert not wrong, "\n".join(wrong)
 
 

@@ -33,6 +33,19 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Representation:
+    """How values of a domain look outside the database: functions to show and to read them."""
+
+    to_json: Name | None = None
+    from_json: Name | None = None
+    from_text: Name | None = None
+
+
+Represented = Mapping[str, Representation]
+PLAIN: Represented = {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
     """A table, partitioned table, foreign table, view or materialized view."""
 
@@ -44,6 +57,8 @@ class Table:
     updatable: bool = True
     deletable: bool = True
     comment: str | None = None
+    represented: Represented = field(default_factory=lambda: PLAIN)
+    """Columns whose domain has a look of its own, by name"""
 
 
 class Cardinality(StrEnum):

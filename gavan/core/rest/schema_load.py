@@ -28,6 +28,7 @@ from gavan.core.rest.schema_cache import (
     Media,
     Name,
     Parameter,
+    Representation,
     Returns,
     Routine,
     SchemaCache,
@@ -67,6 +68,7 @@ async def load_snapshot(
             "tables": await _ask(connection, "tables", exposed),
             "keys": await _ask(connection, "keys"),
             "routines": await _ask(connection, "routines", exposed, list(config.hoisted_settings)),
+            "representations": await _ask(connection, "representations"),
             "media": await _ask(connection, "media", exposed),
             "computed": await _ask(connection, "computed"),
             "keyed": await _ask(connection, "keyed"),
@@ -90,6 +92,8 @@ def build_cache(
     cache are never both in memory whole.
     """
     tables = {table.name: table for table in map(_table, _taken(found["tables"]))}
+    if looks := _representations(_taken(found["representations"])):
+        tables = {name: _represented(table, looks) for name, table in tables.items()}
     keyed = list(_taken(found["keyed"]))
     shown = shown_columns(view_columns(_taken(found["views"])), keyed)
     for name, primary_key in view_primary_keys(shown, keyed).items():
@@ -206,6 +210,20 @@ def _computed(row: Mapping[str, Any]) -> ComputedRelationship:
         function=Name(row["function_schema"], row["function"]),
         to_one=row["to_one"],
     )
+
+
+def _representations(rows: Iterable[Mapping[str, Any]]) -> dict[str, Representation]:
+    """Return the looks of domains by the name that columns call them."""
+    ways: dict[str, dict[str, Name]] = {}
+    for row in rows:
+        ways.setdefault(row["domain"], {})[row["way"]] = Name(row["schema"], row["function"])
+    return {domain: Representation(**found) for domain, found in ways.items()}
+
+
+def _represented(table: Table, looks: Mapping[str, Representation]) -> Table:
+    columns = table.columns.values()
+    found = {column.name: looks[column.type] for column in columns if column.type in looks}
+    return replace(table, represented=found) if found else table
 
 
 def _medias(rows: Iterable[Mapping[str, Any]]) -> dict[Name | None, dict[str, Media]]:

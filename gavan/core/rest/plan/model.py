@@ -76,6 +76,8 @@ class Output:
 
     ref: Ref
     alias: str | None = None
+    shown_by: Name | None = None
+    """Function that makes JSON of the column's domain"""
     cast: str | None = None
     aggregate: str | None = None
     aggregate_cast: str | None = None
@@ -97,6 +99,8 @@ class Test:
 
     ref: Ref
     predicate: Predicate
+    read_by: Name | None = None
+    """Function that makes the column's domain of the value's text"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +223,8 @@ class Target:
     name: str
     type: str
     default: str | None = None
+    read_by: Name | None = None
+    """Function that makes the column's domain of the JSON in the body"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,7 +21,7 @@ from gavan.core.rest.plan.model import (
 from gavan.core.rest.plan.negotiate import ARRAY
 from gavan.core.rest.plan.read import conditions, needed_columns
 from gavan.core.rest.request import Action, ApiRequest
-from gavan.core.rest.schema_cache import Table
+from gavan.core.rest.schema_cache import Column, Table
 
 EMPTY = Payload(raw=b"[]", is_array=True, is_empty=True)
 MERGE = "merge-duplicates"
@@ -104,13 +104,20 @@ def _body(request: ApiRequest, payload: Payload, table: Table) -> BodyRows:
         column = table.columns.get(key)
         if column is None:
             raise unknown_column(table.name.name, key)
-        targets.append(Target(column.name, column.type, column.default))
+        targets.append(_target(column, table))
     return BodyRows(
         raw=payload.raw,
         is_array=payload.is_array,
         targets=tuple(targets),
         apply_defaults=request.prefer.missing == "default",
     )
+
+
+def _target(column: Column, table: Table) -> Target:
+    look = table.represented.get(column.name) if table.represented else None
+    if look is None or look.from_json is None:
+        return Target(column.name, column.type, column.default)
+    return Target(column.name, "json", column.default, look.from_json)
 
 
 def check_safe_update(mutation: Mutation) -> None:

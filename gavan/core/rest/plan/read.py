@@ -40,6 +40,7 @@ from gavan.core.rest.plan.model import (
 from gavan.core.rest.plan.relationship import find_relationship
 from gavan.core.rest.plan.scope import Scope, check_paths, child_scopes
 from gavan.core.rest.schema_cache import (
+    PLAIN,
     AnyRelationship,
     ComputedRelationship,
     Name,
@@ -47,6 +48,8 @@ from gavan.core.rest.schema_cache import (
     Table,
 )
 
+AS_THEY_ARE = TEXT_SEARCH | {"is", "isdistinct", "like", "ilike"}
+"""Operators whose value is not of the column's type"""
 JSON_TYPES = frozenset({"json", "jsonb"})
 
 
@@ -129,7 +132,12 @@ def _where(item: Condition, table: Table | None, embeds: Mapping[str, Embed]) ->
     if embed is not None and predicate.op == "is" and predicate.value == "NULL":
         return NullEmbed(embed.join_alias, predicate.negated)
     text_search = predicate.op in TEXT_SEARCH
-    return Test(resolve(item.field, table, text_search=text_search), predicate)
+    ref = resolve(item.field, table, text_search=text_search)
+    if table is not None and table.represented and predicate.op not in AS_THEY_ARE:
+        look = table.represented.get(ref.name)
+        if look is not None and not ref.path:
+            return Test(ref, predicate, look.from_text)
+    return Test(ref, predicate)
 
 
 def _sort(term: OrderTerm, place: Place, table: Table | None, embeds: Mapping[str, Embed]) -> Sort:
@@ -162,20 +170,30 @@ def _outputs(
             "Aggregates are not implemented for one-to-many or many-to-many spreads."
         )
     hoisted = place.spread is Shape.SPREAD
+    # A spread names each column in its parent, a GROUP BY names each column here, and a look of
+    # its own is given to each column by itself.
+    looks = table.represented if table is not None else PLAIN
+    expands = bool(place.spread or aggregated or looks)
     outputs: list[Output] = []
     for item in fields:
-        # A spread names each column in its parent, a GROUP BY names each column here.
-        if item.field.name == "*" and not item.aggregate and (place.spread or aggregated):
-            outputs += [Output(ref=Ref(name)) for name in (table.columns if table else ())]
+        if item.field.name == "*" and not item.aggregate and expands:
+            names = table.columns if table is not None else ()
+            outputs += [_output(SelectField(Field(name)), table, hoisted=False) for name in names]
         else:
             outputs.append(_output(item, table, hoisted=hoisted))
     return tuple(outputs)
 
 
 def _output(item: SelectField, table: Table | None, *, hoisted: bool) -> Output:
+    shown_by = None
+    if table is not None and table.represented and not (item.field.path or item.aggregate):
+        look = table.represented.get(item.field.name)
+        shown_by = look.to_json if look is not None else None
+    named = item.field.name if shown_by is not None else None
     return Output(
         ref=resolve(item.field, table),
-        alias=item.alias or _implied_alias(item),
+        alias=item.alias or _implied_alias(item) or named,
+        shown_by=shown_by,
         cast=item.cast,
         aggregate=item.aggregate,
         aggregate_cast=item.aggregate_cast,

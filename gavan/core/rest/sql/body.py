@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from gavan.core.rest.plan.model import BodyRows
-from gavan.core.rest.sql.fragments import Params
+from gavan.core.rest.plan.model import BodyRows, Target
+from gavan.core.rest.sql.fragments import Params, qualified
 from gavan.database.identifier import quote_identifier, quote_literal
 
 ALIAS = "pgrst_body"
@@ -28,7 +28,15 @@ def body_rows(body: BodyRows, params: Params, *, first_only: bool = False) -> st
         return f"{rows} AS {ALIAS}"
     columns = ", ".join(f"{quote_identifier(item.name)} {item.type}" for item in body.targets)
     function = f"{prefix}_to_recordset" if is_array else f"{prefix}_to_record"
-    return f"{function}({json}) AS {ALIAS}({columns})"
+    rows = f"{function}({json}) AS {ALIAS}({columns})"
+    if any(item.read_by is not None for item in body.targets):
+        rows = f"(SELECT {', '.join(map(_read, body.targets))} FROM {rows}) AS {ALIAS}"
+    return rows
+
+
+def _read(item: Target) -> str:
+    name = quote_identifier(item.name)
+    return f"{qualified(item.read_by)}({name}) AS {name}" if item.read_by is not None else name
 
 
 def _with_defaults(body: BodyRows, json: str, *, is_array: bool) -> str:

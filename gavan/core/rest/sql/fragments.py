@@ -117,23 +117,32 @@ def _test(alias: str, test: Test, params: Params) -> str:
     if predicate.op in TEXT_SEARCH:
         written = _text_search(left, test, params)
     else:
-        written = f"{left} {_right_side(predicate, params)}"
+        written = f"{left} {_right_side(predicate, params, test.read_by)}"
     return f"NOT ({written})" if predicate.negated else written
 
 
-def _right_side(predicate: Predicate, params: Params) -> str:
+def _right_side(predicate: Predicate, params: Params, read_by: Name | None) -> str:
     op = predicate.op
     if op == "is":
         return f"IS {predicate.value}"
     if op == "in":
         # One array parameter: the text of the statement does not depend on the list's length.
         values = () if predicate.values == ("",) else predicate.values
-        return f"= ANY ({params.bind(array_literal(values))})"
+        return f"= ANY ({_read_each(params.bind(array_literal(values)), read_by)})"
     value = predicate.value.replace("*", "%") if op in PATTERNS else predicate.value
     placeholder = params.bind(value)
     if predicate.option is not None:
-        placeholder = f"{predicate.option.upper()} ({placeholder})"
+        placeholder = f"{predicate.option.upper()} ({_read_each(placeholder, read_by)})"
+    elif read_by is not None:
+        placeholder = f"{qualified(read_by)}({placeholder}::text)"
     return f"{OPERATORS[op]} {placeholder}"
+
+
+def _read_each(array: str, read_by: Name | None) -> str:
+    """Return an array of texts, each read by a function if there is one."""
+    if read_by is None:
+        return array
+    return f"SELECT {qualified(read_by)}(item) FROM unnest({array}::text[]) AS item"
 
 
 def _text_search(left: str, test: Test, params: Params) -> str:

@@ -96,7 +96,10 @@ class Written:
 def _output(alias: str, output: Output, params: Params) -> Written:
     applied = None if output.hoisted else output.aggregate
     if output.ref.name != "*" or output.aggregate is None:
-        written = _cast(reference(alias, output.ref, params), output.cast)
+        written = reference(alias, output.ref, params)
+        if output.shown_by is not None:
+            written = f"{qualified(output.shown_by)}({written})"
+        written = _cast(written, output.cast)
         written = f"{applied}({written})" if applied else written
     else:
         # A hoisted count of rows counts ones: a missing row of the join is NULL there.
