@@ -8,7 +8,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,8 +38,13 @@ def api_key(role: str) -> str:
 
 
 @contextmanager
-def running_core(database: Database, log: Path) -> Iterator[Live]:
-    """Serve a database on a free port until the block ends; the log is shown when it fails."""
+def running_core(
+    database: Database, log: Path, options: Mapping[str, str] | None = None
+) -> Iterator[Live]:
+    """Serve a database on a free port until the block ends; the log is shown when it fails.
+
+    ``options`` are variables of the environment beside those of every core.
+    """
     port = free_port()
     anon_key, service_key = api_key("anon"), api_key("service_role")
     environment = {
@@ -54,6 +59,7 @@ def running_core(database: Database, log: Path) -> Iterator[Live]:
         "SUPABASE_PUBLISHABLE_KEY": "sb_publishable_test",
         "SUPABASE_SECRET_KEY": "sb_secret_test",
         "PGRST_DB_MAX_ROWS": "1000",
+        **(options or {}),
     }
     with log.open("w") as stream:
         process = subprocess.Popen(

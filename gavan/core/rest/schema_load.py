@@ -241,10 +241,13 @@ def _routines(rows: Iterable[Mapping[str, Any]]) -> dict[Name, tuple[Routine, ..
     for row in rows:
         routine = _routine(row)
         found.setdefault(routine.name, []).append(routine)
-    return {
-        name: tuple(sorted(items, key=lambda item: len(item.parameters)))
-        for name, items in found.items()
-    }
+    return {name: tuple(sorted(items, key=_place)) for name, items in found.items()}
+
+
+def _place(routine: Routine) -> tuple[object, ...]:
+    """Return the sort key of upstream's list of overloads, which an ambiguous call shows."""
+    parameters = tuple((item.name, item.type) for item in routine.parameters)
+    return (len(parameters), routine.comment is not None, routine.comment or "", parameters)
 
 
 def _routine(row: Mapping[str, Any]) -> Routine:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import psycopg
 import pytest
 
+from gavan.core.rest.options import READERS
 from tests.conftest import Database
 
 
@@ -163,3 +164,11 @@ def test_service_role_sees_rows_that_policies_hide(database: Database) -> None:
         for role, count in (("anon", 0), ("authenticated", 0), ("service_role", 1)):
             connection.execute(f"set role {role}".encode())
             assert connection.execute("select count(*) from note").fetchone() == (count,)
+
+
+def test_who_migrates_may_configure_the_data_api(database: Database) -> None:
+    with database.connect() as connection:
+        connection.execute("begin")
+        for name in sorted(READERS.keys() - {"db_config"} | {"jwt_secret"}):
+            connection.execute(f"alter role authenticator set pgrst.{name} = 'x'".encode())
+        connection.execute("rollback")  # roles belong to the whole cluster

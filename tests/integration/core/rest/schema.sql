@@ -114,8 +114,8 @@ create function echo_text(text) returns text language sql immutable as $$ select
 create function joined(variadic parts text[]) returns text language sql immutable
     as $$ select array_to_string(parts, '+') $$;
 create function plain_list(v text) returns text language sql immutable as $$ select v $$;
-create function over(a int) returns text language sql immutable as $$ select 'int' $$;
 create function over(a text) returns text language sql immutable as $$ select 'text' $$;
+create function over(a int) returns text language sql immutable as $$ select 'int' $$;
 create function write_row() returns int language sql as $$
     insert into keyless values (1, 'written') returning id $$;
 create function bare_record() returns setof record language sql stable

@@ -70,7 +70,13 @@ async def test_arguments_choose_the_function(api: Api) -> None:
                 " in the schema cache",
             ),
             Case(url="/rpc/add?a=1&c=2", status=404, code="PGRST202"),
-            Case(url="/rpc/over?a=1", status=300, code="PGRST203"),
+            Case(
+                url="/rpc/over?a=1",
+                status=300,
+                code="PGRST203",
+                message="Could not choose the best candidate function between:"
+                " public.over(a => integer), public.over(a => text)",
+            ),
             Case(method="POST", url="/rpc/echo_body", send={"any": 1}, body={"any": 1}),
             Case(method="POST", url="/rpc/echo_body", send=[1, 2], status=400, code="PGRST102"),
             Case(url="/rpc/echo_body", status=404, code="PGRST202"),
