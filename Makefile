@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 WEB := stacks/crm/web
 
-.PHONY: help demo test setup programs web check fmt lint types layers unit integration clients stacks chaos web-check bench bench-start bench-rest bench-driver docs clean
+.PHONY: help demo test setup programs web check fmt lint types layers unit integration clients stacks chaos web-check bench bench-start bench-rest bench-others bench-driver docs clean
 
 help:            ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## ?/\t/' | expand -t 14
@@ -73,11 +73,19 @@ bench-start: setup
 # ARGS=--quick takes 2 minutes; without it 8, and the table in docs/explanation is written anew.
 ARGS ?= --page
 
-bench-rest: setup bench/node_modules/.package-lock.json
+bench-rest: setup bench-others
 	$(BIN)/python -m bench.rest compare $(ARGS)
 
 bench-driver: setup
 	$(BIN)/python -m bench.driver
+
+bench-others: bench/node_modules/.package-lock.json bench/.venv/.installed
+
+# Apart from ours: what is measured beside the core may want other versions of the same libraries.
+bench/.venv/.installed: pyproject.toml $(VENV)/.installed
+	$(PYTHON) -m venv bench/.venv
+	UV_SYSTEM_CERTS=true $(BIN)/uv pip install --quiet --python bench/.venv/bin/python --group bench
+	touch $@
 
 bench/node_modules/.package-lock.json: bench/package.json bench/package-lock.json
 	cd bench && npm ci --silent --no-progress
@@ -87,4 +95,4 @@ docs:            ## write the reference pages that are made from the code
 	$(BIN)/python tools/reference.py
 
 clean:           ## remove what the commands above made, never data of a stack
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache $(WEB)/node_modules $(WEB)/dist
+	rm -rf $(VENV) bench/.venv bench/node_modules .mypy_cache .ruff_cache .pytest_cache $(WEB)/node_modules $(WEB)/dist

@@ -6,7 +6,6 @@ import argparse
 import json
 import shutil
 import sys
-from pathlib import Path
 
 from bench.machine import facts
 from bench.rest.compare import Plan, compare
@@ -56,9 +55,9 @@ def _parse() -> argparse.Namespace:
 def _missing(options: argparse.Namespace) -> str:
     """Return what is missing and how to get it."""
     for name in options.server or SERVERS:
-        for path, hint in NEEDS.get(name, ()):
-            if not Path(path).exists():
-                return f"{name} needs {path}: {hint}"
+        need = NEEDS.get(name)
+        if need is not None and not need.path.exists():
+            return f"{name} needs {need.path}: {need.hint}"
     if shutil.which("wrk") is None:
         return "the load needs wrk: apt-get install wrk"
     return ""

@@ -147,7 +147,7 @@ GRAPHQL = Dialect(
         INSERT: _graphql(
             """mutation ($event: EventInput!) {
                 answer: createEvent(input: {event: $event}) {
-                    event { id: rowId kind payload created_at: createdAt }
+                    event { id: rowId kind payload author created_at: createdAt }
                 }
             }""",
             event=EVENT,

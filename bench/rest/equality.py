@@ -9,11 +9,10 @@ from typing import Any
 import httpx
 
 from bench.rest.dialects import Answer, Row
-from bench.rest.questions import INSERT, KEY, QUESTIONS, Question
-from bench.rest.servers import TOKEN, Target
+from bench.rest.questions import INSERT, QUESTIONS, Question
+from bench.rest.servers import Target, send
 
 SAMPLES = (1, 424, 999)
-TIMEOUT_S = 30
 SAME_HEADERS = ("content-type", "content-range")
 """Compared between servers of one dialect"""
 
@@ -34,14 +33,10 @@ def check_equal(targets: Sequence[Target]) -> None:
 
 def ask(target: Target, question: Question, key: int) -> httpx.Response:
     """Return the response to one question; raise Differs when it is not a success."""
-    request = target.dialect.requests[question]
-    response = httpx.request(
-        request.method,
-        target.url + request.path.replace(KEY, str(key)),
-        headers={"Authorization": f"Bearer {TOKEN}", **dict(request.headers)},
-        content=request.body.replace(KEY, str(key)) if request.body else None,
-        timeout=TIMEOUT_S,
-    )
+    try:
+        response = send(target, question, key)
+    except httpx.HTTPError as error:
+        raise Differs(f"{target.name}, {question.name}: {error!r}") from error
     if not response.is_success:
         raise Differs(f"{target.name}, {question.name}: {response.status_code} {response.text}")
     return response

