@@ -6,32 +6,45 @@ import argparse
 import json
 import shutil
 import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
 
-from bench.machine import facts
+from bench.machine import cluster, facts
 from bench.rest.compare import Plan, compare
 from bench.rest.equality import Differs
 from bench.rest.load import LoadFailed
 from bench.rest.page import rewrite
 from bench.rest.questions import GOAL_CONNECTIONS, QUESTIONS
 from bench.rest.report import as_json, as_markdown, as_text, lines_of
+from bench.rest.scale import cache, figures, idle, memory
+from bench.rest.scale.figures import Failed
 from bench.rest.servers import NEEDS, SERVERS
+from gavan.database.embedded import Server
 
 FULL = {GOAL_CONNECTIONS: 5, 1: 3, 64: 3}
 """Rounds for each number of connections"""
 QUICK = {GOAL_CONNECTIONS: 3}
 MISSING, FAILED = 7, 1
+SIZES: dict[str, Callable[[Server, Path, argparse.Namespace], list[figures.Figure]]] = {
+    "cache": lambda server, folder, given: cache.measure_cache(server, folder, given.tables),
+    "idle": lambda server, folder, given: idle.measure_idle(
+        server, folder, given.connections, given.hold
+    ),
+    "memory": lambda server, folder, given: memory.measure_memory(server, folder, given.requests),
+}
 
 
 def main() -> int:
     """Do what was asked; return the exit code."""
     options = _parse()
-    missing = _missing(options)
+    servers = (options.server or SERVERS) if options.verb == "compare" else ()
+    missing = _missing(servers)
     if missing:
         sys.stderr.write(f"{missing}\n")
         return MISSING
     try:
-        return _compare(options)
-    except (Differs, LoadFailed) as error:
+        return _compare(options) if options.verb == "compare" else _scale(options)
+    except (Differs, LoadFailed, Failed) as error:
         sys.stderr.write(f"{error}\n")
         return FAILED
 
@@ -49,12 +62,20 @@ def _parse() -> argparse.Namespace:
     )
     one.add_argument("--json", action="store_true", help="everything as JSON on stdout")
     one.add_argument("--page", action="store_true", help="rewrite the table in docs/explanation")
+    other = verbs.add_parser("scale", help="a big schema, many idle clients, a long life")
+    other.add_argument("what", nargs="?", choices=[*SIZES], help="all of them by default")
+    other.add_argument("--tables", type=int, default=cache.TABLES)
+    other.add_argument("--connections", type=int, default=idle.CONNECTIONS)
+    other.add_argument("--hold", type=float, default=idle.HOLD_S, help="seconds")
+    other.add_argument("--requests", type=int, default=memory.REQUESTS)
+    other.add_argument("--json", action="store_true", help="the figures as JSON on stdout")
+    other.add_argument("--page", action="store_true", help="rewrite the table in docs/explanation")
     return parser.parse_args()
 
 
-def _missing(options: argparse.Namespace) -> str:
+def _missing(servers: Iterable[str]) -> str:
     """Return what is missing and how to get it."""
-    for name in options.server or SERVERS:
+    for name in servers:
         need = NEEDS.get(name)
         if need is not None and not need.path.exists():
             return f"{name} needs {need.path}: {need.hint}"
@@ -83,6 +104,21 @@ def _compare(options: argparse.Namespace) -> int:
         print(as_text(begun, lines))
     if options.page:
         rewrite("bench rest", as_markdown(begun, "make bench-rest", lines))
+    return 0
+
+
+def _scale(options: argparse.Namespace) -> int:
+    begun = facts()
+    found: list[figures.Figure] = []
+    for name in [options.what] if options.what else SIZES:
+        with cluster() as (server, folder):
+            found += SIZES[name](server, folder, options)
+    if options.json:
+        print(json.dumps(figures.as_json(begun, found), indent=2))
+    else:
+        print(f"{begun}\n\n{figures.as_text(found)}")
+    if options.page:
+        rewrite("bench scale", figures.as_markdown(begun, "make bench-scale", found))
     return 0
 
 

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import httpx
@@ -98,13 +98,18 @@ def _serving(program: _Program, folder: Path) -> Iterator[Target]:
 def send(target: Target, question: Question, key: int) -> httpx.Response:
     """Ask a question once; raise httpx.HTTPError when nothing answers."""
     request = target.dialect.requests[question]
-    return httpx.request(
+    return _client().request(
         request.method,
         target.url + request.path.replace(KEY, str(key)),
         headers={"Authorization": f"Bearer {TOKEN}", **dict(request.headers)},
         content=request.body.replace(KEY, str(key)) if request.body else None,
-        timeout=ANSWER_S,
     )
+
+
+@cache
+def _client() -> httpx.Client:
+    # Making one is slow; the connections end with each answer, as the servers do.
+    return httpx.Client(timeout=ANSWER_S, headers={"Connection": "close"})
 
 
 def _answers(target: Target) -> bool:
