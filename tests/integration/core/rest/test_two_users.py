@@ -160,7 +160,7 @@ async def test_one_changes_nothing_of_the_other(two: Api) -> None:
 
 async def test_one_does_with_own_rows_what_one_likes(two: Api) -> None:
     for user in USERS:
-        own = user.own
+        own, token = user.own, token_of("authenticated", sub=user.id)
         row = {"id": own, "owner": user.id, "text": "new"}
         for method, url, body, prefer, status in (
             ("PATCH", f"/owned?id=eq.{own}", {"text": "new"}, BACK, 200),
@@ -170,7 +170,6 @@ async def test_one_does_with_own_rows_what_one_likes(two: Api) -> None:
             ("PUT", "/owned?id=eq.7", {**row, "id": 7}, BACK, 201),
         ):
             reset(two)
-            token = token_of("authenticated", sub=user.id)
             answer = await two.ask(method, url, body=body, prefer=prefer, token=token)
             assert answer.status_code == status, f"{method} {url}: {answer.text}"
             assert answer.json() == [{**row, "id": answer.json()[0]["id"]}]
