@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 import psycopg
 
 from gavan.core.auth.errors import AuthError, database_error, validation_failed
+from gavan.core.auth.guard.strength import check_length
 from gavan.core.auth.model import Row, user_json
 from gavan.core.auth.passwords import Passwords
 from gavan.core.auth.show import show_user
@@ -118,7 +119,7 @@ class Admin:
     async def update(self, user_id: UUID, wanted: AdminUser) -> dict[str, Any]:
         """Change a user; here a password has to be strong enough."""
         if wanted.password is not None:
-            self._passwords.check(wanted.password)
+            await self._passwords.check(wanted.password)
         hashed = await self._hash(wanted)
         user, app = _split(wanted.user_metadata), _split(wanted.app_metadata)
         try:
@@ -162,7 +163,7 @@ class Admin:
             raise validation_failed("Only a password or a password hash should be provided")
         if wanted.password is None:
             return wanted.password_hash
-        self._passwords.check_length(wanted.password)
+        check_length(wanted.password)
         return await self._passwords.hash(wanted.password)
 
     async def _show(self, connection: Connection, user_id: UUID) -> dict[str, Any]:

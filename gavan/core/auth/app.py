@@ -13,7 +13,11 @@ from starlette.types import Receive, Scope, Send
 
 from gavan.core.auth.admin import Admin
 from gavan.core.auth.config.auth import AuthConfig, read_config
+from gavan.core.auth.doors import Doors, open_doors
 from gavan.core.auth.errors import UNEXPECTED, AuthError, render
+from gavan.core.auth.guard.gate import Gate
+from gavan.core.auth.guard.leaks import Leaks
+from gavan.core.auth.guard.strength import Strength
 from gavan.core.auth.passwords import Passwords
 from gavan.core.auth.routes import Edge
 from gavan.core.auth.sessions import Sessions
@@ -30,11 +34,13 @@ logger = logging.getLogger(__name__)
 class Service:
     """ASGI callable with a life."""
 
-    def __init__(self, edge: Edge, passwords: Passwords) -> None:
+    def __init__(self, edge: Edge, passwords: Passwords, doors: Doors, gate: Gate) -> None:
         self._store = edge.store
         self._passwords = passwords
+        self._doors = doors
+        self._gate = gate
         self._app = Starlette(
-            routes=edge.routes(),
+            routes=[*edge.routes(), *doors.routes()],
             exception_handlers={
                 AuthError: _refused,
                 HTTPException: _unrouted,
@@ -49,13 +55,16 @@ class Service:
 
     async def stop(self) -> None:
         """Close the pool and the hashing threads."""
+        await self._doors.close()
         await self._store.close()
         self._passwords.close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             async with asyncio.timeout(REQUEST_DEADLINE_S):
-                await self._app(scope, receive, send)
+                await self._app(scope, await self._gate.admit(scope, receive), send)
+        except AuthError as refused:
+            await render(Request(scope), refused)(scope, receive, send)
         except TimeoutError:
             late = AuthError(504, "request_timeout", "Processing this request timed out")
             await render(Request(scope), late)(scope, receive, send)
@@ -72,18 +81,20 @@ def build(
         config: for tests; otherwise read from GoTrue's own environment variables.
     """
     config = config or read_config(settings)
+    verifier = verifier or Verifier(settings.keys.verifying)
     store = Store(settings.auth_admin_url)
-    passwords = Passwords(config.passwords.minimum_length)
+    doors = open_doors(config, store)
+    passwords = Passwords(Strength(config.passwords, Leaks(config.passwords, doors.outbound)))
     sessions = Sessions(config, store, passwords)
     edge = Edge(
         config=config,
         store=store,
-        verifier=verifier or Verifier(settings.keys.verifying),
+        verifier=verifier,
         sessions=sessions,
         users=Users(config, store, passwords, sessions),
         admin=Admin(store, passwords, config.tokens.audience),
     )
-    return Service(edge, passwords)
+    return Service(edge, passwords, doors, Gate(config, verifier, doors.outbound))
 
 
 def _refused(request: Request, error: Exception) -> Response:

@@ -55,13 +55,6 @@ def bad_jwt(reason: str) -> AuthError:
     return AuthError(403, "bad_jwt", f"invalid JWT: unable to parse or verify signature, {reason}")
 
 
-def weak_password(message: str) -> AuthError:
-    """Return the refusal of a password that is too short."""
-    return AuthError(
-        422, "weak_password", message, extra={"weak_password": {"reasons": ["length"]}}
-    )
-
-
 def database_error(action: str) -> AuthError:
     """Return the answer when Postgres, often a trigger of the user's, refused a change."""
     return AuthError(500, "unexpected_failure", f"Database error {action}")

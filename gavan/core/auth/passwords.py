@@ -8,39 +8,31 @@ from concurrent.futures import ThreadPoolExecutor
 import bcrypt
 
 from gavan.core.auth.config.passwords import BCRYPT_COST
-from gavan.core.auth.errors import validation_failed, weak_password
+from gavan.core.auth.errors import AuthError
+from gavan.core.auth.guard.strength import LONGEST_BYTES, Strength, Weakness
 
-LONGEST_BYTES = 72
 THREADS = 2
 
 
 class Passwords:
     """The password rules of one stack and the threads that hash."""
 
-    def __init__(self, minimum_length: int) -> None:
-        self._minimum_length = minimum_length
+    def __init__(self, strength: Strength) -> None:
+        self._strength = strength
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="bcrypt")
         # Compared with when there is no user: an unknown address takes as long as a known one.
         self._dummy = bcrypt.hashpw(b"nobody", bcrypt.gensalt(BCRYPT_COST))
 
-    def weakness(self, password: str) -> str | None:
-        """Return what a password lacks, as a sentence, or None."""
-        if len(password) < self._minimum_length:
-            return f"Password should be at least {self._minimum_length} characters."
-        return None
+    async def weakness(self, password: str) -> Weakness | None:
+        """Return what a right password lacks, to be told at sign-in; it never stops one."""
+        try:
+            return await self._strength.weakness(password)
+        except AuthError:
+            return None
 
-    def check(self, password: str) -> None:
+    async def check(self, password: str) -> None:
         """Raise AuthError for a password that may not be set."""
-        self.check_length(password)
-        lacking = self.weakness(password)
-        if lacking is not None:
-            raise weak_password(lacking)
-
-    @staticmethod
-    def check_length(password: str) -> None:
-        """Raise AuthError for a password that bcrypt would cut."""
-        if len(password.encode()) > LONGEST_BYTES:
-            raise validation_failed(f"Password cannot be longer than {LONGEST_BYTES} characters")
+        await self._strength.check(password)
 
     async def hash(self, password: str) -> str:
         """Return the bcrypt hash of a password that passed ``check``."""

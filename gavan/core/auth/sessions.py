@@ -76,9 +76,12 @@ class Sessions:
             raise AuthError(400, "email_not_confirmed", "Email not confirmed")
         async with self._store.transaction() as connection:
             body = await self.begin(connection, user["id"], "password", client)
-        lacking = self._passwords.weakness(login.password)
+        lacking = await self._passwords.weakness(login.password)
         if lacking is not None:
-            body["weak_password"] = {"message": lacking, "reasons": ["length"]}
+            body["weak_password"] = {
+                "message": lacking.message,
+                "reasons": list(lacking.reasons),
+            }
         return body
 
     async def begin(

@@ -67,7 +67,7 @@ class Users:
         The order of the checks is part of the contract. The user, the triggers of the stack on
         auth.users, the identity and the session are one transaction.
         """
-        self._check_signup(signup)
+        await self._check_signup(signup)
         hashed = await self._passwords.hash(signup.password)
         try:
             async with self._store.transaction() as connection:
@@ -82,7 +82,7 @@ class Users:
         except psycopg.Error as error:
             raise database_error("saving new user") from error
 
-    def _check_signup(self, signup: Signup) -> None:
+    async def _check_signup(self, signup: Signup) -> None:
         if not signup.email and not signup.phone:
             raise AuthError(422, "anonymous_provider_disabled", "Anonymous sign-ins are disabled")
         if not signup.password:
@@ -91,7 +91,7 @@ class Users:
             raise validation_failed(
                 "Only an email address or phone number should be provided on signup."
             )
-        self._passwords.check(signup.password)
+        await self._passwords.check(signup.password)
         _check_challenge(signup)
         if signup.phone:
             if signup.code_challenge:
@@ -167,7 +167,7 @@ class Users:
     async def _new_password(self, caller: Caller, password: str | None) -> str | None:
         if password is None:
             return None
-        self._passwords.check(password)
+        await self._passwords.check(password)
         if await self._passwords.verify(password, caller.user["encrypted_password"]):
             raise AuthError(
                 422, "same_password", "New password should be different from the old password."

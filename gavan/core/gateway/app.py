@@ -40,6 +40,7 @@ from gavan.kit.version import VERSION
 
 START_WAIT_S = 5.0
 PROBES = frozenset({"/", "/health", "/health/ready", "/rest-admin/v1/ready", "/rest-admin/v1/live"})
+INBOX = "/_gavan/inbox"
 CLIENT_CLOSED = 499
 INTERNAL_ERROR = 1011
 POLICY_VIOLATION = 1008
@@ -195,6 +196,8 @@ class Gateway:
             if mount is not None:
                 scope["path"], scope["raw_path"] = "/rpc/graphql", b"/rpc/graphql"
             return mount
+        if prefix == INBOX:  # mails caught in development, shown by who catches them
+            return self._mounts.get("/auth/v1")
         mount = self._mounts.get(prefix)
         if mount is not None:
             path = f"/{parts[3]}" if len(parts) > 3 else "/"

@@ -40,16 +40,16 @@ class SmtpConfig:
     user: str = ""
     password: Secret | None = None
     security: str = "auto"
-    timeout_s: float = 10.0
+    timeout_s: float = 8.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MailConfig:
     """Durations in seconds; the values of a local Supabase stack are the defaults.
 
-    ``templates`` are paths or URLs by kind, ``subjects`` texts by kind, both in Go's template
-    language. Without ``smtp`` nothing leaves: mails go to the inbox of ``inbox_dir``, and when
-    that is empty as well they are dropped with a warning.
+    ``templates`` are files by kind, ``subjects`` texts by kind, both in Go's template language;
+    ``paths`` are where links lead other than to /verify of the service. With an ``inbox_dir``
+    nothing leaves the machine, whatever ``smtp`` says.
     """
 
     autoconfirm: bool = True
@@ -90,7 +90,11 @@ def read_mail(environ: Environ, inbox_dir: str) -> MailConfig:
         headers=environ.parsed("SMTP_HEADERS", {}, _headers),
         subjects=_by_kind(environ, "MAILER_SUBJECTS_"),
         templates=_by_kind(environ, "MAILER_TEMPLATES_"),
-        paths={kind: environ.text(f"MAILER_URLPATHS_{kind.upper()}", "/verify") for kind in LINKS},
+        paths={
+            kind: path
+            for kind in LINKS
+            if (path := environ.text(f"MAILER_URLPATHS_{kind.upper()}")) not in {"", "/verify"}
+        },
         notices=frozenset(
             kind
             for kind in NOTICES
@@ -114,7 +118,7 @@ def _smtp(environ: Environ) -> SmtpConfig | None:
         user=environ.text("SMTP_USER"),
         password=environ.secret("SMTP_PASS"),
         security=security,
-        timeout_s=environ.duration_s("SMTP_TIMEOUT", 10.0),
+        timeout_s=environ.duration_s("SMTP_TIMEOUT", 8.0),
     )
 
 

@@ -48,7 +48,7 @@ def read_rates(environ: Environ, *, sends_mail: bool) -> RateConfig:
     mails = sent_rate("30") if sends_mail else default.mail_sent
     return RateConfig(
         header=environ.text("RATE_LIMIT_HEADER"),
-        anonymous=_per(environ, "RATE_LIMIT_ANONYMOUS_USERS", default.anonymous),
+        anonymous=_anonymous(environ),
         otp=_per(environ, "RATE_LIMIT_OTP", default.otp),
         token=_per(environ, "RATE_LIMIT_TOKEN_REFRESH", default.token),
         verify=_per(environ, "RATE_LIMIT_VERIFY", default.verify),
@@ -78,3 +78,8 @@ def sent_rate(text: str) -> Rate:
 
 def _per(environ: Environ, name: str, default: Rate) -> Rate:
     return Rate(events=environ.number(name, default.events), per_s=default.per_s)
+
+
+def _anonymous(environ: Environ) -> Rate:
+    events = environ.number("RATE_LIMIT_ANONYMOUS_USERS", 30)
+    return Rate(events=events, per_s=HOUR_S, burst=int(events))

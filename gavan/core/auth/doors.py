@@ -1,0 +1,60 @@
+"""What leads out of the auth service: mails, text messages, hooks and calls over HTTP."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from starlette.routing import Route
+
+from gavan.core.auth.config.auth import AuthConfig
+from gavan.core.auth.config.mail import MailConfig
+from gavan.core.auth.hooks.hooks import Hooks
+from gavan.core.auth.mail.inbox.routes import InboxEdge
+from gavan.core.auth.mail.inbox.store import Inbox
+from gavan.core.auth.mail.mailer import Mailer, Transport
+from gavan.core.auth.mail.smtp import Nowhere, SmtpTransport
+from gavan.core.auth.outbound import Outbound
+from gavan.core.auth.sms.texter import Texter
+from gavan.core.auth.store import Store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doors:
+    """``outbound`` calls addresses of the configuration; hooks have a stricter one of their own."""
+
+    hooks: Hooks
+    mailer: Mailer
+    texter: Texter
+    outbound: Outbound
+    inbox: InboxEdge | None
+
+    def routes(self) -> list[Route]:
+        """Return the routes of the inbox, where there is one."""
+        return self.inbox.routes() if self.inbox else []
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self.hooks.close()
+        await self.outbound.close()
+
+
+def open_doors(config: AuthConfig, store: Store) -> Doors:
+    """Return the doors of one stack; nothing is connected before it is needed."""
+    outbound = Outbound()
+    hooks = Hooks(config.hooks, store)
+    inbox = Inbox(Path(config.mail.inbox_dir)) if config.mail.inbox_dir else None
+    transport = inbox or _transport(config.mail)
+    host = urlsplit(config.urls.external_url).hostname or ""
+    return Doors(
+        hooks=hooks,
+        mailer=Mailer(config, hooks, transport),
+        texter=Texter(config, hooks, outbound),
+        outbound=outbound,
+        inbox=InboxEdge(inbox=inbox, host=host) if inbox else None,
+    )
+
+
+def _transport(config: MailConfig) -> Transport:
+    return SmtpTransport(config.smtp) if config.smtp else Nowhere()
