@@ -40,7 +40,7 @@ def read_result(rows: Rows) -> Result:
 
 def read_explained(rows: Rows) -> Result:
     """Return the lines of an EXPLAIN."""
-    return Result(body=b"\n".join(row[0] or b"" for row in rows.values))
+    return Result(body=b"".join((row[0] or b"") + b"\n" for row in rows.values))
 
 
 def page_size(rows: Rows) -> int:
