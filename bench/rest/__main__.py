@@ -70,7 +70,16 @@ def _parse() -> argparse.Namespace:
     other.add_argument("--requests", type=int, default=memory.REQUESTS)
     other.add_argument("--json", action="store_true", help="the figures as JSON on stdout")
     other.add_argument("--page", action="store_true", help="rewrite the table in docs/explanation")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.page and not _is_whole(options, parser):
+        parser.error("--page wants the whole measurement")
+    return options
+
+
+def _is_whole(options: argparse.Namespace, parser: argparse.ArgumentParser) -> bool:
+    """Tell whether nothing but the output was chosen: a page never holds half a table."""
+    whole = vars(parser.parse_args([options.verb]))
+    return {**vars(options), "page": False, "json": False} == whole
 
 
 def _missing(servers: Iterable[str]) -> str:

@@ -9,13 +9,18 @@ from typing import Any
 
 from bench.rest.compare import Series
 from bench.rest.limit import LIMIT
+from bench.rest.load import Round
 from bench.rest.questions import GOAL_CONNECTIONS, Question
 from bench.rest.servers import FASTAPI, GAVAN, POSTGREST_ONE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """The medians of one series; ``low`` and ``high`` are its slowest and fastest round."""
+    """The medians of one series; ``low`` and ``high`` are its slowest and fastest round.
+
+    ``ratio`` is how many times as fast the core is: the median over the rounds, each of which saw
+    both within seconds. None where the core was not measured, and for the core itself.
+    """
 
     question: Question
     connections: int
@@ -27,6 +32,7 @@ class Line:
     p99_ms: float
     cpu_us: float
     postgres_us: float
+    ratio: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,10 +51,19 @@ class Verdict:
 
 def lines_of(found: Sequence[Series]) -> list[Line]:
     """Return one line for each series."""
-    return [_line(series) for series in found]
+    ours = {
+        (series.question, series.connections): series.rounds
+        for series in found
+        if series.contender == GAVAN
+    }
+    return [_line(series, ours.get((series.question, series.connections))) for series in found]
 
 
-def _line(series: Series) -> Line:
+def _line(series: Series, ours: tuple[Round, ...] | None) -> Line:
+    ratio = None
+    if ours is not None and series.contender != GAVAN:
+        pairs = zip(ours, series.rounds, strict=True)
+        ratio = statistics.median(our.per_s / their.per_s for our, their in pairs)
     rates = [one.per_s for one in series.rounds]
     return Line(
         question=series.question,
@@ -61,13 +76,14 @@ def _line(series: Series) -> Line:
         p99_ms=statistics.median(one.p99_ms for one in series.rounds),
         cpu_us=statistics.median(one.cpu_us for one in series.rounds),
         postgres_us=statistics.median(one.postgres_us for one in series.rounds),
+        ratio=ratio,
     )
 
 
 def verdicts_of(lines: Sequence[Line]) -> list[Verdict]:
     """Return the goals that can be judged from what was measured at their connections."""
-    rates = {
-        (line.question, line.contender): line.per_s
+    ratios = {
+        (line.question, line.contender): line.ratio
         for line in lines
         if line.connections == GOAL_CONNECTIONS
     }
@@ -79,18 +95,16 @@ def verdicts_of(lines: Sequence[Line]) -> list[Verdict]:
             (POSTGREST_ONE, goals.postgrest),
             (FASTAPI, goals.fastapi),
         ):
-            ours, theirs = rates.get((question, GAVAN)), rates.get((question, other))
-            if ours is not None and theirs is not None:
-                found.append(
-                    Verdict(question=question, other=other, ratio=ours / theirs, goal=goal)
-                )
+            ratio = ratios.get((question, other))
+            if ratio is not None:
+                found.append(Verdict(question=question, other=other, ratio=ratio, goal=goal))
     return found
 
 
 HEADS = ("server", "req/s", "slowest-fastest", "p50 ms", "p99 ms", "cpu us", "postgres us", "gavan")
 
 
-def _cells(line: Line, ours: float | None) -> list[str]:
+def _cells(line: Line) -> list[str]:
     served = line.cpu_us > 0
     return [
         line.contender,
@@ -98,7 +112,7 @@ def _cells(line: Line, ours: float | None) -> list[str]:
         f"{line.low:.0f}-{line.high:.0f}",
         *([f"{line.p50_ms:.1f}", f"{line.p99_ms:.1f}"] if served else ["", ""]),
         *([f"{line.cpu_us:.0f}", f"{line.postgres_us:.0f}"] if served else ["", ""]),
-        f"x {ours / line.per_s:.2f}" if ours is not None and line.contender != GAVAN else "",
+        "" if line.ratio is None else f"x {line.ratio:.2f}",
     ]
 
 
@@ -109,10 +123,9 @@ def _groups(lines: Sequence[Line]) -> list[tuple[str, list[list[str]]]]:
         members = [
             one for one in lines if one.connections == connections and one.question is question
         ]
-        ours = next((one.per_s for one in members if one.contender == GAVAN), None)
         plural = "connections" if connections > 1 else "connection"
         title = f"{question.name}, {connections} {plural}"
-        found.append((title, [_cells(one, ours) for one in members]))
+        found.append((title, [_cells(one) for one in members]))
     return found
 
 
@@ -182,6 +195,7 @@ def as_json(facts: str, found: Sequence[Series]) -> dict[str, Any]:
                 "p99_ms": line.p99_ms,
                 "cpu_us": line.cpu_us,
                 "postgres_us": line.postgres_us,
+                "ratio": line.ratio,
             }
             for line, series in zip(lines, found, strict=True)
         ],

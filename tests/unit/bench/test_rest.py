@@ -6,8 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from bench.rest.compare import Series
 from bench.rest.load import LoadFailed, Round, read_output
 from bench.rest.page import rewrite
+from bench.rest.questions import GOAL_CONNECTIONS, ROW
+from bench.rest.report import lines_of, verdicts_of
+from bench.rest.servers import GAVAN, POSTGREST_ONE
 
 PRINTED = """Running 1s test @ http://127.0.0.1:20001/rest/v1
   1 threads and 16 connections
@@ -56,3 +60,15 @@ def test_only_the_marked_part_of_the_page_is_rewritten(tmp_path: Path) -> None:
         assert page.read_text() == "above\n<!-- a -->\n\n| new |\n\n<!-- /a -->\nbelow\n"
     with pytest.raises(ValueError, match="no marks"):
         rewrite("b", "| new |\n", page)
+
+
+def test_a_ratio_is_the_median_of_its_rounds() -> None:
+    def series(contender: str, *rates: float) -> Series:
+        return Series(ROW, GOAL_CONNECTIONS, contender, tuple(Round(per_s=one) for one in rates))
+
+    # The machine was slow in the second round: it hit both, so the ratio of that round holds.
+    lines = lines_of([series(GAVAN, 300, 30, 280), series(POSTGREST_ONE, 100, 20, 200)])
+    assert [line.ratio for line in lines] == [None, 1.5]
+    (verdict,) = verdicts_of(lines)
+    assert (verdict.ratio, verdict.goal, verdict.is_met) == (1.5, 1.3, True)
+    assert (lines[0].per_s, lines[0].low, lines[0].high) == (280, 30, 300)
