@@ -146,8 +146,9 @@ def _from_file(name: str, value: str) -> str:
     if name not in MAY_BE_FILES or not value.startswith("@"):
         return value
     try:
-        return Path(value[1:]).read_text(encoding="utf-8").strip("\n")
-    except (OSError, UnicodeError) as error:
+        # A secret may be any bytes: those that are no text come back as they were when encoded so.
+        return Path(value[1:]).read_text(encoding="utf-8", errors="surrogateescape").strip("\n")
+    except OSError as error:
         raise GavanError(
             "GV703", f"{name} names a file that cannot be read", details=str(error), exit_code=2
         ) from error

@@ -150,7 +150,7 @@ def read_keys(secret: Secret, *, is_base64: bool = False) -> tuple[VerifyKey, ..
         if not keys:
             raise ValueError(f"it has no key for {', '.join(ALGORITHMS)}")
         return keys
-    material = text.encode()
+    material = text.encode(errors="surrogateescape")
     if is_base64:
         material = base64.b64decode(text.translate(BASE64_FORMS), validate=True)
     if len(material) < MIN_SECRET_BYTES:

@@ -19,6 +19,7 @@ OPENAPI_MODES = frozenset({"follow-privileges", "ignore-privileges", "disabled"}
 TRUE = frozenset({"true", "on", "yes", "1", "t"})
 FALSE = frozenset({"false", "off", "no", "0", "f"})
 VERBOSITIES = frozenset({"verbose", "minimal"})
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s<>\"{}|\\^`]*")
 _HEADER = re.compile(r"[\w!#$%&'*+.^`|~-]+", re.ASCII)
 
 
@@ -63,6 +64,13 @@ def _one_of(choices: frozenset[str]) -> Callable[[str], str]:
 
 
 def _text(text: str) -> str | None:
+    return text or None
+
+
+def _audience(text: str) -> str | None:
+    # As the JWT standard has it: with a colon in it, it must be an address.
+    if ":" in text and not _ADDRESS.fullmatch(text):
+        raise ValueError("it should be a string or a valid URI")
     return text or None
 
 
@@ -115,7 +123,7 @@ READERS: Mapping[str, tuple[str, Callable[[str], object]]] = {
     "server_timing_enabled": ("server_timing", truth),
     "server_trace_header": ("trace_header", _header),
     "jwt_cache_max_entries": ("jwt_cache_entries", _count),
-    "jwt_aud": ("jwt_audience", _text),
+    "jwt_aud": ("jwt_audience", _audience),
     "jwt_role_claim_key": ("jwt_role_path", claim_path),
 }
 """Field of the configuration and reader, by name; readers raise ValueError"""

@@ -202,3 +202,67 @@ async def test_a_function_answers_at_the_root_when_one_is_named(database: Databa
         assert document["securityDefinitions"]["JWT"]["in"] == "header"
     async for api in serve(database, rest={"openapi_mode": "disabled", "db_root_spec": "root"}):
         await check(api, [Case(url="/", status=404, code="PGRST126")])
+
+
+LEVELS = """
+create function public.level() returns text language sql stable as
+    $$ select current_setting('transaction_isolation') $$;
+create function public.strict_level() returns text language sql stable
+    set default_transaction_isolation = 'serializable' as
+    $$ select current_setting('transaction_isolation') $$;
+create function public.setting(name text) returns text language sql stable as
+    $$ select current_setting(name) $$;
+create function public.hurried() returns text language sql stable
+    set statement_timeout = '7s' set work_mem = '6MB' as
+    $$ select setting('statement_timeout') || ' ' || setting('work_mem') $$;
+create function public.slow() returns int language sql stable set statement_timeout = '50ms' as
+    $$ select 1 from pg_sleep(0.4) $$;
+grant all on all tables in schema public to anon, authenticated;
+"""
+
+
+async def test_settings_of_roles_and_functions_hold_for_the_transaction(
+    database: Database,
+) -> None:
+    """Global to the server, so each is taken back."""
+    settings = {
+        "authenticated": {
+            "default_transaction_isolation": "'repeatable read'",
+            "work_mem": "'5MB'",
+            "log_min_duration_sample": "12345",
+        }
+    }
+    roles = [(role, name) for role, found in settings.items() for name in found]
+    with database.connect("supabase_admin") as connection:
+        connection.execute(LEVELS.encode())
+        connection.execute("grant set on parameter log_min_duration_sample to authenticator")
+        for role, name in roles:
+            connection.execute(f"alter role {role} set {name} = {settings[role][name]}")
+    user = token_of("authenticated")
+    try:
+        async for api in serve(database):
+            await check(
+                api,
+                [
+                    Case(url="/rpc/level", body="read committed"),
+                    Case(url="/rpc/level", token=user, body="repeatable read"),
+                    Case(url="/rpc/strict_level", body="serializable"),
+                    Case(url="/rpc/strict_level", token=user, body="serializable"),
+                    Case(url="/rpc/setting?name=work_mem", token=user, body="5MB"),
+                    Case(
+                        url="/rpc/setting?name=log_min_duration_sample",
+                        token=user,
+                        body="12345ms",
+                    ),
+                    Case(url="/rpc/hurried", body="7s 6MB"),
+                    Case(url="/rpc/slow", status=500, code="57014"),
+                ],
+            )
+        async for api in serve(database, rest={"db_hoisted_tx_settings": "work_mem"}):
+            # Set within the function only, a timeout is too late for the statement that calls it.
+            await check(api, [Case(url="/rpc/slow", body=1)])
+    finally:
+        with database.connect("supabase_admin") as connection:
+            for role, name in roles:
+                connection.execute(f"alter role {role} reset {name}")
+            connection.execute("revoke set on parameter log_min_duration_sample from authenticator")

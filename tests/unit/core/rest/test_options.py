@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
+from pathlib import Path
 
 import pytest
 
 from gavan.core.rest.config import RestConfig, overlay
 from gavan.core.rest.role_path import claim_path, role_at
+from gavan.core.settings import rest_options
 from gavan.kit.jwt import read_keys
 from gavan.kit.secret import Secret
 
@@ -73,6 +75,14 @@ def test_a_secret_is_text_or_base64_or_keys() -> None:
         assert TEXT not in repr(key)
 
 
+def test_a_secret_in_a_file_may_be_any_bytes(tmp_path: Path) -> None:
+    material = bytes(range(128, 192))
+    (tmp_path / "secret").write_bytes(material + b"\n")
+    options = rest_options({"PGRST_JWT_SECRET": f"@{tmp_path / 'secret'}"})
+    (key,) = read_keys(Secret(options["jwt_secret"]))
+    assert key.material == material
+
+
 @pytest.mark.parametrize("text", ["short", "{}", '{"keys": []}', '{"kty": "oct"}', '{"keys": 1}'])
 def test_a_secret_that_is_no_key_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="it "):
@@ -80,5 +90,11 @@ def test_a_secret_that_is_no_key_is_refused(text: str) -> None:
 
 
 def test_a_bad_value_in_the_database_changes_nothing() -> None:
-    bad = {"db_max_rows": "x", "jwt_secret": "short", "db_plan_enabled": "maybe", "db_schemas": ""}
+    bad = {
+        "jwt_aud": "http:// no",
+        "db_max_rows": "x",
+        "jwt_secret": "short",
+        "db_plan_enabled": "maybe",
+        "db_schemas": "",
+    }
     assert overlay(BASE, bad) == BASE
