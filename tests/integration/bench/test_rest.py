@@ -15,12 +15,6 @@ from bench.rest.questions import GOAL_CONNECTIONS, KEY, LIST, QUESTIONS, Questio
 from bench.rest.report import as_json, as_markdown, as_text, lines_of, verdicts_of
 from bench.rest.servers import GAVAN, Target, start_gavan
 from gavan.database.embedded import Server
-from tests.conftest import Cluster, Database
-
-
-@pytest.fixture
-def server(cluster: Cluster, database: Database) -> Server:
-    return replace(cluster.server, database=database.name)
 
 
 def test_one_round_beside_the_limit_is_reported(server: Server, tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -14,12 +13,6 @@ from bench.rest.scale.figures import Failed, Figure, as_json, as_markdown, as_te
 from bench.rest.scale.idle import measure_idle
 from bench.rest.scale.memory import measure_memory
 from gavan.database.embedded import Server
-from tests.conftest import Cluster, Database
-
-
-@pytest.fixture
-def server(cluster: Cluster, database: Database) -> Server:
-    return replace(cluster.server, database=database.name)
 
 
 def test_a_schema_is_loaded_and_reloaded(server: Server, tmp_path: Path) -> None:
