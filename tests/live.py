@@ -39,13 +39,14 @@ def api_key(role: str) -> str:
 
 @contextmanager
 def running_core(
-    database: Database, log: Path, options: Mapping[str, str] | None = None
+    database: Database, log: Path, options: Mapping[str, str] | None = None, port: int = 0
 ) -> Iterator[Live]:
-    """Serve a database on a free port until the block ends; the log is shown when it fails.
+    """Serve a database until the block ends; the log is shown when it fails.
 
-    ``options`` are variables of the environment beside those of every core.
+    ``options`` are variables of the environment beside those of every core. Without ``port`` a
+    free one is taken.
     """
-    port = free_port()
+    port = port or free_port()
     anon_key, service_key = api_key("anon"), api_key("service_role")
     environment = {
         "PATH": os.environ["PATH"],

@@ -93,6 +93,7 @@ def build(
         sessions=sessions,
         users=Users(config, store, passwords, sessions),
         admin=Admin(store, passwords, config.tokens.audience),
+        doors=doors,
     )
     return Service(edge, passwords, doors, Gate(config, verifier, doors.outbound))
 

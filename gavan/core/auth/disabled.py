@@ -33,12 +33,6 @@ DISABLED: dict[str, tuple[bool, int, str, str]] = {
         "manual_linking_disabled",
         "Manual linking is disabled",
     ),
-    "/factors": (
-        True,
-        422,
-        "mfa_totp_enroll_not_enabled",
-        "MFA enroll is disabled for TOTP",
-    ),
     "/sso": (False, 404, "saml_provider_disabled", "SAML 2.0 is disabled"),
     "/sso/saml/metadata": (False, 404, "saml_provider_disabled", "SAML 2.0 is disabled"),
     "/sso/saml/acs": (False, 404, "saml_provider_disabled", "SAML 2.0 is disabled"),

@@ -13,12 +13,16 @@ from starlette.routing import Route
 from gavan.core.auth.admin import Admin
 from gavan.core.auth.admin_routes import AdminEdge
 from gavan.core.auth.body import Body, read_body
-from gavan.core.auth.caller import find_caller, verified
+from gavan.core.auth.caller import check_admin, find_caller, verified
 from gavan.core.auth.client import client_of
 from gavan.core.auth.config.auth import AuthConfig
 from gavan.core.auth.disabled import DISABLED, grant_refusal, refusal
+from gavan.core.auth.doors import Doors
 from gavan.core.auth.errors import AuthError
 from gavan.core.auth.keys.routes import KeyEdge
+from gavan.core.auth.mfa.challenges import Challenges
+from gavan.core.auth.mfa.factors import Factors
+from gavan.core.auth.mfa.routes import MfaEdge
 from gavan.core.auth.model import Caller
 from gavan.core.auth.sessions import Login, Sessions
 from gavan.core.auth.store import Store
@@ -69,6 +73,7 @@ class Edge:
     sessions: Sessions
     users: Users
     admin: Admin
+    doors: Doors
 
     def routes(self) -> list[Route]:
         """Return every route of the service, the disabled ones included."""
@@ -84,9 +89,19 @@ class Edge:
         methods = ["GET", "POST", "PUT", "PATCH", "DELETE"]
         made += KeyEdge(tokens=self.config.tokens).routes()
         made += AdminEdge(admin=self.admin, store=self.store, verifier=self.verifier).routes()
+        made += self.mfa_edge().routes()
         for path in DISABLED:
             made.append(Route(path, self._disabled(path), methods=methods))
         return made
+
+    def mfa_edge(self) -> MfaEdge:
+        """Return the endpoints of second factors."""
+        return MfaEdge(
+            factors=Factors(self.config, self.store),
+            challenges=Challenges(self.config, self.store, self.sessions, self.doors),
+            caller=self.caller,
+            check_admin=self.check_admin,
+        )
 
     async def health(self, _request: Request) -> Response:
         """Say that the service runs."""
@@ -166,6 +181,12 @@ class Edge:
         claims = verified(request.scope.get("gavan.token"), self.verifier)
         request.scope["gavan.claims"] = claims
         return await find_caller(claims, self.store)
+
+    async def check_admin(self, request: Request) -> None:
+        """Raise AuthError unless the bearer is an administrator's."""
+        claims = verified(request.scope.get("gavan.token"), self.verifier)
+        request.scope["gavan.claims"] = claims
+        await check_admin(claims, self.store)
 
     def _disabled(self, path: str) -> Endpoint:
         async def answer(request: Request) -> Response:

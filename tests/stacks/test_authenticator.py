@@ -1,0 +1,133 @@
+"""A security key in a real browser as the second factor of a sign-in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import Page
+
+from tests.conftest import Database
+from tests.live import running_core
+from tests.ports import free_port
+from tests.stacks.conftest import Window
+
+CREATE = """async (options) => {
+    const publicKey = PublicKeyCredential.parseCreationOptionsFromJSON(options.publicKey);
+    return (await navigator.credentials.create({ publicKey })).toJSON();
+}"""
+SIGN = """async (options) => {
+    const publicKey = PublicKeyCredential.parseRequestOptionsFromJSON(options.publicKey);
+    return (await navigator.credentials.get({ publicKey })).toJSON();
+}"""
+Json = dict[str, Any]
+
+
+@pytest.fixture
+def auth(database: Database, tmp_path: Path) -> Iterator[httpx.Client]:
+    """The auth service of a core whose site is the core itself, at the name ``localhost``."""
+    port = free_port()
+    environ = {
+        "GOTRUE_SITE_URL": f"http://localhost:{port}",
+        "GOTRUE_MFA_WEB_AUTHN_ENROLL_ENABLED": "true",
+        "GOTRUE_MFA_WEB_AUTHN_VERIFY_ENABLED": "true",
+    }
+    with running_core(database, tmp_path / "core.log", environ, port) as live:
+        headers = {"apikey": live.anon_key, "X-Supabase-Api-Version": "2024-01-01"}
+        url = f"http://localhost:{port}/auth/v1"
+        with httpx.Client(base_url=url, headers=headers, timeout=30) as client:
+            yield client
+
+
+@pytest.fixture
+def page(window: Window, auth: httpx.Client) -> Page:
+    """A page of the site in a browser that has an authenticator built in."""
+    opened = window()
+    opened.goto(f"{auth.base_url}health")
+    tools = opened.context.new_cdp_session(opened)
+    tools.send("WebAuthn.enable")
+    options = {
+        "protocol": "ctap2",
+        "transport": "internal",
+        "hasUserVerification": True,
+        "isUserVerified": True,
+        "automaticPresenceSimulation": True,
+    }
+    tools.send("WebAuthn.addVirtualAuthenticator", {"options": options})
+    return opened
+
+
+def ok(response: httpx.Response) -> Json:
+    assert response.status_code == 200, response.text
+    body: Json = response.json()
+    return body
+
+
+class Person:
+    """Somebody who signs up and answers challenges by a browser."""
+
+    def __init__(self, auth: httpx.Client, page: Page) -> None:
+        body = {"email": "a@example.com", "password": "correct horse"}
+        self._auth, self._page = auth, page
+        self.session = ok(auth.post("/signup", json=body))
+
+    def post(self, path: str, **body: Any) -> httpx.Response:
+        token = self.session["access_token"]
+        return self._auth.post(path, json=body, headers={"Authorization": f"Bearer {token}"})
+
+    def sign_in_again(self) -> None:
+        body = {"email": "a@example.com", "password": "correct horse"}
+        self.session = ok(self._auth.post("/token?grant_type=password", json=body))
+
+    def asked(self, factor: Json) -> Json:
+        return ok(self.post(f"/factors/{factor['id']}/challenge"))
+
+    def answered(self, question: Json) -> Json:
+        script = CREATE if question["type"] == "create" else SIGN
+        credential = self._page.evaluate(script, question["credential_options"])
+        return {"type": question["type"], "credential_response": credential}
+
+    def verify(self, factor: Json, challenge: Json, answer: Json) -> httpx.Response:
+        path = f"/factors/{factor['id']}/verify"
+        return self.post(path, challenge_id=challenge["id"], webauthn=answer)
+
+
+def test_an_authenticator_is_enrolled_and_lifts_later_sessions(
+    auth: httpx.Client, page: Page
+) -> None:
+    person = Person(auth, page)
+    factor = ok(person.post("/factors", factor_type="webauthn", friendly_name="key"))
+    first = person.asked(factor)
+    assert first["webauthn"]["type"] == "create"
+    lifted = ok(person.verify(factor, first, person.answered(first["webauthn"])))
+    assert lifted["user"]["factors"][0]["status"] == "verified"
+
+    person.sign_in_again()
+    second = person.asked(factor)
+    answer = person.answered(second["webauthn"])
+    assert answer["type"] == "request"
+    ok(person.verify(factor, second, answer))
+
+    person.sign_in_again()
+    third = person.asked(factor)
+    replayed = person.verify(factor, third, answer)
+    assert (replayed.status_code, replayed.json()["code"]) == (422, "mfa_verification_failed")
+
+
+def test_an_answer_of_the_wrong_kind_or_shape_is_refused(auth: httpx.Client, page: Page) -> None:
+    person = Person(auth, page)
+    factor = ok(person.post("/factors", factor_type="webauthn", friendly_name="key"))
+    challenge = person.asked(factor)
+    for answer in (
+        {},
+        {"type": "other", "credential_response": {}},
+        {"type": "create"},
+        {"type": "create", "credential_response": {}},
+        {"type": "create", "credential_response": {"id": "eA", "rawId": "eA", "response": {}}},
+        {"type": "request", "credential_response": {}},
+    ):
+        refused = person.verify(factor, challenge, answer)
+        assert (refused.status_code, refused.json()["code"]) == (400, "validation_failed"), answer
