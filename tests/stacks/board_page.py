@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass
 
 from playwright.sync_api import Locator, Page, expect
 
 PASSWORD = "correct horse battery"
 PATIENCE_MS = 15_000
+
+
+def new_email(name: str) -> str:
+    """Return an address that nobody has."""
+    return f"{name}-{uuid.uuid4().hex[:8]}@example.org"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +34,15 @@ class BoardPage:
         self._enter(email, password)
 
     def _enter(self, email: str, password: str) -> None:
+        self.prove_password(email, password)
+        self.see_boards()
+
+    def prove_password(self, email: str, password: str = PASSWORD) -> None:
         self.page.get_by_label("E-mail").fill(email)
         self.page.get_by_label("Password").fill(password)
         self.page.locator("form button[type=submit]").click()
+
+    def see_boards(self) -> None:
         expect(self.page.get_by_role("heading", name="Boards")).to_be_visible(timeout=PATIENCE_MS)
 
     def create_board(self, name: str) -> str:

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
+from tests.stacks.running_stack import RunningStack, running_stack
+
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -19,6 +21,13 @@ ARGUMENTS = [
     "--disable-sync",
 ]
 Window = Callable[..., Page]
+
+
+@pytest.fixture(scope="session")
+def crm() -> Iterator[RunningStack]:
+    """The CRM, brought up once for all tests that look at it."""
+    with running_stack("crm") as stack:
+        yield stack
 
 
 @pytest.fixture(scope="module")

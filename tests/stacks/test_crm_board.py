@@ -5,29 +5,17 @@ from __future__ import annotations
 import os
 import re
 import signal
-import uuid
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from tests.servers import wait_until
-from tests.stacks.board_page import PATIENCE_MS, BoardPage
+from tests.stacks.board_page import PATIENCE_MS, BoardPage, new_email
 from tests.stacks.conftest import Window
-from tests.stacks.running_stack import REPOSITORY, RunningStack, running_stack
+from tests.stacks.running_stack import REPOSITORY, RunningStack
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
-
-
-@pytest.fixture(scope="module")
-def crm() -> Iterator[RunningStack]:
-    with running_stack("crm") as stack:
-        yield stack
-
-
-def new_email(name: str) -> str:
-    return f"{name}-{uuid.uuid4().hex[:8]}@example.org"
 
 
 @pytest.fixture

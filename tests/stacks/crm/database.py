@@ -6,7 +6,7 @@ import json
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +32,16 @@ class User:
 
     id: str
     email: str
+    aal: str = "aal1"
 
     @property
     def claims(self) -> str:
-        return json.dumps({"sub": self.id, "role": "authenticated", "email": self.email})
+        claims = {"sub": self.id, "role": "authenticated", "email": self.email, "aal": self.aal}
+        return json.dumps(claims)
+
+    def proved(self) -> User:
+        """Return the same person in a session with a second factor."""
+        return replace(self, aal="aal2")
 
 
 @dataclass(frozen=True, slots=True)

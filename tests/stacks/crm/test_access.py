@@ -251,3 +251,27 @@ def test_every_table_has_row_security_and_every_foreign_key_an_index(crm: Crm) -
             " and not coalesce(p.proconfig::text like '%%search_path=%%', false)"
         ).fetchall()
     assert (unguarded, unindexed, loose) == ([], [], [])
+
+
+def test_with_a_second_factor_a_password_alone_opens_no_board(
+    crm: Crm, ada: User, board: dict[str, Any]
+) -> None:
+    with crm.connect() as owner:
+        owner.execute(
+            "insert into auth.mfa_factors"
+            " (id, user_id, factor_type, status, created_at, updated_at)"
+            " values (gen_random_uuid(), %s, 'totp', 'verified', now(), now())",
+            (ada.id,),
+        )
+    with crm.acting(ada) as connection:
+        for table in TABLES:
+            row = one(connection, f"select count(*) as n from {table}")
+            assert row["n"] == 0, table
+        with pytest.raises(psycopg.errors.Error):
+            connection.execute(
+                "select * from public.invite_member(%s, 'bob@example.org')", (board["id"],)
+            )
+    with crm.acting(ada.proved()) as connection:
+        for table in TABLES:
+            row = one(connection, f"select count(*) as n from {table}")
+            assert row["n"] > 0, table

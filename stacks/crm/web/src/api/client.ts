@@ -36,6 +36,12 @@ function connect(): Client {
   const env = readEnv(import.meta.env);
   if ('missing' in env) throw new Error(`${env.missing.join(', ')} is not set`);
   return createClient<AnyDatabase>(env.address.url, env.address.anonKey, {
-    auth: { persistSession: true, autoRefreshToken: true, detectSessionInUrl: true },
+    // With PKCE a link that somebody else reads is worth nothing: only this browser has the verifier.
+    auth: {
+      flowType: 'pkce',
+      persistSession: true,
+      autoRefreshToken: true,
+      detectSessionInUrl: true,
+    },
   });
 }

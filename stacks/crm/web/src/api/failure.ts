@@ -9,6 +9,7 @@ export type FailureKind =
   | 'wip_limit'
   | 'invalid'
   | 'credentials'
+  | 'code'
   | 'user_exists'
   | 'weak_password'
   | 'too_many'
@@ -52,6 +53,9 @@ const KIND_BY_CODE: Readonly<Record<string, FailureKind>> = {
   PT404: 'missing',
   PT409: 'wip_limit',
   invalid_credentials: 'credentials',
+  mfa_verification_failed: 'code',
+  mfa_challenge_expired: 'code',
+  otp_expired: 'code',
   user_already_exists: 'user_exists',
   email_exists: 'user_exists',
   weak_password: 'weak_password',

@@ -2,6 +2,19 @@
 import type { Message } from './translate';
 
 export const en = {
+  'account.addFactor': 'Set up',
+  'account.confirmFactor': 'Turn on',
+  'account.factor': 'Second factor',
+  'account.factorOff':
+    'A code from an authenticator application on your phone, besides the password.',
+  'account.factorOn': 'On: every sign-in asks for a code.',
+  'account.image': 'QR code for the authenticator application',
+  'account.open': 'Account of {email}',
+  'account.removeFactor': 'Turn off',
+  'account.scan': 'Scan this with the application, then enter the code that it shows.',
+  'account.secret': 'Or type this key into it:',
+  'account.title': 'Account',
+
   'action.archive': 'Archive',
   'action.cancel': 'Cancel',
   'action.close': 'Close',
@@ -10,14 +23,25 @@ export const en = {
   'action.save': 'Save',
   'action.undo': 'Undo',
 
+  'auth.back': 'Back',
+  'auth.code': 'Code',
+  'auth.codeHint': 'Six digits',
   'auth.confirm': 'Almost there: open the link in the letter that we have sent you.',
   'auth.email': 'E-mail',
+  'auth.enterCode': 'Continue',
+  'auth.factorLead': 'Enter the code that your authenticator application shows for {email}.',
+  'auth.factorTitle': 'Second factor',
   'auth.haveAccount': 'Have an account?',
   'auth.lead': 'One board for the whole team, always up to date.',
+  'auth.linkSent':
+    'We have sent a letter to {email}. Open its link in this browser, or enter its code.',
+  'auth.linkSentTitle': 'Check your mail',
+  'auth.mailLink': 'Mail me a sign-in link',
   'auth.name': 'Name',
   'auth.noAccount': 'New here?',
   'auth.password': 'Password',
   'auth.passwordHint': { one: 'At least {count} character', other: 'At least {count} characters' },
+  'auth.refused': 'That did not work: {reason}.',
   'auth.signIn': 'Sign in',
   'auth.signInTitle': 'Sign in',
   'auth.signOut': 'Sign out',
@@ -25,6 +49,7 @@ export const en = {
   'auth.signUpTitle': 'Create an account',
   'auth.toSignIn': 'Sign in',
   'auth.toSignUp': 'Sign up',
+  'auth.with': 'Continue with {provider}',
 
   'board.failed': 'The board could not be loaded',
   'board.loading': 'Loading the board…',
@@ -60,6 +85,7 @@ export const en = {
     'This build does not know where its stack is. Start it with “gavan up”, which builds the site with the right address.',
   'env.title': '{names} is not set',
 
+  'failure.code': 'This code is wrong or too old.',
   'failure.conflict': 'somebody else changed this at the same time',
   'failure.credentials': 'Wrong e-mail or password.',
   'failure.forbidden': 'you have no right to do that',

@@ -2,6 +2,18 @@
 import type { Dictionary } from './en';
 
 export const ru: Dictionary = {
+  'account.addFactor': 'Настроить',
+  'account.confirmFactor': 'Включить',
+  'account.factor': 'Второй фактор',
+  'account.factorOff': 'Код из приложения-аутентификатора на телефоне, кроме пароля.',
+  'account.factorOn': 'Включён: при каждом входе нужен код.',
+  'account.image': 'QR-код для приложения-аутентификатора',
+  'account.open': 'Аккаунт {email}',
+  'account.removeFactor': 'Выключить',
+  'account.scan': 'Отсканируйте приложением и введите код, который оно покажет.',
+  'account.secret': 'Или введите в него этот ключ:',
+  'account.title': 'Аккаунт',
+
   'action.archive': 'В архив',
   'action.cancel': 'Отмена',
   'action.close': 'Закрыть',
@@ -10,10 +22,20 @@ export const ru: Dictionary = {
   'action.save': 'Сохранить',
   'action.undo': 'Вернуть',
 
+  'auth.back': 'Назад',
+  'auth.code': 'Код',
+  'auth.codeHint': 'Шесть цифр',
   'auth.confirm': 'Почти готово: откройте ссылку из письма, которое мы вам отправили.',
   'auth.email': 'Эл. почта',
+  'auth.enterCode': 'Продолжить',
+  'auth.factorLead': 'Введите код, который приложение-аутентификатор показывает для {email}.',
+  'auth.factorTitle': 'Второй фактор',
   'auth.haveAccount': 'Уже есть аккаунт?',
   'auth.lead': 'Одна доска на всю команду, всегда в актуальном виде.',
+  'auth.linkSent':
+    'Мы отправили письмо на {email}. Откройте ссылку из него в этом браузере или введите код.',
+  'auth.linkSentTitle': 'Проверьте почту',
+  'auth.mailLink': 'Прислать ссылку для входа',
   'auth.name': 'Имя',
   'auth.noAccount': 'Впервые здесь?',
   'auth.password': 'Пароль',
@@ -23,6 +45,7 @@ export const ru: Dictionary = {
     many: 'Не меньше {count} символов',
     other: 'Не меньше {count} символа',
   },
+  'auth.refused': 'Не получилось: {reason}.',
   'auth.signIn': 'Войти',
   'auth.signInTitle': 'Вход',
   'auth.signOut': 'Выйти',
@@ -30,6 +53,7 @@ export const ru: Dictionary = {
   'auth.signUpTitle': 'Новый аккаунт',
   'auth.toSignIn': 'Войти',
   'auth.toSignUp': 'Зарегистрироваться',
+  'auth.with': 'Продолжить через {provider}',
 
   'board.failed': 'Не удалось загрузить доску',
   'board.loading': 'Загружаем доску…',
@@ -85,6 +109,7 @@ export const ru: Dictionary = {
     'Эта сборка не знает, где её стек. Запустите «gavan up»: он соберёт сайт с нужным адресом.',
   'env.title': 'Не задано: {names}',
 
+  'failure.code': 'Код неверный или устарел.',
   'failure.conflict': 'это одновременно изменил кто-то другой',
   'failure.credentials': 'Неверная почта или пароль.',
   'failure.forbidden': 'у вас нет на это прав',

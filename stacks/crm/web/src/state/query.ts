@@ -9,6 +9,7 @@ const LONGEST_WAIT_MS = 5000;
 
 export const keys = {
   boards: ['boards'] as const,
+  factors: ['factors'] as const,
   board: (boardId: string) => ['board', boardId] as const,
   changes: (boardId: string) => ['change', boardId] as const,
   description: (taskId: string) => ['description', taskId] as const,

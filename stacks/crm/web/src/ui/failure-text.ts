@@ -12,6 +12,7 @@ const KEYS: Record<FailureKind, MessageKey> = {
   wip_limit: 'failure.wipLimit',
   invalid: 'failure.invalid',
   credentials: 'failure.credentials',
+  code: 'failure.code',
   user_exists: 'failure.userExists',
   weak_password: 'failure.weakPassword',
   too_many: 'failure.tooMany',

@@ -1,8 +1,9 @@
 /** The frame around every page: which board, which view of it, which language, who. */
-import type { ReactNode } from 'react';
+import { useState, type ReactNode } from 'react';
 import { Link, useLocation } from 'wouter';
 import type { BoardRow } from '../api/rows';
 import { signOut } from '../api/session';
+import { AccountDialog } from '../auth/account-dialog';
 import { useMe } from '../auth/session-context';
 import { useI18n } from '../i18n/i18n';
 import { Avatar } from './avatar';
@@ -24,6 +25,7 @@ interface ShellProps {
 export function Shell({ boards, board, page, children }: ShellProps) {
   const { t } = useI18n();
   const me = useMe();
+  const [account, setAccount] = useState(false);
   return (
     <div className={styles.shell}>
       <header className={styles.header}>
@@ -43,7 +45,16 @@ export function Shell({ boards, board, page, children }: ShellProps) {
         )}
         <div className={styles.end}>
           <LanguageSwitch />
-          <Avatar name={me.email} />
+          <button
+            type="button"
+            className={styles.account}
+            aria-label={t('account.open', { email: me.email })}
+            onClick={() => {
+              setAccount(true);
+            }}
+          >
+            <Avatar name={me.email} />
+          </button>
           <Button
             look="quiet"
             square
@@ -56,6 +67,13 @@ export function Shell({ boards, board, page, children }: ShellProps) {
         </div>
       </header>
       <main className={styles.main}>{children}</main>
+      {account && (
+        <AccountDialog
+          onClose={() => {
+            setAccount(false);
+          }}
+        />
+      )}
     </div>
   );
 }
