@@ -145,7 +145,7 @@ def _by_origin(
     written = {(item.table, item.function): item for item in computed}
     origins: dict[Name, list[AnyRelationship]] = defaultdict(list)
     for item in found:
-        if item.table.schema in schemas and item.foreign.schema == item.table.schema:
+        if item.table.schema in schemas:
             origins[item.table]  # known as an origin, even if nothing of it is exposed
         # A function named like the foreign relation overrides what the keys say.
         if (item.table, item.foreign) not in written and _is_exposed(item, schemas):
