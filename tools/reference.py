@@ -24,7 +24,8 @@ _TYPES = {
     Kind.PORT: "port", Kind.BOOLEAN: "boolean", Kind.CHOICE: "text", Kind.DURATION: "duration",
     Kind.CRON: "schedule", Kind.PATH: "directory", Kind.TEXTS: "list of text",
     Kind.SETTINGS: "table", Kind.ENV: "table of variables", Kind.CONDITIONS: "table",
-    Kind.SECTION: "table", Kind.SECTIONS: "list of tables", Kind.FREE: "table",
+    Kind.SECTION: "table", Kind.SECTIONS: "list of tables", Kind.TABLES: "tables by name",
+    Kind.FREE: "table",
 }  # fmt: skip
 
 HEAD = """\
@@ -57,10 +58,19 @@ def page() -> str:
         parts.append(_section(section, f"[{section.title}]"))
         if section.path == ("profiles", "*"):
             parts.append(_built_in())
-        for key in section.keys:
-            if key.section is not None and key.name != "route":
-                parts.append(_section(key.section, f"[{section.title}] {key.name}"))
+        parts += _nested(section)
     return "\n".join(parts)
+
+
+def _nested(section: Section) -> Iterator[str]:
+    for key in section.keys:
+        if key.section is None or key.name == "route":
+            continue
+        inner = key.section
+        # A section of a fixed path has a heading of its own, a list of tables its place.
+        is_list = key.kind is Kind.SECTIONS or "*" in section.path
+        yield _section(inner, f"[{section.title}] {key.name}" if is_list else f"[{inner.title}]")
+        yield from _nested(inner)
 
 
 def _section(section: Section, title: str) -> str:
@@ -98,16 +108,27 @@ def example() -> str:
         "# Nothing here is needed but [stack] name; what excludes the rest is a comment.",
     ]
     for section in SECTIONS:
-        title = ".".join(section.example if part == "*" else part for part in section.path)
-        lines += ["", f"# {section.meaning}", f"[{title}]"]
-        alternative = False
-        for key in section.keys:
-            # external_url would replace the database, and an entry of cron does one thing.
-            off = key.kind is Kind.SECRET or (section.path[0] == "cron" and alternative
-                                              and key.name in ("command", "http"))  # fmt: skip
-            alternative = alternative or key.name == "sql"
-            lines += [f"# {key.meaning}", f"{'# ' if off else ''}{key.name} = {_example(key)}"]
+        lines += _tables(section, [section.example if p == "*" else p for p in section.path])
     return "\n".join(lines) + "\n"
+
+
+def _tables(section: Section, path: list[str]) -> Iterator[str]:
+    """Yield the table of a section, and the tables inside it that have a fixed path."""
+    yield from ("", f"# {section.meaning}", f"[{'.'.join(path)}]")
+    alternative = False
+    inner: list[tuple[Section, list[str]]] = []
+    for key in section.keys:
+        if key.section is not None and section.path[0] == "core":
+            name = [key.choices[0]] if key.kind is Kind.TABLES else []
+            inner.append((key.section, [*path, key.name, *name]))
+            continue
+        # external_url would replace the database, and an entry of cron does one thing.
+        off = key.kind is Kind.SECRET or (section.path[0] == "cron" and alternative
+                                          and key.name in ("command", "http"))  # fmt: skip
+        alternative = alternative or key.name == "sql"
+        yield from (f"# {key.meaning}", f"{'# ' if off else ''}{key.name} = {_example(key)}")
+    for nested, there in inner:
+        yield from _tables(nested, there)
 
 
 def _example(key: Key) -> str:

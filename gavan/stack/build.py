@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gavan.kit.secret import Secret
+from gavan.stack.auth import auth_variables
 from gavan.stack.layers import Layers
 from gavan.stack.model import (
     App,
@@ -72,7 +73,7 @@ def build(file: Path, parts: Parts, layers: Layers) -> Stack:
         root=root,
         profile=parts.profile,
         database=_database(root, parts),
-        core=_core(parts.core, sites),
+        core=_core(root, parts.core, sites),
         apps=tuple(_app(root, name, values) for name, values in parts.apps.items()),
         sites=sites,
         cron=tuple(_cron(name, values) for name, values in parts.cron.items()),
@@ -125,10 +126,15 @@ def is_glob(pattern: str) -> bool:
     return any(character in pattern for character in "*?[")
 
 
-def _core(values: Values, sites: tuple[Site, ...]) -> Core:
+def _core(root: Path, values: Values, sites: tuple[Site, ...]) -> Core:
     port = sites[0].port if sites else values["port"]
     site_url = values["site_url"] or f"http://{'localhost' if sites else HOST}:{port}"
-    return Core(**(values | {"site_url": site_url, "rest": _rest(values["rest"] or {})}))
+    made = {
+        "site_url": site_url,
+        "rest": _rest(values["rest"] or {}),
+        "auth": auth_variables(values["auth"], root),
+    }
+    return Core(**(values | made))
 
 
 def _rest(values: Values) -> dict[str, EnvValue]:

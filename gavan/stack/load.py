@@ -36,6 +36,7 @@ from gavan.stack.schema.sections import (
 )
 from gavan.stack.scope import StackScope
 from gavan.stack.source import Report, Source
+from gavan.stack.supabase_config import lay_under
 from gavan.stack.values import SLUG, SLUG_MEND
 
 FILE_NAME = "gavan.toml"
@@ -147,6 +148,7 @@ class _Loader:
         name = self._profile_name()
         self._lay_over(name, [text for text in overrides if text not in variables])
         root = root_of(file, self._source.table(("stack",)).get("root"))
+        lay_under(self._source, root)
         layers = read_layers(root, self._early_profile(name), environ, variables)
         scope = StackScope(self._source, layers, name)
         searched = ", ".join(str(path) for path in layers.searched)

@@ -107,6 +107,8 @@ class Core:
     rest: Mapping[str, EnvValue]
     """Options of the data API by PostgREST's names, ``app_settings_*`` among them; only those of
     a file that has the section."""
+    auth: Mapping[str, EnvValue]
+    """Variables of GoTrue without their prefix; none for a file without the section."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ Stands between source.py and build.py. The only place where defaults are applied
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 from gavan.kit.nearest import nearest
 from gavan.kit.secret import Secret
@@ -38,6 +38,7 @@ class Reader:
             Kind.CONDITIONS: self._conditions,
             Kind.SECTION: self._nested,
             Kind.SECTIONS: self._nested,
+            Kind.TABLES: self._by_name,
             Kind.FREE: self._free,
         }
 
@@ -131,8 +132,11 @@ class Reader:
             return text
 
     def _secret(self, key: Key, text: str, path: KeyPath) -> Secret:
-        if is_literal(text) and "@" in text and ":" in text.partition("@")[0].partition("//")[2]:
-            self._written_secret(key.name, path)
+        has_password = "@" in text and ":" in text.partition("@")[0].partition("//")[2]
+        must_not = key.never_written and not self._source.is_elsewhere(path)
+        if text and is_literal(text) and (has_password or must_not):
+            name = key.example.strip('"').removeprefix("secret://") or key.name
+            self._written_secret(name, path)
         value = self.resolve(text, path)
         return value if isinstance(value, Secret) else Secret(value)
 
@@ -220,6 +224,25 @@ class Reader:
         if not isinstance(value, list | tuple) or not all(isinstance(v, dict) for v in value):
             raise expected(key, "a list of tables", value, f"{key.name} = {key.example}")
         return [self.section(section, item, (*path, i)) for i, item in enumerate(value)]
+
+    def _by_name(self, key: Key, value: object, path: KeyPath) -> dict[str, Values]:
+        section = key.section
+        assert section is not None  # noqa: S101 - declared with the kind
+        if not isinstance(value, Mapping):
+            raise expected(key, "a table", value, f"{key.name} = {key.example}")
+        found: dict[str, Values] = {}
+        for name, table in value.items():
+            if name not in key.choices:
+                self.unknown(name, list(key.choices), path)
+                continue
+            one = Key(name=name, kind=Kind.SECTION, meaning=section.meaning, section=section,
+                      example=key.example)  # fmt: skip
+            try:
+                found[name] = cast(Values, self._nested(one, table, (*path, name)))
+            except Bad as bad:
+                self._report.add(self._source.value((*path, name)), bad.code, bad.message,
+                                 why=bad.why, mend=bad.mend)  # fmt: skip
+        return found
 
     def _written_secret(self, name: str, path: KeyPath) -> None:
         place = self._source.key(path)

@@ -53,6 +53,36 @@ class Source:
             document = toml.parse(f"{name} = {json.dumps(value)}", Path("--set"))
         self.lay_over(document.values, document, ())
 
+    def lay_under(
+        self,
+        table: Mapping[str, object],
+        document: Document,
+        places: Mapping[KeyPath, KeyPath],
+    ) -> None:
+        """Merge a table below the file: what is written stays, lists and values whole.
+
+        Args:
+            places: for the top of what is laid under, where ``document`` has it.
+        """
+        self._under(self.values, table, (), (document, places))
+
+    def _under(
+        self,
+        base: dict[str, Any],
+        under: Mapping[str, object],
+        path: KeyPath,
+        origin: tuple[Document, Mapping[KeyPath, KeyPath]],
+    ) -> None:
+        document, places = origin
+        for name, value in under.items():
+            here: KeyPath = (*path, name)
+            if isinstance(value, dict) and isinstance(base.get(name, {}), dict):
+                self._under(base.setdefault(name, {}), value, here, origin)
+            elif name not in base:
+                base[name] = copy.deepcopy(value)
+                top = next(there for there in places if here[: len(there)] == there)
+                self._origins[here] = (document, (*places[top], *here[len(top) :]))
+
     def _merge(
         self,
         base: dict[str, Any],
@@ -74,6 +104,10 @@ class Source:
     def is_laid_over(self, path: KeyPath) -> bool:
         """Say whether the value at the path came from a `set`."""
         return self._origin(path)[2]
+
+    def is_elsewhere(self, path: KeyPath) -> bool:
+        """Say whether the value at the path came from another file than the stack file."""
+        return self._origin(path)[0] is not self.document
 
     def key(self, path: KeyPath) -> Place:
         """Return the place of the key, or of the nearest thing around it that is written."""

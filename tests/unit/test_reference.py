@@ -65,7 +65,7 @@ def test_example_and_page_name_every_key(section: Section) -> None:
     page = reference.page()
     assert f"## [{section.title}]" in page
     for name in _keys(section):
-        assert re.search(rf"\b{name} = ", text) or name in ("tcp", "exec"), name
+        assert re.search(rf"\b{name}(?: = |[].])", text) or name in ("tcp", "exec"), name
         assert f"| `{name}` |" in page, name
 
 

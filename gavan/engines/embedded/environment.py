@@ -116,12 +116,15 @@ def core_env(around: Surroundings) -> dict[str, str]:
         "PGRST_DB_EXTRA_SEARCH_PATH": ",".join(core.extra_search_path),
         "PGRST_DB_MAX_ROWS": str(core.max_rows) if core.max_rows else "",
         "GAVAN_CORS_ORIGINS": ",".join(stack.profile.cors),
+        # Mail of a stack that holds no real data never leaves the machine.
+        "GAVAN_INBOX_DIR": "" if stack.profile.protected else str(stack.state_dir / "inbox"),
         "GAVAN_LOG_FORMAT": stack.profile.logs,
         # glibc keeps an arena per thread; two are enough for a process with one busy thread.
         "MALLOC_ARENA_MAX": "2",
     }
     rest = {f"PGRST_{name.upper()}": value for name, value in core.rest.items()}
-    return {**base_env(), **reveal(rest), **env}
+    auth = {f"GOTRUE_{name}": value for name, value in core.auth.items()}
+    return {**base_env(), **reveal(rest), **reveal(auth), **env}
 
 
 def provided(around: Surroundings) -> dict[str, str]:

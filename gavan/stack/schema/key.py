@@ -34,6 +34,8 @@ class Kind(StrEnum):
     SECTION = auto()
     SECTIONS = auto()
     """A list of tables."""
+    TABLES = auto()
+    """Tables by name; ``choices`` are the names."""
     FREE = auto()
     """A table that is read by something else."""
 
@@ -54,6 +56,8 @@ class Key:
     pattern: str = ""
     at_least: int = 0
     interpolated: bool = True
+    never_written: bool = False
+    """A secret whose value in the file itself is a mistake; of a Secret kind."""
     section: Section | None = None
     example: str = ""
 

@@ -6,6 +6,7 @@ loader, to the suggestions, to docs/reference/gavan-toml.md and to the annotated
 
 from __future__ import annotations
 
+from gavan.stack.schema.auth import CORE_AUTH
 from gavan.stack.schema.key import Key, Kind, Section
 
 _TIMEOUT = r"\d+(us|ms|s|min|h|d)?"
@@ -158,6 +159,9 @@ CORE = Section(
         Key(name="rest", kind=Kind.SECTION, section=CORE_REST,
             example="{ db_aggregates_enabled = true }",
             meaning="The data API, by PostgREST's names."),
+        Key(name="auth", kind=Kind.SECTION, section=CORE_AUTH,
+            example="{ enable_anonymous_sign_ins = true }",
+            meaning="Users and their sign-in, by the names of supabase/config.toml."),
     ),
 )  # fmt: skip
 

@@ -59,7 +59,7 @@ def read_config(settings: Settings, environ: Mapping[str, str] = os.environ) -> 
         sessions=read_sessions(read),
         security=read_security(read),
         hooks=read_hooks(read),
-        rates=read_rates(read, sends_mail=mail.smtp is not None),
+        rates=read_rates(read, sends_mail=mail.smtp is not None and not mail.inbox_dir),
     )
     read.check()
     return config

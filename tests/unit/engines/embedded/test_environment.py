@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from gavan.core.auth.config.auth import read_config
+from gavan.core.auth.doors import open_doors
+from gavan.core.auth.store import Store
 from gavan.core.settings import read_settings
 from gavan.engines.embedded.environment import Surroundings, app_env, core_env, site_env
 from gavan.kit.secret import Secret
@@ -85,3 +88,25 @@ def test_the_data_api_is_told_by_the_names_of_postgrest(tmp_path: Path) -> None:
 def test_without_a_section_the_data_api_keeps_its_defaults(stack: Stack) -> None:
     options = read_settings(core_env(_surroundings(stack))).rest
     assert not {"db_anon_role", "db_plan_enabled", "db_pool"} & options.keys()
+
+
+@pytest.mark.parametrize(
+    ("profile", "protected", "caught"),
+    [("dev", "", True), ("lab", "", True), ("lab", "protected = true", False)],
+)
+def test_only_a_stack_that_holds_real_data_sends_mail_to_the_world(
+    tmp_path: Path, profile: str, protected: str, caught: bool
+) -> None:
+    """An SMTP server in the file changes nothing: elsewhere mail is caught, and shown."""
+    (tmp_path / "gavan.toml").write_text(
+        f'[stack]\nname = "odd"\n[profiles.lab]\n{protected}\n'
+        '[core.auth.email.smtp]\nhost = "smtp.example.com"\n'
+    )
+    stack = load_stack(tmp_path / "gavan.toml", profile=profile, environ={})
+    environ = core_env(_surroundings(stack))
+    config = read_config(read_settings(environ), environ)
+    doors = open_doors(config, Store(Secret("postgresql://nowhere")))
+    inbox = str(tmp_path / ".gavan" / "inbox")
+    assert config.mail.inbox_dir == (inbox if caught else "")
+    assert (doors.inbox is not None) is caught
+    assert bool(doors.routes()) is caught
