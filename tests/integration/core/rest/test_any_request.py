@@ -105,7 +105,7 @@ def test_any_request_is_answered_or_refused_by_the_table(wire: Wire, request: Re
 @FEW
 @given(select=selects())
 def test_a_simple_read_is_what_postgres_says(
-    wire: Wire, database: Database, select: Select
+    wire: Wire, oracle: psycopg.Connection[Any], select: Select
 ) -> None:
     answer = wire.send(Request("GET", select.target(), [], b""))
     said = json.loads(answer.content)
