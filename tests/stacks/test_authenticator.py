@@ -1,4 +1,4 @@
-"""A security key in a real browser as the second factor of a sign-in."""
+"""An authenticator in a real browser: as a second factor, and as the only one by a passkey."""
 
 from __future__ import annotations
 
@@ -34,6 +34,7 @@ def auth(database: Database, tmp_path: Path) -> Iterator[httpx.Client]:
         "GOTRUE_SITE_URL": f"http://localhost:{port}",
         "GOTRUE_MFA_WEB_AUTHN_ENROLL_ENABLED": "true",
         "GOTRUE_MFA_WEB_AUTHN_VERIFY_ENABLED": "true",
+        "GOTRUE_PASSKEY_ENABLED": "true",
     }
     with running_core(database, tmp_path / "core.log", environ, port) as live:
         headers = {"apikey": live.anon_key, "X-Supabase-Api-Version": "2024-01-01"}
@@ -52,6 +53,7 @@ def page(window: Window, auth: httpx.Client) -> Page:
     options = {
         "protocol": "ctap2",
         "transport": "internal",
+        "hasResidentKey": True,
         "hasUserVerification": True,
         "isUserVerified": True,
         "automaticPresenceSimulation": True,
@@ -89,6 +91,20 @@ class Person:
         script = CREATE if question["type"] == "create" else SIGN
         credential = self._page.evaluate(script, question["credential_options"])
         return {"type": question["type"], "credential_response": credential}
+
+    def registered(self, question: Json) -> Json:
+        options = {"publicKey": question["options"]}
+        return {
+            "challenge_id": question["challenge_id"],
+            "credential": self._page.evaluate(CREATE, options),
+        }
+
+    def signed(self, question: Json) -> Json:
+        options = {"publicKey": question["options"]}
+        return {
+            "challenge_id": question["challenge_id"],
+            "credential": self._page.evaluate(SIGN, options),
+        }
 
     def verify(self, factor: Json, challenge: Json, answer: Json) -> httpx.Response:
         path = f"/factors/{factor['id']}/verify"
@@ -131,3 +147,56 @@ def test_an_answer_of_the_wrong_kind_or_shape_is_refused(auth: httpx.Client, pag
     ):
         refused = person.verify(factor, challenge, answer)
         assert (refused.status_code, refused.json()["code"]) == (400, "validation_failed"), answer
+
+
+def test_a_passkey_signs_in_whoever_holds_it_and_only_once_per_question(
+    auth: httpx.Client, page: Page
+) -> None:
+    person = Person(auth, page)
+    made = ok(
+        person.post(
+            "/passkeys/registration/verify",
+            **person.registered(ok(person.post("/passkeys/registration/options"))),
+        )
+    )
+    question = ok(auth.post("/passkeys/authentication/options", json={}))
+    assert question["options"].get("allowCredentials", []) == [], "nobody is named"
+    answer = person.signed(question)
+    session = ok(auth.post("/passkeys/authentication/verify", json=answer))
+    assert session["user"]["email"] == "a@example.com"
+    again = auth.post("/passkeys/authentication/verify", json=answer)
+    assert (again.status_code, again.json()["code"]) == (400, "webauthn_challenge_not_found")
+    fresh = ok(auth.post("/passkeys/authentication/options", json={}))
+    replayed = auth.post(
+        "/passkeys/authentication/verify",
+        json={**answer, "challenge_id": fresh["challenge_id"]},
+    )
+    assert replayed.json()["code"] == "webauthn_verification_failed"
+
+    bearer = {"Authorization": f"Bearer {session['access_token']}"}
+    (listed,) = auth.get("/passkeys", headers=bearer).json()
+    assert listed["id"] == made["id"]
+    assert "last_used_at" in listed
+    renamed = auth.patch(f"/passkeys/{made['id']}", json={"friendly_name": "phone"}, headers=bearer)
+    assert ok(renamed)["friendly_name"] == "phone"
+    assert auth.delete(f"/passkeys/{made['id']}", headers=bearer).status_code == 204
+    last = ok(auth.post("/passkeys/authentication/options", json={}))
+    gone = auth.post(
+        "/passkeys/authentication/verify", json={**answer, "challenge_id": last["challenge_id"]}
+    )
+    assert gone.json()["code"] == "webauthn_verification_failed"
+
+
+def test_passkeys_of_others_are_neither_seen_nor_touched(auth: httpx.Client, page: Page) -> None:
+    person = Person(auth, page)
+    asked = ok(person.post("/passkeys/registration/options"))
+    answer = person.registered(asked)
+    body = {"email": "thief@example.com", "password": "correct horse"}
+    thief = {"Authorization": f"Bearer {ok(auth.post('/signup', json=body))['access_token']}"}
+    stolen = auth.post("/passkeys/registration/verify", json=answer, headers=thief)
+    assert (stolen.status_code, stolen.json()["code"]) == (400, "webauthn_challenge_not_found")
+    made = ok(person.post("/passkeys/registration/verify", **answer))
+    assert auth.get("/passkeys", headers=thief).json() == []
+    path = f"/passkeys/{made['id']}"
+    assert auth.delete(path, headers=thief).status_code == 404
+    assert auth.patch(path, json={"friendly_name": "x"}, headers=thief).status_code == 404

@@ -44,8 +44,6 @@ DISABLED: dict[str, tuple[bool, int, str, str]] = {
     ),
     "/oauth/{rest:path}": (False, 404, "feature_disabled", "OAuth server is disabled"),
     "/user/oauth/grants": (True, 404, "feature_disabled", "OAuth server is disabled"),
-    "/passkeys": (False, 404, "passkey_disabled", "Passkeys are disabled"),
-    "/passkeys/{rest:path}": (False, 404, "passkey_disabled", "Passkeys are disabled"),
 }
 
 

@@ -24,6 +24,8 @@ from gavan.core.auth.mfa.challenges import Challenges
 from gavan.core.auth.mfa.factors import Factors
 from gavan.core.auth.mfa.routes import MfaEdge
 from gavan.core.auth.model import Caller
+from gavan.core.auth.passkeys.passkeys import Passkeys
+from gavan.core.auth.passkeys.routes import PasskeyEdge
 from gavan.core.auth.sessions import Login, Sessions
 from gavan.core.auth.store import Store
 from gavan.core.auth.users import Signup, UserChange, Users
@@ -90,6 +92,7 @@ class Edge:
         made += KeyEdge(tokens=self.config.tokens).routes()
         made += AdminEdge(admin=self.admin, store=self.store, verifier=self.verifier).routes()
         made += self.mfa_edge().routes()
+        made += self.passkey_edge().routes()
         for path in DISABLED:
             made.append(Route(path, self._disabled(path), methods=methods))
         return made
@@ -99,6 +102,15 @@ class Edge:
         return MfaEdge(
             factors=Factors(self.config, self.store),
             challenges=Challenges(self.config, self.store, self.sessions, self.doors),
+            caller=self.caller,
+            check_admin=self.check_admin,
+        )
+
+    def passkey_edge(self) -> PasskeyEdge:
+        """Return the endpoints of passkeys."""
+        return PasskeyEdge(
+            passkeys=Passkeys(self.config, self.store, self.sessions),
+            is_enabled=self.config.mfa.passkeys_enabled,
             caller=self.caller,
             check_admin=self.check_admin,
         )
@@ -120,7 +132,7 @@ class Edge:
                 "sms_provider": "",
                 "saml_enabled": False,
                 "saml_private_key_next_configured": False,
-                "passkeys_enabled": False,
+                "passkeys_enabled": self.config.mfa.passkeys_enabled,
             }
         )
 

@@ -23,6 +23,7 @@ from gavan.core.auth.mfa.factors import AMR_METHODS, check_switch, find_factor
 from gavan.core.auth.mfa.queries import QUERIES
 from gavan.core.auth.mfa.totp import fits
 from gavan.core.auth.model import Caller, Client, Row
+from gavan.core.auth.relying_site import relying_site
 from gavan.core.auth.sessions import Sessions
 from gavan.core.auth.sms.texter import Sms
 from gavan.core.auth.store import Connection, Store, change
@@ -218,7 +219,7 @@ class Challenges:
     def _relying_party(self) -> RelyingParty:
         from gavan.core.auth.mfa.webauthn import RelyingParty  # noqa: PLC0415 - 7 MB, seldom needed
 
-        return RelyingParty(self._config)
+        return RelyingParty(relying_site(self._config))
 
     async def _send_code(
         self, connection: Connection, caller: Caller, factor: Row, channel: str

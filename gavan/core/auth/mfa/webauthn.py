@@ -11,28 +11,24 @@ import base64
 import json
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
 from uuid import UUID
 
 import webauthn
 from webauthn.helpers.exceptions import InvalidJSONStructure, WebAuthnException
 from webauthn.helpers.structs import AttestationFormat, PublicKeyCredentialDescriptor
 
-from gavan.core.auth.config.auth import AuthConfig
 from gavan.core.auth.errors import AuthError, validation_failed
 from gavan.core.auth.mfa.answer import AuthenticatorAnswer
 from gavan.core.auth.model import Row
+from gavan.core.auth.relying_site import RelyingSite
 from gavan.core.auth.store import Connection, many
 
 
 class RelyingParty:
-    """This stack as authenticators know it; without settings the site's own host and origin."""
+    """Asks authenticators for credentials and signatures, and checks what they answer."""
 
-    def __init__(self, config: AuthConfig) -> None:
-        site = urlsplit(config.urls.site_url)
-        self._id = config.mfa.rp_id or site.hostname or ""
-        self._name = config.mfa.rp_name or site.netloc
-        self._origins = list(config.mfa.rp_origins) or [f"{site.scheme}://{site.netloc}"]
+    def __init__(self, site: RelyingSite) -> None:
+        self._site = site
 
     async def ask(
         self, connection: Connection, user: Row, factor: Row
@@ -45,7 +41,8 @@ class RelyingParty:
         known = await self._credentials(connection, user)
         if factor["status"] == "verified":
             request = webauthn.generate_authentication_options(
-                rp_id=self._id, allow_credentials=[_descriptor(item) for item in known.values()]
+                rp_id=self._site.id,
+                allow_credentials=[_descriptor(item) for item in known.values()],
             )
             kind, challenge, text = (
                 "request",
@@ -54,8 +51,8 @@ class RelyingParty:
             )
         else:
             creation = webauthn.generate_registration_options(
-                rp_id=self._id,
-                rp_name=self._name,
+                rp_id=self._site.id,
+                rp_name=self._site.name,
                 user_id=str(user["id"]).encode(),
                 user_name=user["email"] or str(user["id"]),
                 exclude_credentials=[_descriptor(item) for item in known.values()],
@@ -66,7 +63,7 @@ class RelyingParty:
                 webauthn.options_to_json(creation),
             )
         question = {"type": kind, "credential_options": {"publicKey": json.loads(text)}}
-        remembered = {"challenge": _url_text(challenge), "rpId": self._id, "type": kind}
+        remembered = {"challenge": _url_text(challenge), "rpId": self._site.id, "type": kind}
         return question, remembered
 
     async def check(
@@ -112,8 +109,8 @@ class RelyingParty:
         made = webauthn.verify_registration_response(
             credential=credential,
             expected_challenge=expected,
-            expected_rp_id=self._id,
-            expected_origin=self._origins,
+            expected_rp_id=self._site.id,
+            expected_origin=self._site.origins,
         )
         transports = (credential.get("response") or {}).get("transports")
         return {
@@ -144,8 +141,8 @@ class RelyingParty:
         signed = webauthn.verify_authentication_response(
             credential=credential,
             expected_challenge=expected,
-            expected_rp_id=self._id,
-            expected_origin=self._origins,
+            expected_rp_id=self._site.id,
+            expected_origin=self._site.origins,
             credential_public_key=base64.b64decode(stored["publicKey"]),
             credential_current_sign_count=stored["authenticator"]["signCount"],
         )
