@@ -77,7 +77,7 @@ def cluster() -> Iterator[tuple[Server, Path]]:
         state_dir=root / ".gavan",
         port=free_port(),
         database="postgres",
-        max_connections=100,
+        max_connections=200,
         settings={},
     )
     try:

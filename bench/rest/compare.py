@@ -73,9 +73,9 @@ def compare_on(server: Server, folder: Path, plan: Plan) -> list[Series]:
         targets = [stack.enter_context(SERVERS[name](server, folder)) for name in plan.servers]
         _say("comparing the answers")
         check_equal(targets)
-        generator = Generator(folder, postmaster(server))
-        _warm_up(plan, generator, targets)
-        return _measure(plan, Limit(server, folder, sent), generator, targets)
+        generator, limit = Generator(folder, postmaster(server)), Limit(server, folder, sent)
+        _warm_up(plan, limit, generator, targets)
+        return _measure(plan, limit, generator, targets)
 
 
 def load_schema(server: Server) -> None:
@@ -89,11 +89,15 @@ def postmaster(server: Server) -> psutil.Process:
     return psutil.Process(int((server.data_dir / "postmaster.pid").read_text().split()[0]))
 
 
-def _warm_up(plan: Plan, generator: Generator, targets: Sequence[Target]) -> None:
-    for target in targets:
-        _say(f"warming up {target.name}")
-        for question in plan.questions:
-            generator.measure(target, question, GOAL_CONNECTIONS, WARM_UP_S)
+def _warm_up(plan: Plan, limit: Limit, generator: Generator, targets: Sequence[Target]) -> None:
+    """Run everything once with the most connections: what cannot be borne fails at once."""
+    most = max(plan.connections)
+    for question in plan.questions:
+        _say(f"warming up, {question.at(most)}")
+        for target in targets:
+            generator.measure(target, question, most, WARM_UP_S)
+        if plan.limit:
+            limit.measure(question, most, WARM_UP_S)
 
 
 def _measure(
@@ -102,7 +106,7 @@ def _measure(
     found = []
     for connections, rounds in plan.connections.items():
         for question in plan.questions:
-            _say(f"{question.name} at {connections} connections, {rounds} rounds")
+            _say(f"{question.at(connections)}, {rounds} rounds")
             turns = {
                 target.name: partial(generator.measure, target, question, connections, plan.seconds)
                 for target in targets

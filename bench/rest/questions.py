@@ -28,6 +28,10 @@ class Question:
     keys: int
     goals: Goals
 
+    def at(self, connections: int) -> str:
+        """Return the title of its figures."""
+        return f"{self.name}, {connections} connection{'s' if connections > 1 else ''}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:

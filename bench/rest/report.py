@@ -123,9 +123,7 @@ def _groups(lines: Sequence[Line]) -> list[tuple[str, list[list[str]]]]:
         members = [
             one for one in lines if one.connections == connections and one.question is question
         ]
-        plural = "connections" if connections > 1 else "connection"
-        title = f"{question.name}, {connections} {plural}"
-        found.append((title, [_cells(one) for one in members]))
+        found.append((question.at(connections), [_cells(one) for one in members]))
     return found
 
 

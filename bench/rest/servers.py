@@ -83,16 +83,16 @@ def _serving(program: _Program, folder: Path) -> Iterator[Target]:
     log = folder / f"{program.name.replace(' ', '-')}.log"
     url = f"http://127.0.0.1:{program.port}{program.path}"
     with running(program.argv, {"PATH": SYSTEM_PATH, **program.env}, log) as process:
+        target = Target(program.name, url, process, program.dialect)
         try:
-            target = Target(program.name, url, process, program.dialect)
             # One that died is found by whoever asks it first.
             wait_until(
                 lambda: _answers(target) or process.status() == psutil.STATUS_ZOMBIE, START_S
             )
-            yield target
-        except BaseException:
+        except AssertionError:
             sys.stderr.write(f"{program.name}: ...{log.read_text(errors='replace')[-1500:]}\n")
             raise
+        yield target
 
 
 def send(target: Target, question: Question, key: int) -> httpx.Response:
