@@ -10,7 +10,8 @@ import click
 from gavan.cli.context import Context
 from gavan.cli.render import Result
 from gavan.cli.verb import verb
-from gavan.core.gateway.alone import build_alone, read_alone
+from gavan.core.gateway.alone import build_alone
+from gavan.core.gateway.alone_settings import read_alone
 from gavan.core.server import run
 from gavan.core.settings import Settings
 from gavan.kit.logging import configure

@@ -7,8 +7,9 @@ from types import FrameType
 
 import uvicorn
 
+from gavan.core.connection_limit import ConnectionLimit
 from gavan.core.gateway.app import Gateway
-from gavan.core.head_limits import HeadLimits
+from gavan.core.listening import Address, bind, room_for_connections
 from gavan.core.settings import Settings
 
 GRACE_S = 2
@@ -17,17 +18,27 @@ SOCKET_MESSAGE_BYTES = 5_000_000  # supabase/realtime closes with 1009 beyond it
 
 
 def run(application: Gateway, settings: Settings) -> int:
-    """Serve until SIGTERM or SIGINT; return the exit code."""
+    """Serve until SIGTERM or SIGINT; return the exit code.
+
+    Raises GavanError GV703 for a unix socket that cannot be made.
+    """
+    ConnectionLimit.most = room_for_connections()
+    unix = settings.unix_socket
+    sockets = None if unix is None else [bind(Address(unix=unix))]
     server = uvicorn.Server(_config(application, settings))
+
+    def leave(_number: int, _frame: FrameType | None) -> None:
+        raise SystemExit(application.exit_code)
+
     # uvicorn raises the signal again when it has finished: a wanted end is no failure.
-    signal.signal(signal.SIGTERM, _leave)
-    signal.signal(signal.SIGINT, _leave)
-    server.run()
+    signal.signal(signal.SIGTERM, leave)
+    signal.signal(signal.SIGINT, leave)
+    try:
+        server.run(sockets)
+    finally:
+        if unix is not None:
+            unix.path.unlink(missing_ok=True)
     return 0 if server.started else 1
-
-
-def _leave(_number: int, _frame: FrameType | None) -> None:
-    raise SystemExit(0)
 
 
 def _config(application: Gateway, settings: Settings) -> uvicorn.Config:
@@ -36,7 +47,7 @@ def _config(application: Gateway, settings: Settings) -> uvicorn.Config:
         host=settings.host,
         port=settings.port,
         loop="uvloop",
-        http=HeadLimits,
+        http=ConnectionLimit,
         ws="websockets-sansio",
         ws_max_size=SOCKET_MESSAGE_BYTES,
         ws_per_message_deflate=False,

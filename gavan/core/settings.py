@@ -6,16 +6,20 @@ The engine writes these variables, so the core starts the same way on a laptop a
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from gavan.core.listening import Address, UnixSocket
+from gavan.database.pool import Times
 from gavan.kit.errors import GavanError
 from gavan.kit.keyset import KeySet, read_key_set, shared_set
 from gavan.kit.secret import Secret
 
 SERVICES = ("rest", "auth", "realtime")
 PGRST = "PGRST_"
+_NUMBER = re.compile(r"\d{1,9}")
 MAY_BE_FILES = frozenset({"PGRST_DB_URI", "PGRST_JWT_SECRET"})
 
 
@@ -47,8 +51,29 @@ class Settings:
     max_body_bytes: int
     cors_origins: tuple[str, ...]
     log_format: str
+    unix_socket: UnixSocket | None = None
+    """Where to listen instead of host and port"""
+    admin: Address | None = None
+    """Where the admin server of the data API listens, if anywhere"""
+    least_logged_status: int = 0
+    """Requests that end with a lower status leave no line in the log"""
     rest: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Options of the data API by the names they have in the database (``db_max_rows``)."""
+
+    @property
+    def pool_times(self) -> Times:
+        """How long connections of the pool are waited for and live; raises GavanError GV703."""
+        usual = Times()
+        return Times(
+            acquire_s=number(self.rest, "db_pool_acquisition_timeout", int(usual.acquire_s)),
+            idle_s=number(self.rest, "db_pool_max_idletime", int(usual.idle_s)),
+            life_s=number(self.rest, "db_pool_max_lifetime", int(usual.life_s)),
+        )
+
+    @property
+    def recovers(self) -> bool:
+        """Whether to wait for a database that is lost, and not to leave that to a supervisor."""
+        return not _is_off(self.rest, "db_pool_automatic_recovery")
 
     @property
     def prepares(self) -> bool:
@@ -126,6 +151,14 @@ def _keys(environ: Mapping[str, str]) -> KeySet:
             hint="a JSON list of JWKs is expected, one of them with sign in its key_ops",
             exit_code=2,
         ) from error
+
+
+def number(options: Mapping[str, str], name: str, default: int) -> int:
+    """Return a whole number of the options; raise GavanError GV703 for other words."""
+    text = options.get(name) or str(default)
+    if not _NUMBER.fullmatch(text):
+        raise GavanError("GV703", f"{PGRST}{name.upper()} is not a number", exit_code=2)
+    return int(text)
 
 
 def _is_off(options: Mapping[str, str], name: str) -> bool:

@@ -130,6 +130,10 @@ class Connection:
         self._forget_all()
         return await self._attempt(request)
 
+    async def ping(self) -> None:
+        """Make one round trip; raise DatabaseError when the server is gone."""
+        await self._single(b"SELECT 1")
+
     async def _attempt(self, request: _Request) -> Rows:
         session, _, statement, check = request
         explicit = check is not None or session.rollback or session.isolation is not None
@@ -352,7 +356,7 @@ class Connection:
             await self._driver.cancel_safe(timeout=CANCEL_DEADLINE_S)
             await waiter
         try:
-            await self._single(b"SELECT 1")
+            await self.ping()
         except DatabaseError:
             if self.is_lost:
                 raise

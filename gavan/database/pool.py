@@ -8,8 +8,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from psycopg.conninfo import make_conninfo
@@ -26,10 +27,7 @@ from gavan.database.session import (
 )
 from gavan.kit.secret import Secret
 
-ACQUIRE_TIMEOUT_S = 10.0
 CONNECT_TIMEOUT_S = 5
-IDLE_S = 30.0
-LIFETIME_S = 30 * 60.0
 SWEEP_S = 5.0
 BACKOFF_FIRST_S = 0.05
 BACKOFF_LAST_S = 1.0
@@ -38,13 +36,31 @@ T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Times:
+    """How long a request waits for a connection, and one lives idle and in all; in seconds."""
+
+    acquire_s: float = 10.0
+    idle_s: float = 30.0
+    life_s: float = 30 * 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """What a pool holds now, and how many requests found no connection in time so far."""
+
+    size: int
+    idle: int
+    waiting: int
+    timeouts: int
+
+
 class Pool:
     """Connections of one login role.
 
     Args:
         url: conninfo or URL of the login role.
-        size: most connections at a time. They are opened when needed and closed after 30 s idle.
-        acquire_timeout_s: how long a request waits for a free connection.
+        size: most connections at a time. They are opened when needed and closed when long idle.
         prepare: keep prepared statements; False behind a pooler in transaction mode.
     """
 
@@ -54,13 +70,14 @@ class Pool:
         *,
         size: int = 10,
         application_name: str = "gavan",
-        acquire_timeout_s: float = ACQUIRE_TIMEOUT_S,
+        times: Times = Times(),
         prepare: bool = True,
     ) -> None:
         self._url = url
         self._application_name = application_name
         self._size = size
-        self._acquire_timeout_s = acquire_timeout_s
+        self._times = times
+        self._timeouts = 0
         self._prepare = prepare
         self._idle: list[Connection] = []
         self._waiting: deque[asyncio.Future[Connection | None]] = deque()
@@ -95,6 +112,19 @@ class Pool:
         left = self._down_until - asyncio.get_running_loop().time()
         return max(1, round(left))
 
+    @property
+    def figures(self) -> Figures:
+        return Figures(
+            size=self._size,
+            idle=len(self._idle),
+            waiting=len(self._waiting),
+            timeouts=self._timeouts,
+        )
+
+    async def ping(self) -> None:
+        """Ask the server whether it is there; raises as ``run``."""
+        await self._use(Connection.ping)
+
     async def run(
         self, session: Session, statement: Statement, *, check: Check | None = None
     ) -> Rows:
@@ -120,9 +150,12 @@ class Pool:
         return await self._attempt(session, statement, check)
 
     async def _attempt(self, session: Session, statement: Statement, check: Check | None) -> Rows:
+        return await self._use(lambda connection: connection.run(session, statement, check))
+
+    async def _use(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         connection = await self._acquire()
         try:
-            rows = await connection.run(session, statement, check)
+            result = await work(connection)
         except asyncio.CancelledError:
             self._spawn(self._recover(connection))
             raise
@@ -130,17 +163,18 @@ class Pool:
             self._release(connection)
             raise
         self._release(connection)
-        return rows
+        return result
 
     async def _acquire(self) -> Connection:
         connection = self._take_idle()
         if connection is not None:
             return connection
         try:
-            async with asyncio.timeout(self._acquire_timeout_s):
+            async with asyncio.timeout(self._times.acquire_s):
                 return await self._acquire_slowly()
         except TimeoutError:
-            raise PoolTimeout(self._acquire_timeout_s) from None
+            self._timeouts += 1
+            raise PoolTimeout(self._times.acquire_s) from None
 
     def _take_idle(self) -> Connection | None:
         while self._idle:
@@ -234,7 +268,8 @@ class Pool:
             # Its neighbours probably died with it, and have only not been told yet.
             while self._idle:
                 self._discard(self._idle.pop())
-        if connection.is_lost or not self._is_open or now - connection.created_at > LIFETIME_S:
+        is_old = now - connection.created_at > self._times.life_s
+        if connection.is_lost or not self._is_open or is_old:
             self._discard(connection)
             return
         connection.used_at = now
@@ -269,8 +304,8 @@ class Pool:
                 connection
                 for connection in self._idle
                 if connection.is_lost
-                or now - connection.used_at > IDLE_S
-                or now - connection.created_at > LIFETIME_S
+                or now - connection.used_at > self._times.idle_s
+                or now - connection.created_at > self._times.life_s
             ]
             self._idle = [connection for connection in self._idle if connection not in stale]
             for connection in stale:

@@ -33,15 +33,24 @@ class Access:
 
 
 class AccessLog:
-    """Collect lines and write them every 50 ms and at ``flush``."""
+    """Collect lines and write them every 50 ms and at ``flush``.
 
-    def __init__(self, log_format: str, stream: TextIO | None = None) -> None:
+    Args:
+        least_status: requests that end with a lower one leave no line.
+    """
+
+    def __init__(
+        self, log_format: str, stream: TextIO | None = None, *, least_status: int = 0
+    ) -> None:
+        self._least_status = least_status
         self._render = _render_text if log_format == "text" else render_json
         self._stream = stream or sys.stdout
         self._lines: list[str] = []
 
     def write(self, access: Access) -> None:
         """Queue the line of one request."""
+        if access.status < self._least_status:
+            return
         fields: dict[str, object] = {
             "ts": timestamp(time.time()),
             "level": "ERROR" if access.status >= 500 else "INFO",

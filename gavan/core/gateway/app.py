@@ -60,7 +60,8 @@ class Gateway:
         self._verifier = verifier
         self._pool = pool
         self._cors = Cors(settings.cors_origins)
-        self._log = AccessLog(settings.log_format)
+        self._log = AccessLog(settings.log_format, least_status=settings.least_logged_status)
+        self.exit_code = 0
         self._limit_bytes = settings.max_body_bytes
         self._keys = ApiKeys(
             publishable=settings.publishable_key,
@@ -266,13 +267,19 @@ class Gateway:
 def build(settings: Settings) -> Gateway:
     """Return the front door with the configured services behind it; nothing is opened yet."""
     verifier = Verifier(settings.keys.verifying)
-    pool = Pool(
+    pool = rest_pool(settings)
+    return Gateway(settings, load_services(settings, pool, verifier), verifier, pool)
+
+
+def rest_pool(settings: Settings) -> Pool:
+    """Return the pool of the data API; raise GavanError GV703 for times that cannot be read."""
+    return Pool(
         settings.authenticator_url,
         size=settings.pool_size,
         application_name="gavan-rest",
+        times=settings.pool_times,
         prepare=settings.prepares,
     )
-    return Gateway(settings, load_services(settings, pool, verifier), verifier, pool)
 
 
 def _request_id(headers: Mapping[bytes, bytes]) -> str:

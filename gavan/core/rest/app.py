@@ -37,35 +37,35 @@ class Service:
             return config_from(reread() if reread is not None else settings)
 
         warn_of_idle(settings)
-        self._watch = SchemaWatch(
+        self.watch = SchemaWatch(
             settings.authenticator_url,
             read_base,
             channel=settings.rest.get("db_channel") or CHANNEL,
             listen=settings.listens,
         )
-        self._handler = Handler(pool, self._watch)
+        self._handler = Handler(pool, self.watch)
 
     @property
     def ready(self) -> bool:
         """Whether a schema cache is loaded."""
-        return self._watch.snapshot is not None
+        return self.watch.snapshot is not None
 
     @property
     def config(self) -> RestConfig:
         """What holds now; another object after every reload."""
-        return self._watch.config
+        return self.watch.config
 
     async def start(self) -> None:
         """Load the schema cache and begin to listen for changes."""
-        await self._watch.start()
+        await self.watch.start()
 
     def reload(self) -> None:
         """Begin to load configuration and schema cache anew; requests go on."""
-        self._watch.reload()
+        self.watch.reload()
 
     async def stop(self) -> None:
         """Stop listening."""
-        await self._watch.stop()
+        await self.watch.stop()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -79,7 +79,7 @@ class Service:
             logger.exception("a request failed", extra={"event": "rest.failed"})
             response = respond_error(RestError("PGRSTX00", "Internal error", status=500))
         headers = list(response.headers)
-        if (trace := self._watch.config.trace_header) is not None:
+        if (trace := self.watch.config.trace_header) is not None:
             headers.append((trace, dict(scope["headers"]).get(trace, b"")))
         await send({"type": "http.response.start", "status": response.status, "headers": headers})
         await send({"type": "http.response.body", "body": response.body})

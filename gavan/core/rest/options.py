@@ -140,6 +140,7 @@ MAY_BE_EMPTY = frozenset(
     }
 )
 ALIASES: Mapping[str, str] = {
+    "db_pool_timeout": "db_pool_max_idletime",
     "db_schema": "db_schemas",
     "max_rows": "db_max_rows",
     "pre_request": "db_pre_request",
@@ -155,14 +156,22 @@ AT_START = frozenset(
     {
         "admin_server_host",
         "admin_server_port",
+        "admin_server_unix_socket",
+        "admin_server_unix_socket_mode",
         "db_channel",
         "db_channel_enabled",
         "db_pool",
         "db_pool_acquisition_timeout",
+        "db_pool_automatic_recovery",
+        "db_pool_max_idletime",
+        "db_pool_max_lifetime",
         "db_prepared_statements",
         "db_uri",
+        "log_level",
         "server_host",
         "server_port",
+        "server_unix_socket",
+        "server_unix_socket_mode",
     }
 )
 """Read by whoever starts the service; a change needs a new start"""

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import psycopg
@@ -31,6 +33,15 @@ CONNECT_TIMEOUT_S = 5
 logger = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loads:
+    """How often the schema cache was loaded, how often that failed, how long the last took."""
+
+    done: int = 0
+    failed: int = 0
+    last_s: float = 0.0
+
+
 class SchemaWatch:
     """Owns the listening connection; ``snapshot`` is None until the first load succeeds."""
 
@@ -48,11 +59,18 @@ class SchemaWatch:
         self._listening = f"listen {quote_identifier(channel)}".encode() if listen else None
         self._listener_url = _writable_host(url)
         self._looks = False
+        self._when_lost: Callable[[], None] | None = None
         self._reloading: asyncio.Task[None] | None = None
         self._task: asyncio.Task[None] | None = None
         self._loaded = asyncio.Event()
         self.snapshot: Snapshot | None = None
         self.retry_after_s = 1
+        self.listens = False
+        self.loads = Loads()
+
+    def when_lost(self, call: Callable[[], None]) -> None:
+        """Call this when the database is lost, or not there at the start, instead of retrying."""
+        self._when_lost = call
 
     async def start(self, timeout_s: float = 10.0) -> None:
         """Begin; returns when the first snapshot is there or ``timeout_s`` have passed."""
@@ -82,17 +100,22 @@ class SchemaWatch:
         while True:
             try:
                 async with await self._connect(self._listener_url) as connection:
-                    listens = await self._ask_to_listen(connection)
+                    self.listens = await self._ask_to_listen(connection)
                     await self._load(connection)
                     if self._listening is None:
                         return
-                    if listens:
+                    if self.listens:
                         pause = BACKOFF_FIRST_S
                         await self._follow(connection)
             except psycopg.Error as error:
                 logger.warning(
                     "the schema listener lost Postgres: %s", error, extra={"event": "schema.lost"}
                 )
+                self.listens = False
+                if self._when_lost is not None:
+                    self._loaded.set()  # nobody need wait any longer
+                    self._when_lost()
+                    return
                 await self._load_elsewhere()
             self.retry_after_s = round(pause)
             await asyncio.sleep(pause)
@@ -178,7 +201,14 @@ class SchemaWatch:
     async def _load(self, connection: psycopg.AsyncConnection[Any]) -> None:
         if self.snapshot is not None:
             self._read_again()
-        loaded = await load_snapshot(connection, self.base, self.snapshot)
+        began = time.monotonic()
+        try:
+            loaded = await load_snapshot(connection, self.base, self.snapshot)
+        except psycopg.Error:
+            self.loads = replace(self.loads, failed=self.loads.failed + 1)
+            raise
+        took_s = time.monotonic() - began
+        self.loads = replace(self.loads, done=self.loads.done + 1, last_s=took_s)
         if loaded is self.snapshot:
             return
         self.snapshot = loaded

@@ -125,7 +125,7 @@ CORE_REST = Section(
         Key(name="db_prepared_statements", kind=Kind.BOOLEAN, default=True,
             meaning="false behind a pooler in transaction mode."),
         Key(name="db_channel_enabled", kind=Kind.BOOLEAN, default=True,
-            meaning="Listen for notify pgrst; false behind such a pooler and on a replica."),
+            meaning="Listen for notify pgrst; false behind such a pooler."),
         Key(name="openapi_mode", kind=Kind.CHOICE, default="follow-privileges",
             choices=("follow-privileges", "ignore-privileges", "disabled"),
             meaning="What the root describes: what the role may touch, everything, nothing."),

@@ -13,7 +13,7 @@ import pytest
 import pytest_asyncio
 
 from gavan.database import pipeline
-from gavan.database.pool import Pool
+from gavan.database.pool import Pool, Times
 from gavan.database.session import DatabaseError, PoolTimeout, Rows, Session, Statement
 from gavan.kit.secret import Secret
 from tests.conftest import Database
@@ -43,7 +43,7 @@ async def pool(database: Database) -> AsyncIterator[Pool]:
             "create table item (id int primary key, note text,"
             " parent int references parent deferrable initially deferred)"
         )
-    made = Pool(Secret(database.url("authenticator")), size=3, acquire_timeout_s=20)
+    made = Pool(Secret(database.url("authenticator")), size=3, times=Times(acquire_s=20))
     await made.open()
     yield made
     await made.close()
@@ -263,7 +263,7 @@ async def test_random_cancellations_leave_every_connection_usable(pool: Pool) ->
 
 
 async def test_the_wait_for_a_connection_ends(database: Database) -> None:
-    pool = Pool(Secret(database.url("authenticator")), size=1, acquire_timeout_s=0.2)
+    pool = Pool(Secret(database.url("authenticator")), size=1, times=Times(acquire_s=0.2))
     await pool.open()
     slow = asyncio.create_task(pool.run(ANON, sql("select pg_sleep(60)")))
     await asyncio.sleep(0)

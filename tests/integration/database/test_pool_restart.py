@@ -17,7 +17,7 @@ import pytest
 from gavan.database.bootstrap import bootstrap
 from gavan.database.embedded import ADMIN, Server, ServerSpec, passwords_by_role, prepare_server
 from gavan.database.identity import demote
-from gavan.database.pool import Pool
+from gavan.database.pool import Pool, Times
 from gavan.database.session import DatabaseError, Session, Statement
 from tests.ports import free_port
 from tests.servers import random_passwords, wait_until
@@ -151,7 +151,7 @@ async def test_a_reader_waits_out_nothing_while_the_server_is_down(postgres: Pos
 
 
 async def test_everybody_in_line_learns_that_the_server_is_down(postgres: Postgres) -> None:
-    pool = Pool(postgres.server.url("authenticator"), size=1, acquire_timeout_s=60)
+    pool = Pool(postgres.server.url("authenticator"), size=1, times=Times(acquire_s=60))
     await pool.open()
     slow = Statement(text="select pg_sleep(60)")
     line = [asyncio.create_task(pool.run(WRITER, slow)) for _ in range(20)]

@@ -113,12 +113,12 @@ def test_a_rotated_secret_and_settings_of_the_database_hold_after_a_reload(
 
 
 def test_options_without_effect_are_named_in_the_log(database: Database, tmp_path: Path) -> None:
-    options = {"PGRST_SERVER_UNIX_SOCKET": "/x", "PGRST_DB_SCHMEAS": "typo", "PGRST_MAX_ROWS": "1"}
+    options = {"PGRST_SERVER_REUSEPORT": "true", "PGRST_DB_SCHMEAS": "typo", "PGRST_MAX_ROWS": "1"}
     log = tmp_path / "log"
     with alone(database, log, {**options, "PGRST_DB_ANON_ROLE": "anon"}) as (client, _):
         assert len(client.get("/item").json()) == 1  # an older name of PGRST_DB_MAX_ROWS
         told = log.read_text()
-    for name in ("PGRST_SERVER_UNIX_SOCKET", "PGRST_DB_SCHMEAS"):
+    for name in ("PGRST_SERVER_REUSEPORT", "PGRST_DB_SCHMEAS"):
         assert f"{name} changes nothing here" in told
     assert "PGRST_MAX_ROWS changes" not in told
 

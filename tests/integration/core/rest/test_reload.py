@@ -187,7 +187,7 @@ async def test_without_a_database_the_client_is_told_to_come_back(api: Api) -> N
 
 
 async def test_before_the_first_load_every_request_is_told_to_come_back(api: Api) -> None:
-    api.service._watch.snapshot = None
+    api.service.watch.snapshot = None
     answer = await api.get("/client")
     assert answer.status_code == 503
     assert answer.json()["code"] == "PGRST002"

@@ -70,10 +70,10 @@ async def test_each_kind_of_ddl_is_seen_without_a_word(api: Api) -> None:
 
 
 async def test_a_grant_holds_at_once_and_needs_no_load(api: Api) -> None:
-    before = api.service._watch.snapshot
+    before = api.service.watch.snapshot
     with api.database.connect() as connection:
         connection.execute("revoke select on client from anon")
         assert (await api.get("/client?limit=1")).status_code == 401
         connection.execute("grant select on client to anon")
         assert (await api.get("/client?limit=1")).status_code == 200
-    assert api.service._watch.snapshot is before
+    assert api.service.watch.snapshot is before
