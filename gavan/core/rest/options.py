@@ -42,9 +42,11 @@ def truth(text: str) -> bool:
 
 
 def _schemas(text: str) -> tuple[str, ...]:
-    found = exposable(names(text))
+    found = names(text)
+    if exposable(found) != found:
+        raise ValueError(f"{' and '.join(sorted(SYSTEM_SCHEMAS))} are never served")
     if not found:
-        raise ValueError("it names no schema that may be served")
+        raise ValueError("it names no schema")
     return found
 
 

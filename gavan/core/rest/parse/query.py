@@ -91,10 +91,12 @@ def decode_part(text: str) -> str:
 
 
 def _canonical(pairs: list[tuple[str, str | None]]) -> str:
-    ordered = sorted(pairs, key=lambda pair: pair[0])
-    return "&".join(
-        f"{quote(key, safe='')}={quote(value or '', safe='')}" for key, value in ordered
-    )
+    # A repeated key stands once, its values joined by commas: the library upstream uses does so.
+    values: dict[str, str] = {}
+    for key, value in pairs:
+        shown = quote(value or "", safe="")
+        values[key] = f"{values[key]},{shown}" if key in values else shown
+    return "&".join(f"{quote(key, safe='')}={values[key]}" for key in sorted(values))
 
 
 def _names(root: dict[str, str], key: str, what: str) -> tuple[str, ...] | None:
@@ -127,19 +129,21 @@ def _filters(
 
 
 def _ranges(limits: list[Pair], offsets: list[Pair]) -> dict[Path, RowRange]:
-    ranges: dict[Path, RowRange] = {}
-    for path, value in _numbers(limits):
-        ranges[path] = RowRange(value, 0)
+    ranges = {path: RowRange(value, 0) for path, value in _numbers(limits)}
     for path, value in _numbers(offsets):
         limit = ranges[path].limit if path in ranges else None
-        ranges[path] = RowRange(limit, max(value, 0))
+        if limit is None and path in ranges:
+            # Beside an offset a limit that is no number is none at all: upstream adds it up.
+            limit = 0 if path else -1
+        ranges[path] = RowRange(limit, max(value or 0, 0))
     return ranges
 
 
-def _numbers(pairs: list[Pair]) -> list[tuple[Path, int]]:
-    found = []
+def _numbers(pairs: list[Pair]) -> list[tuple[Path, int | None]]:
+    """Return the numbers by path; None for what is no number."""
+    found: list[tuple[Path, int | None]] = []
     for key, value in pairs:
         path = () if "." not in key else parse_tree_path(key)[0]
-        if _INTEGER.fullmatch(value) and len(value) <= 40:
-            found.append((path, min(int(value), MAX_BIGINT)))
+        is_number = _INTEGER.fullmatch(value) and len(value) <= 40
+        found.append((path, min(int(value), MAX_BIGINT) if is_number else None))
     return found

@@ -33,7 +33,7 @@ from gavan.core.rest.plan.negotiate import Offer, check_root, negotiate
 from gavan.core.rest.plan.read import Place, ReadContext, plan_tree
 from gavan.core.rest.plan.scope import build_scope
 from gavan.core.rest.request import Action, ApiRequest
-from gavan.core.rest.schema_cache import Name, SchemaCache, Table
+from gavan.core.rest.schema_cache import Name, Routine, SchemaCache, Table
 from gavan.core.rest.suggest import closest
 
 
@@ -86,8 +86,7 @@ def _mutate(request: ApiRequest, payload: Payload, table: Table, snapshot: Snaps
 
 def _call(request: ApiRequest, payload: Payload | None, snapshot: Snapshot) -> CallPlan:
     routine = routine_of(request, payload, snapshot.cache)
-    relation = routine.relation.name if routine.relation else routine.name.name
-    origin = Name(routine.name.schema, relation)
+    origin = Name(routine.name.schema, _rows_of(routine))
     node = _tree(request, snapshot, origin, source=None, is_mutation=False)
     plan = plan_call(request, payload, routine, node)
     offer = _offer(snapshot, node, origin)
@@ -96,6 +95,13 @@ def _call(request: ApiRequest, payload: Payload | None, snapshot: Snapshot) -> C
     wanted = _format_then_preferences(request, offer)
     check_max_affected(request, routine)
     return replace(plan, format=wanted, count=_count(request, snapshot.config))
+
+
+def _rows_of(routine: Routine) -> str:
+    """Return what Postgres calls the rows that a function returns, in its messages too."""
+    if routine.relation is not None:
+        return routine.relation.name
+    return routine.name.name if routine.is_scalar else "record"
 
 
 def _tree(

@@ -92,6 +92,8 @@ def _node(
         for index, item in enumerate(items)
         if isinstance(item, SelectEmbed)
     )
+    if ordered := {term.relation for term in scope.order if term.relation is not None}:
+        embeds = tuple(_with_columns(embed) if embed.key in ordered else embed for embed in embeds)
     by_name = {embed.key: embed for embed in embeds}
     table = context.cache.tables.get(place.table)
     limit = scope.range.limit
@@ -232,6 +234,13 @@ def _embed(context: ReadContext, parent: Place, item: SelectEmbed, scope: Scope)
         node=node,
         spread=_lifted(node) if item.spread else (),
     )
+
+
+def _with_columns(embed: Embed) -> Embed:
+    """Return an embed that an order names; one without columns gets all, to order by any."""
+    if embed.shape is not Shape.HIDDEN or embed.node.embeds:
+        return embed
+    return replace(embed, node=replace(embed.node, outputs=(Output(ref=Ref("*")),)))
 
 
 def _far_name(found: AnyRelationship) -> str:

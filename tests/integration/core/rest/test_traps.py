@@ -114,6 +114,27 @@ async def test_what_is_read(trap: Api) -> None:
                 body=[{"at": "2025-12-31T18:30:00-05:30"}],
             ),
             Case(url="/client?select=id&limit=1&limit=2&order=id", range="0-1/*"),
+            Case(
+                url="/client?id=gt.1&id=lt.3&select=id",
+                expect={"content-location": "/client?id=gt.1,lt.3&select=id"},
+            ),
+            Case(url="/client?limit=x&offset=1", status=416, code="PGRST103"),
+            Case(
+                url="/client?select=id,project(id)&project.limit=x&project.offset=1&id=eq.1",
+                body=[{"id": 1, "project": []}],
+            ),
+            # An embed without columns can be ordered by all the same.
+            Case(
+                url="/project?select=id,client!inner()&order=client(name).desc,id",
+                body=[{"id": 3}, {"id": 1}, {"id": 2}],
+            ),
+            Case(url="/project?select=id,client(id)&order=client(name)", status=400, code="42703"),
+            Case(
+                url="/rpc/pair_out?order=z",
+                status=400,
+                code="42703",
+                message="column record.z does not exist",
+            ),
             Case(method="HEAD", url="/client?limit=1", expect={**json, "content-length": None}),
         ],
     )

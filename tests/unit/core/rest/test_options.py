@@ -95,6 +95,6 @@ def test_a_bad_value_in_the_database_changes_nothing() -> None:
         "db_max_rows": "x",
         "jwt_secret": "short",
         "db_plan_enabled": "maybe",
-        "db_schemas": "",
+        "db_schemas": "a, pg_catalog",
     }
     assert overlay(BASE, bad) == BASE

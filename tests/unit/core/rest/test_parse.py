@@ -187,7 +187,7 @@ def test_the_query_string_is_sorted_into_its_parts() -> None:
     assert [path for path, _ in params.order] == [(), ("t",)]
     assert params.columns == ("a", "b")
     assert params.on_conflict == ("k",)
-    assert params.canonical.startswith("a.b=eq.x%20y%20z&columns=b%2Ca&ignored=&limit=1&limit=2")
+    assert params.canonical.startswith("a.b=eq.x%20y%20z&columns=b%2Ca&ignored=&limit=1,2")
 
 
 def test_plain_values_of_a_call_are_arguments() -> None:

@@ -209,7 +209,7 @@ def test_settings_of_the_database_overlay_the_own() -> None:
         base,
         {
             "db_max_rows": "7",
-            "db_schemas": "a, pg_catalog, b",
+            "db_schemas": "a, b",
             "db_tx_end": "nonsense",
             "other": "x",
         },
