@@ -125,7 +125,7 @@ class Hooks:
             level,
             "hook %s %s",
             hook.name,
-            f"failed: {error}" if error else "answered",
+            f"failed: {error.__cause__ or error}" if error else "answered",
             extra={
                 "event": "hook",
                 "hook": hook.name,

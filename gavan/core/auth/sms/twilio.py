@@ -70,5 +70,7 @@ def _message_id(status: int, said: dict[str, Any]) -> str:
         raise SmsError(str(said.get("message") or f"the provider answered {status}"))
     message_id = str(said.get("sid", ""))
     if said.get("status") in {"failed", "undelivered"}:
-        raise SmsError(f"{said.get('error_message')} {said.get('error_code')} for {message_id}")
+        reasons = [said.get("error_message"), said.get("error_code")]
+        told = " ".join(str(reason) for reason in reasons if reason is not None)
+        raise SmsError(f"{told} for {message_id}")
     return message_id
