@@ -17,7 +17,7 @@ from gavan.core.rest.prepared import Prepared
 from gavan.core.rest.request import Headers
 from gavan.core.rest.shape import question_of
 from gavan.core.rest.timing import Clock
-from tests.unit.core.rest.test_plan_and_sql import SNAPSHOT
+from tests.unit.core.rest.snapshot import SNAPSHOT
 
 LISTS = ("id=in.({})", "id=not.in.%28{}%29")
 VARIED = (
