@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 WEB := stacks/crm/web
 
-.PHONY: help demo test setup programs web check fmt lint types layers unit integration clients stacks chaos web-check bench bench-start bench-rest bench-scale bench-others bench-driver docs clean
+.PHONY: help demo test setup programs web check fmt lint types layers unit integration clients stacks chaos web-check bench bench-start bench-rest bench-scale bench-auth bench-others bench-driver docs clean
 
 help:            ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## ?/\t/' | expand -t 14
@@ -65,7 +65,7 @@ stacks: setup
 chaos: setup
 	$(BIN)/pytest tests/chaos
 
-bench: bench-start bench-rest bench-scale  ## time to ready, memory, the data API beside the others
+bench: bench-start bench-rest bench-scale bench-auth  ## time to ready, memory, the data API beside the others, auth
 
 bench-start: setup
 	$(BIN)/python -m bench.start
@@ -78,6 +78,9 @@ bench-rest: setup bench-others
 
 bench-scale: setup
 	$(BIN)/python -m bench.rest scale --page
+
+bench-auth: setup
+	$(BIN)/python -m bench.auth $(ARGS)
 
 bench-driver: setup
 	$(BIN)/python -m bench.driver
