@@ -32,7 +32,12 @@ class Alone:
 
 @contextmanager
 def running_alone(
-    url: str, log: Path, options: Mapping[str, str], *flags: str, awaited: str = "/"
+    url: str,
+    log: Path,
+    options: Mapping[str, str],
+    *flags: str,
+    awaited: str = "/",
+    open_files: tuple[int, int] | None = None,
 ) -> Iterator[Alone]:
     """Serve a database until the block ends.
 
@@ -40,6 +45,7 @@ def running_alone(
         options: ``PGRST_*`` variables beside the address of the database.
         flags: more of the command line.
         awaited: path that answers 200 once it serves; "" does not wait.
+        open_files: the soft and the hard limit that the process starts with.
     """
     port = free_port()
     argv = [sys.executable, "-m", "gavan", "core", "--services", "rest", "--port", str(port)]
@@ -50,6 +56,8 @@ def running_alone(
         "PGRST_SERVER_HOST": "127.0.0.1",
         **options,
     }
+    if open_files is not None:
+        argv = ["prlimit", "--nofile={}:{}".format(*open_files), *argv]
     with log.open("w") as stream:
         process = subprocess.Popen([*argv, *flags], env=environment, stdout=stream, stderr=stream)
     base = f"http://127.0.0.1:{port}"
