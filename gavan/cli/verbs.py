@@ -32,6 +32,8 @@ VERBS: dict[str, Row] = {
     "migrate": Row("gavan.cli.migrate:group", "Change the schema by numbered SQL files"),
     "seed": Row("gavan.cli.seed:command", "Run the seed files that have not run yet"),
     "db": Row("gavan.cli.db:group", "Look into the database of the stack"),
+    "users": Row("gavan.cli.users:group", "Look after the users of a running stack"),
+    "inbox": Row("gavan.cli.inbox:group", "Read the mail that a development stack caught"),
     "types": Row("gavan.cli.types:command", "Print typed clients of the data API"),
     "completion": Row("gavan.cli.completion:command", "Print the completion script of a shell"),
     "version": Row("gavan.cli.version:command", "Print the versions that a bug report needs"),

@@ -13,6 +13,7 @@ Row = Mapping[str, Any]
 OPTIONAL_TIMES = (
     "email_confirmed_at",
     "invited_at",
+    "phone_confirmed_at",
     "confirmation_sent_at",
     "confirmed_at",
     "recovery_sent_at",
