@@ -29,6 +29,8 @@ class Keys(Protocol):
     @property
     def jwt_secret(self) -> Secret: ...
     @property
+    def signing_keys(self) -> Secret | None: ...
+    @property
     def anon_key(self) -> Secret: ...
     @property
     def service_role_key(self) -> Secret: ...
@@ -106,6 +108,7 @@ def core_env(around: Surroundings) -> dict[str, str]:
         "GAVAN_DB_AUTH_ADMIN_URL": around.urls.url(AUTH_ADMIN, socket=True).reveal(),
         "GAVAN_DB_ADMIN_URL": around.urls.url(ADMIN, socket=True).reveal(),
         "JWT_SECRET": keys.jwt_secret.reveal(),
+        "GOTRUE_JWT_KEYS": keys.signing_keys.reveal() if keys.signing_keys else "",
         "ANON_KEY": keys.anon_key.reveal(),
         "SERVICE_ROLE_KEY": keys.service_role_key.reveal(),
         "SUPABASE_PUBLISHABLE_KEY": keys.publishable_key.reveal(),

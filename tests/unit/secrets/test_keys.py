@@ -99,7 +99,7 @@ def test_failed_write_leaves_nothing_behind(stack: Stack, monkeypatch: pytest.Mo
     def full(_handle: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("gavan.secrets.keys.os.fsync", full)
+    monkeypatch.setattr("gavan.secrets.files.os.fsync", full)
     with pytest.raises(OSError, match="No space"):
         load_or_create_keys(stack)
     assert [path.name for path in _file(stack).parent.iterdir()] == [".lock"]

@@ -15,6 +15,7 @@ from gavan.core.settings import read_settings
 from gavan.engines.embedded.environment import Surroundings, app_env, core_env, site_env
 from gavan.kit.secret import Secret
 from gavan.secrets.keys import load_or_create_keys
+from gavan.secrets.signing import rotate
 from gavan.stack.dotenv import format_entry
 from gavan.stack.load import load_stack
 from gavan.stack.model import Stack
@@ -110,3 +111,13 @@ def test_only_a_stack_that_holds_real_data_sends_mail_to_the_world(
     assert config.mail.inbox_dir == (inbox if caught else "")
     assert (doors.inbox is not None) is caught
     assert bool(doors.routes()) is caught
+
+
+def test_the_core_is_given_the_signing_keys_and_no_app_is(stack: Stack) -> None:
+    kid = rotate(stack, now=0, at_once=True).signs
+    around = _surroundings(stack)
+    assert read_settings(core_env(around)).keys.kid == kid
+    keys = around.keys.signing_keys
+    assert keys is not None
+    for env in (app_env(around, stack.apps[0]), site_env(around, stack.sites[0])):
+        assert keys.reveal() not in env.values()
