@@ -6,9 +6,11 @@ The connection is the listener's (``schema_watch.py``); no request ever waits fo
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
 from importlib.resources import files
@@ -79,8 +81,25 @@ async def load_snapshot(
     source = hash((*own, *(tuple(texts) for texts in found.values())))
     if known is not None and known.source == source:
         return known if known.config == config else replace(known, config=config)
-    cache = await asyncio.to_thread(build_cache, found, config.schemas, settings["comments"])
+    with _undisturbed():
+        cache = await asyncio.to_thread(build_cache, found, config.schemas, settings["comments"])
     return Snapshot(config, cache, source)
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Keep the garbage collector from walking a hundred thousand new objects, now and later.
+
+    Each walk stops every request for 20 to 50 ms in a database of a thousand tables. What is loaded
+    has no cycles: counting references is enough to be rid of it.
+    """
+    gc.collect(1)
+    gc.disable()
+    try:
+        yield
+        gc.freeze()
+    finally:
+        gc.enable()
 
 
 def build_cache(

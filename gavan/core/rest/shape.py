@@ -61,7 +61,10 @@ def question_of(scope: Scope, headers: Headers) -> Question | None:
     if len(places) > MAX_VALUES:
         return None
     single = headers.single
-    key = (scope["method"], scope["path"], places, *texts, *map(single.get, SHAPING))
+    shaping = [*map(single.get, SHAPING)]
+    if len("".join(filter(None, shaping))) > MAX_BYTES:
+        return None  # a long one would be held for every shape: memory for whoever asks for it
+    key = (scope["method"], scope["path"], places, *texts, *shaping)
     return Question(key, texts, places, bound, shown)
 
 

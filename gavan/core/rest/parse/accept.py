@@ -25,13 +25,24 @@ class MediaType:
         return self.name + "".join(f";{key}={value}" for key, value in self.parameters)
 
 
+MAX_REMEMBERED = 512
 ANY = MediaType("*/*")
 JSON = MediaType("application/json")
 
 
-@lru_cache(maxsize=256)
 def parse_accept(value: str) -> tuple[MediaType, ...]:
     """Return the wanted types, best first: by q, then more parameters, then fewer wildcards."""
+    # What is remembered must be short: anybody may send 256 headers of a hundred kilobytes.
+    return _accepted(value) if len(value) <= MAX_REMEMBERED else _accepted.__wrapped__(value)
+
+
+def parse_content_type(value: str) -> MediaType:
+    """Return the type of a body; none given is JSON."""
+    return _content(value) if len(value) <= MAX_REMEMBERED else _content.__wrapped__(value)
+
+
+@lru_cache(maxsize=256)
+def _accepted(value: str) -> tuple[MediaType, ...]:
     ranked = []
     for part in _split(value):
         media, quality = _media(part)
@@ -43,8 +54,7 @@ def parse_accept(value: str) -> tuple[MediaType, ...]:
 
 
 @lru_cache(maxsize=256)
-def parse_content_type(value: str) -> MediaType:
-    """Return the type of a body; none given is JSON."""
+def _content(value: str) -> MediaType:
     media, _ = _media(value)
     return media or JSON
 

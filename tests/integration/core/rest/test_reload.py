@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Awaitable, Callable
 
+from psycopg import AsyncConnection
+
+from gavan.core.rest.schema_load import load_snapshot
 from tests.integration.core.rest.cases import Case, check
 from tests.integration.core.rest.conftest import Api, serve
 
@@ -193,3 +197,15 @@ async def test_before_the_first_load_every_request_is_told_to_come_back(api: Api
     assert answer.json()["code"] == "PGRST002"
     assert int(answer.headers["retry-after"]) >= 1
     assert not api.service.ready
+
+
+async def test_a_reload_leaves_the_collector_on_and_nothing_behind(api: Api) -> None:
+    connection = await AsyncConnection.connect(api.database.url("authenticator"), autocommit=True)
+    async with connection:
+        kept = []
+        for _ in range(4):
+            await load_snapshot(connection, api.service.config)
+            kept.append(gc.get_freeze_count())
+    assert gc.isenabled()
+    # What was loaded before is gone, or each load would keep thousands of objects more.
+    assert kept[3] - kept[1] < 1000

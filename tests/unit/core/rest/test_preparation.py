@@ -215,3 +215,10 @@ def test_shapes_differ_by_everything_but_values() -> None:
 def test_a_long_query_is_not_remembered() -> None:
     scope = {"method": "GET", "path": "/client", "query_string": b"id=eq." + b"1" * 4000}
     assert question_of(scope, Headers(())) is None
+
+
+@pytest.mark.parametrize("name", [b"prefer", b"accept", b"range"])
+def test_a_long_header_is_not_remembered(name: bytes) -> None:
+    scope = {"method": "GET", "path": "/item", "query_string": b"id=eq.1"}
+    assert question_of(scope, Headers(((name, b"x" * 100),))) is not None
+    assert question_of(scope, Headers(((name, b"x" * 3000),))) is None

@@ -6,6 +6,7 @@ import pytest
 
 from gavan.core.rest.database_errors import database_error, status_of
 from gavan.core.rest.errors import RestError
+from gavan.core.rest.parse import accept
 from gavan.core.rest.parse.accept import MediaType, parse_accept
 from gavan.core.rest.parse.body import Payload, call_payload, table_payload
 from gavan.core.rest.plan.negotiate import Offer, negotiate
@@ -173,3 +174,10 @@ def test_bodies_that_are_no_rows_are_refused(raw: bytes) -> None:
     with pytest.raises(RestError) as caught:
         table_payload(raw, JSON, None)
     assert caught.value.code == "PGRST102"
+
+
+def test_long_accept_headers_are_read_and_not_remembered() -> None:
+    before = accept._accepted.cache_info().currsize
+    long = ", ".join(f"text/x{number};q=0.{number % 9 + 1}" for number in range(200))
+    assert len(parse_accept(long)) == 200
+    assert accept._accepted.cache_info().currsize == before
