@@ -9,20 +9,18 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from gavan.core.auth.admin import Admin
 from gavan.core.auth.config.auth import AuthConfig, read_config
+from gavan.core.auth.door import Door
 from gavan.core.auth.doors import Doors, open_doors
 from gavan.core.auth.errors import UNEXPECTED, AuthError, render
+from gavan.core.auth.flows.redirects import Redirects
+from gavan.core.auth.flows.room import Room
 from gavan.core.auth.guard.gate import Gate
-from gavan.core.auth.guard.leaks import Leaks
-from gavan.core.auth.guard.strength import Strength
-from gavan.core.auth.passwords import Passwords
-from gavan.core.auth.routes import Edge
-from gavan.core.auth.sessions import Sessions
 from gavan.core.auth.store import Store
-from gavan.core.auth.users import Users
+from gavan.core.auth.wiring import furnish, routes_of
 from gavan.core.settings import Settings
 from gavan.kit.jwt import Verifier
 
@@ -34,13 +32,12 @@ logger = logging.getLogger(__name__)
 class Service:
     """ASGI callable with a life."""
 
-    def __init__(self, edge: Edge, passwords: Passwords, doors: Doors, gate: Gate) -> None:
-        self._store = edge.store
-        self._passwords = passwords
+    def __init__(self, room: Room, doors: Doors, gate: Gate, routes: list[Route]) -> None:
+        self._room = room
         self._doors = doors
         self._gate = gate
         self._app = Starlette(
-            routes=[*edge.routes(), *doors.routes()],
+            routes=routes,
             exception_handlers={
                 AuthError: _refused,
                 HTTPException: _unrouted,
@@ -51,13 +48,13 @@ class Service:
 
     async def start(self) -> None:
         """Open the pool; Postgres may still be down."""
-        await self._store.open()
+        await self._room.store.open()
 
     async def stop(self) -> None:
-        """Close the pool and the hashing threads."""
+        """Close every connection and the hashing threads."""
         await self._doors.close()
-        await self._store.close()
-        self._passwords.close()
+        await self._room.store.close()
+        self._room.passwords.close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -84,18 +81,10 @@ def build(
     verifier = verifier or Verifier(settings.keys.verifying)
     store = Store(settings.auth_admin_url)
     doors = open_doors(config, store)
-    passwords = Passwords(Strength(config.passwords, Leaks(config.passwords, doors.outbound)))
-    sessions = Sessions(config, store, passwords)
-    edge = Edge(
-        config=config,
-        store=store,
-        verifier=verifier,
-        sessions=sessions,
-        users=Users(config, store, passwords, sessions),
-        admin=Admin(store, passwords, config.tokens.audience),
-        doors=doors,
-    )
-    return Service(edge, passwords, doors, Gate(config, verifier, doors.outbound))
+    room = furnish(config, store, doors)
+    door = Door(config=config, store=store, verifier=verifier, redirects=Redirects.of(config.urls))
+    gate = Gate(config, verifier, doors.outbound)
+    return Service(room, doors, gate, routes_of(door, room, doors))
 
 
 def _refused(request: Request, error: Exception) -> Response:

@@ -32,12 +32,14 @@ class Body:
             raise _bad_json(f"{name} must be a string")
         return value
 
-    def flag(self, name: str) -> bool:
-        """Return a switch, false when absent or null."""
+    def flag(self, name: str, *, default: bool = False) -> bool:
+        """Return a switch, the default when absent or null."""
         value = self._fields.get(name)
-        if value is not None and not isinstance(value, bool):
+        if value is None:
+            return default
+        if not isinstance(value, bool):
             raise _bad_json(f"{name} must be true or false")
-        return bool(value)
+        return value
 
     def mapping(self, name: str) -> dict[str, Any] | None:
         """Return an object, None when absent or null."""

@@ -8,12 +8,6 @@ from gavan.core.auth.errors import AuthError
 
 # path -> (needs a user first, status, code, message)
 DISABLED: dict[str, tuple[bool, int, str, str]] = {
-    "/otp": (False, 422, "email_provider_disabled", "Email logins are disabled"),
-    "/magiclink": (False, 422, "email_provider_disabled", "Email logins are disabled"),
-    "/recover": (False, 422, "email_provider_disabled", "Email logins are disabled"),
-    "/resend": (False, 422, "email_provider_disabled", "Email logins are disabled"),
-    "/verify": (False, 403, "otp_expired", "Email link is invalid or has expired"),
-    "/reauthenticate": (True, 422, "email_provider_disabled", "Email logins are disabled"),
     "/authorize": (
         False,
         400,
@@ -53,18 +47,8 @@ def refusal(path: str) -> tuple[bool, AuthError]:
     return needs_user, AuthError(status, code, message)
 
 
-def grant_refusal(grant: str, auth_code: str, code_verifier: str) -> AuthError:
+def grant_refusal(grant: str) -> AuthError:
     """Return the answer for a grant that is not offered."""
-    if grant == "pkce":
-        if not auth_code or not code_verifier:
-            return AuthError(
-                400,
-                "validation_failed",
-                "invalid request: both auth code and code verifier should be non-empty",
-            )
-        return AuthError(
-            404, "flow_state_not_found", "invalid flow state, no valid flow state found"
-        )
     if grant == "id_token":
         return AuthError(400, "provider_disabled", "Provider is not enabled")
     if grant == "web3":

@@ -1,4 +1,4 @@
-"""Check, hash and verify passwords; bcrypt runs in two threads so that requests go on."""
+"""Check, hash and verify passwords; hashing runs in two threads so that requests go on."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import bcrypt
 
+from gavan.core.auth import hashes
 from gavan.core.auth.config.passwords import BCRYPT_COST
 from gavan.core.auth.errors import AuthError
-from gavan.core.auth.guard.strength import LONGEST_BYTES, Strength, Weakness
+from gavan.core.auth.guard.strength import Strength, Weakness
 
 THREADS = 2
 
@@ -21,7 +22,7 @@ class Passwords:
         self._strength = strength
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="bcrypt")
         # Compared with when there is no user: an unknown address takes as long as a known one.
-        self._dummy = bcrypt.hashpw(b"nobody", bcrypt.gensalt(BCRYPT_COST))
+        self._dummy = bcrypt.hashpw(b"nobody", bcrypt.gensalt(BCRYPT_COST)).decode()
 
     async def weakness(self, password: str) -> Weakness | None:
         """Return what a right password lacks, to be told at sign-in; it never stops one."""
@@ -44,23 +45,12 @@ class Passwords:
 
     async def verify(self, password: str, stored: str | None) -> bool:
         """Return whether the password fits; as slow when there is nothing to compare with."""
-        known = (stored or "").encode()
         loop = asyncio.get_running_loop()
-        fits = await loop.run_in_executor(
-            self._threads, _fits, password.encode(), known if known else self._dummy
+        is_right = await loop.run_in_executor(
+            self._threads, hashes.fits, password.encode(), stored or self._dummy
         )
-        return fits and bool(known)
+        return is_right and bool(stored)
 
     def close(self) -> None:
         """Let the threads end."""
         self._threads.shutdown(wait=False)
-
-
-def _fits(password: bytes, stored: bytes) -> bool:
-    if len(password) > LONGEST_BYTES:
-        bcrypt.checkpw(password[:LONGEST_BYTES], stored)
-        return False
-    try:
-        return bcrypt.checkpw(password, stored)
-    except ValueError:  # a hash of another scheme, as imports may hold
-        return False

@@ -1,4 +1,4 @@
-"""Sign in, refresh and sign out: sessions, their refresh tokens, their access tokens."""
+"""Begin, refresh and end sessions: their refresh tokens, their access tokens."""
 
 from __future__ import annotations
 
@@ -6,15 +6,14 @@ import asyncio
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
 from gavan.core.auth.config.auth import AuthConfig
-from gavan.core.auth.errors import AuthError, invalid_credentials, validation_failed
+from gavan.core.auth.errors import AuthError, validation_failed
+from gavan.core.auth.flows.audit import Audit
 from gavan.core.auth.model import Caller, Client, Row
-from gavan.core.auth.passwords import Passwords
 from gavan.core.auth.session_rules import ending, newer_login
 from gavan.core.auth.show import show_user
 from gavan.core.auth.store import Connection, Store, change, many, one
@@ -30,16 +29,6 @@ REFRESH_DEADLINE_S = 5.0
 LOGOUT_SCOPES = frozenset({"global", "local", "others"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Login:
-    """The input of the password grant."""
-
-    email: str
-    phone: str
-    password: str
-    audience: str
-
-
 class Sessions:
     """What can be done with sessions; every method is one or more whole transactions."""
 
@@ -47,42 +36,13 @@ class Sessions:
         self,
         config: AuthConfig,
         store: Store,
-        passwords: Passwords,
+        audit: Audit,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._config = config
         self._store = store
-        self._passwords = passwords
+        self._audit = audit
         self._clock = clock
-
-    async def log_in(self, login: Login, client: Client) -> dict[str, Any]:
-        """Return a session for a right password.
-
-        Raises:
-            AuthError: the same answer, after the same time, for no user and a wrong password.
-        """
-        _check_login(login)
-        async with self._store.transaction() as connection:
-            found = await one(
-                connection, "user_by_email", email=login.email.lower(), aud=login.audience
-            )
-            user = await one(connection, "user_by_id", id=found["id"]) if found else None
-        if user is not None and user["is_banned"]:
-            raise AuthError(400, "user_banned", "User is banned")
-        stored = user["encrypted_password"] if user else None
-        if not await self._passwords.verify(login.password, stored) or user is None:
-            raise invalid_credentials()
-        if user["email_confirmed_at"] is None:
-            raise AuthError(400, "email_not_confirmed", "Email not confirmed")
-        async with self._store.transaction() as connection:
-            body = await self.begin(connection, user["id"], "password", client)
-        lacking = await self._passwords.weakness(login.password)
-        if lacking is not None:
-            body["weak_password"] = {
-                "message": lacking.message,
-                "reasons": list(lacking.reasons),
-            }
-        return body
 
     async def begin(
         self, connection: Connection, user_id: UUID, method: str, client: Client
@@ -170,7 +130,7 @@ class Sessions:
             ended = await self._ending(connection, known, session)
             if ended is not None:
                 return _refused("session_expired", ended)
-            current = await self._rotate(connection, token, session)
+            current = await self._rotate(connection, token, session, user)
             if current is None:
                 return _refused("refresh_token_already_used", "Already Used")
             await change(
@@ -196,7 +156,9 @@ class Sessions:
             return "Session Expired (Revoked by Newer Login)"
         return None
 
-    async def _rotate(self, connection: Connection, token: str, session: Row) -> str | None:
+    async def _rotate(
+        self, connection: Connection, token: str, session: Row, user: Row
+    ) -> str | None:
         """Return the token to hand out, or None after a reuse that looks like theft."""
         state = await one(
             connection, "refresh_state", token=token, reuse_s=self._config.security.reuse_interval_s
@@ -212,6 +174,8 @@ class Sessions:
                 return None
         elif not self._config.security.rotates_refresh_tokens:
             return token
+        await self._audit.record(connection, "token_refreshed", user)
+        await self._audit.record(connection, "token_revoked", user)
         await change(connection, "revoke_token", token=token)
         fresh = new_refresh_token()
         await self._insert_token(connection, session["user_id"], session["id"], fresh, parent=token)
@@ -223,6 +187,7 @@ class Sessions:
             raise validation_failed(f"Unsupported logout scope {scope!r}")
         async with self._store.transaction() as connection:
             user_id = caller.user["id"]
+            await self._audit.record(connection, "logout", caller.user)
             if caller.session_id is None or scope == "global":
                 await change(connection, "delete_sessions_of", user_id=user_id)
             elif scope == "local":
@@ -260,17 +225,6 @@ class Sessions:
         claims = access_claims(self._config, user, session_id, amr, int(self._clock()))
         shown = await show_user(connection, user)
         return token_response(self._config, claims, token, shown)
-
-
-def _check_login(login: Login) -> None:
-    if login.email and login.phone:
-        raise validation_failed(
-            "Only an email address or phone number should be provided on login."
-        )
-    if login.phone:
-        raise AuthError(422, "phone_provider_disabled", "Phone logins are disabled")
-    if not login.email:
-        raise validation_failed("missing email or phone")
 
 
 def _refused(code: str, text: str) -> AuthError:

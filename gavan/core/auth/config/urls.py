@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gavan.core.auth.config.environ import Environ
+from gavan.core.auth.flows.globs import compile_glob
 from gavan.core.settings import Settings
 
 
@@ -25,5 +26,12 @@ def read_urls(environ: Environ, settings: Settings) -> UrlConfig:
     return UrlConfig(
         site_url=environ.text("SITE_URL", settings.site_url),
         external_url=f"{settings.external_url.rstrip('/')}/auth/v1",
-        allow_list=environ.names("URI_ALLOW_LIST"),
+        allow_list=environ.parsed("URI_ALLOW_LIST", (), _globs),
     )
+
+
+def _globs(text: str) -> tuple[str, ...]:
+    found = tuple(part.strip() for part in text.split(",") if part.strip())
+    for glob in found:
+        compile_glob(glob)
+    return found

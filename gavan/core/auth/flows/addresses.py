@@ -7,7 +7,6 @@ import re
 from gavan.core.auth.errors import AuthError, validation_failed
 
 EMAIL_LENGTH = 255
-CHANNELS = frozenset({"sms", "whatsapp"})
 _EMAIL = re.compile(
     r"[a-z0-9.!#$%&'*+/=?^_`{|}~-]+@[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
     r"(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)+",
@@ -38,14 +37,6 @@ def phone_of(text: str) -> str:
 def plain_phone(text: str) -> str:
     """Return a number without ``+`` and blanks, whatever it is."""
     return text.removeprefix("+").replace(" ", "")
-
-
-def channel_of(text: str) -> str:
-    """Return how a text message travels; raise AuthError 400 for a way nobody knows."""
-    channel = text or "sms"
-    if channel not in CHANNELS:
-        raise validation_failed("Invalid channel, supported values are 'sms' or 'whatsapp'")
-    return channel
 
 
 def email_exists() -> AuthError:

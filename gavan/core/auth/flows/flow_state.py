@@ -60,6 +60,9 @@ class Challenge:
         return PREFIX + token_hash if self.value else token_hash
 
 
+IMPLICIT = Challenge()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewFlow:
     """A flow to begin; the names are the columns of ``auth.flow_state``.
@@ -69,7 +72,7 @@ class NewFlow:
 
     provider_type: str
     authentication_method: str
-    challenge: Challenge = Challenge()
+    challenge: Challenge = IMPLICIT
     user_id: UUID | None = None
     invite_token: str | None = None
     referrer: str | None = None

@@ -11,11 +11,9 @@ import hashlib
 import secrets
 from datetime import datetime, timedelta
 from hmac import compare_digest
-from math import ceil
 from pathlib import Path
 from uuid import UUID
 
-from gavan.core.auth.errors import AuthError
 from gavan.core.auth.flows.flow_state import PREFIX
 from gavan.core.auth.model import Row
 from gavan.core.auth.store import Connection, Queries
@@ -62,22 +60,6 @@ def both_hashes(address: str, code: str) -> tuple[str, str]:
 def is_expired(sent_at: datetime | None, lifetime_s: float, now: datetime) -> bool:
     """Return whether a token that was sent then is too old; one that was never sent is."""
     return sent_at is None or now > sent_at + timedelta(seconds=lifetime_s)
-
-
-def check_frequency(
-    sent_at: datetime | None, frequency_s: float, now: datetime, *, code: str
-) -> None:
-    """Raise AuthError 429 with ``code`` when the last message is more recent than the frequency."""
-    if sent_at is None:
-        return
-    left_s = (sent_at + timedelta(seconds=frequency_s) - now).total_seconds()
-    if left_s > 0:
-        raise AuthError(
-            429,
-            code,
-            f"For security purposes, you can only request this after {int(left_s)} seconds.",
-            retry_after_s=ceil(left_s),
-        )
 
 
 async def put(
@@ -135,3 +117,20 @@ async def take(connection: Connection, user_id: UUID, token_type: str) -> None:
 async def drop_all(connection: Connection, user_id: UUID) -> None:
     """Make every token of a user worthless, as after confirming or a new password."""
     await queries.change(connection, "drop_tokens", user_id=user_id)
+
+
+async def recovered(connection: Connection, user_id: UUID) -> None:
+    """Note that a recovery or a magic link was used; what else was sent counts no more."""
+    await queries.change(connection, "recovered", id=user_id)
+    await drop_all(connection, user_id)
+
+
+async def reauthenticated(connection: Connection, user_id: UUID) -> None:
+    """Note that a nonce was used; what else was sent counts no more."""
+    await queries.change(connection, "reauthenticated", id=user_id)
+    await drop_all(connection, user_id)
+
+
+async def first_email_confirmed(connection: Connection, user_id: UUID, *, is_current: bool) -> None:
+    """Note which of the two addresses of an e-mail change has answered."""
+    await queries.change(connection, "first_email_confirmed", id=user_id, is_current=is_current)

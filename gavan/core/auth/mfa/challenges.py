@@ -15,7 +15,6 @@ from uuid import UUID, uuid4
 from gavan.core.auth.config.auth import AuthConfig
 from gavan.core.auth.doors import Doors
 from gavan.core.auth.errors import AuthError, validation_failed
-from gavan.core.auth.flows.addresses import channel_of
 from gavan.core.auth.guard.frequency import check_frequency
 from gavan.core.auth.hooks.payloads import mfa_attempt
 from gavan.core.auth.mfa.answer import Answer
@@ -235,7 +234,7 @@ class Challenges:
             otp=otp,
             user=caller.user,
             sms_type="mfa",
-            channel=channel_of(channel),
+            channel=self._texter.channel_of(channel),
             template=rules.phone_template,
         )
         await self._texter.send(connection, sms)

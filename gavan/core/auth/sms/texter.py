@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 from gavan.core.auth.config.auth import AuthConfig
 from gavan.core.auth.config.sms import TEMPLATE
-from gavan.core.auth.errors import AuthError
+from gavan.core.auth.errors import AuthError, validation_failed
 from gavan.core.auth.guard.buckets import Buckets
 from gavan.core.auth.hooks.hooks import Hooks
 from gavan.core.auth.hooks.payloads import send_sms
@@ -73,11 +73,20 @@ class Texter:
             return None
         return self._config.test_otp.get(phone)
 
-    def knows_channel(self, channel: str) -> bool:
-        """Return whether messages can travel this way; a hook takes any."""
-        if self._hooks.has("send_sms"):
-            return True
-        return channel == "sms" or (channel == "whatsapp" and self._twilio is not None)
+    def channel_of(self, text: str) -> str:
+        """Return how messages travel, ``sms`` when nothing is said; a hook takes any way.
+
+        Raises:
+            AuthError: 400 for a way that is not offered.
+        """
+        channel = text or "sms"
+        is_offered = channel == "sms" or (channel == "whatsapp" and self._twilio is not None)
+        if not is_offered and not self._hooks.has("send_sms"):
+            raise validation_failed(
+                "Invalid channel, supported values are 'sms' or 'whatsapp'. 'whatsapp' is only"
+                " supported if Twilio or Twilio Verify is used as the provider."
+            )
+        return channel
 
     async def send(self, connection: Connection, sms: Sms) -> str:
         """Return the provider's id of the message, ``test-otp`` for a number of the test map.

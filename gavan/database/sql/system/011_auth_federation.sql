@@ -9,7 +9,7 @@ create table auth.sso_providers (
     created_at timestamptz,
     updated_at timestamptz,
     disabled boolean,
-    constraint "resource_id not empty" check (resource_id is null or char_length(resource_id) > 0)
+    constraint "resource_id not empty" check (resource_id = null or char_length(resource_id) > 0)
 );
 create unique index sso_providers_resource_id_idx on auth.sso_providers (lower(resource_id));
 create index sso_providers_resource_id_pattern_idx on auth.sso_providers
@@ -39,7 +39,7 @@ create table auth.saml_providers (
     constraint "entity_id not empty" check (char_length(entity_id) > 0),
     constraint "metadata_xml not empty" check (char_length(metadata_xml) > 0),
     constraint "metadata_url not empty"
-        check (metadata_url is null or char_length(metadata_url) > 0)
+        check (metadata_url = null or char_length(metadata_url) > 0)
 );
 create index saml_providers_sso_provider_id_idx on auth.saml_providers (sso_provider_id);
 
@@ -135,39 +135,41 @@ create table auth.custom_oauth_providers (
     enabled boolean not null default true,
     email_optional boolean not null default false,
     issuer text constraint custom_oauth_providers_issuer_length
-        check (char_length(issuer) between 1 and 2048),
+        check (issuer is null or (char_length(issuer) >= 1 and char_length(issuer) <= 2048)),
     discovery_url text constraint custom_oauth_providers_discovery_url_length
-        check (char_length(discovery_url) <= 2048),
+        check (discovery_url is null or char_length(discovery_url) <= 2048),
     skip_nonce_check boolean not null default false,
     cached_discovery jsonb,
     discovery_cached_at timestamptz,
     authorization_url text
         constraint custom_oauth_providers_authorization_url_https
-        check (authorization_url like 'https://%')
+        check (authorization_url is null or authorization_url like 'https://%')
         constraint custom_oauth_providers_authorization_url_length
-        check (char_length(authorization_url) <= 2048),
+        check (authorization_url is null or char_length(authorization_url) <= 2048),
     token_url text
-        constraint custom_oauth_providers_token_url_https check (token_url like 'https://%')
-        constraint custom_oauth_providers_token_url_length check (char_length(token_url) <= 2048),
+        constraint custom_oauth_providers_token_url_https check (token_url is null or token_url like 'https://%')
+        constraint custom_oauth_providers_token_url_length check (token_url is null or char_length(token_url) <= 2048),
     userinfo_url text
-        constraint custom_oauth_providers_userinfo_url_https check (userinfo_url like 'https://%')
+        constraint custom_oauth_providers_userinfo_url_https check (userinfo_url is null or userinfo_url like 'https://%')
         constraint custom_oauth_providers_userinfo_url_length
-        check (char_length(userinfo_url) <= 2048),
+        check (userinfo_url is null or char_length(userinfo_url) <= 2048),
     jwks_uri text
-        constraint custom_oauth_providers_jwks_uri_https check (jwks_uri like 'https://%')
-        constraint custom_oauth_providers_jwks_uri_length check (char_length(jwks_uri) <= 2048),
+        constraint custom_oauth_providers_jwks_uri_https check (jwks_uri is null or jwks_uri like 'https://%')
+        constraint custom_oauth_providers_jwks_uri_length check (jwks_uri is null or char_length(jwks_uri) <= 2048),
     created_at timestamptz not null default now(),
     updated_at timestamptz not null default now(),
     custom_claims_allowlist text[] not null default '{}',
     constraint custom_oauth_providers_oidc_requires_issuer
         check (provider_type <> 'oidc' or issuer is not null),
     constraint custom_oauth_providers_oidc_issuer_https
-        check (provider_type <> 'oidc' or issuer like 'https://%'),
+        check (provider_type <> 'oidc' or issuer is null or issuer like 'https://%'),
     constraint custom_oauth_providers_oidc_discovery_url_https
-        check (provider_type <> 'oidc' or discovery_url like 'https://%'),
+        check (provider_type <> 'oidc' or discovery_url is null
+            or discovery_url like 'https://%'),
     constraint custom_oauth_providers_oauth2_requires_endpoints
         check (provider_type <> 'oauth2'
-            or num_nulls(authorization_url, token_url, userinfo_url) = 0)
+            or (authorization_url is not null and token_url is not null
+                and userinfo_url is not null))
 );
 create index custom_oauth_providers_identifier_idx on auth.custom_oauth_providers (identifier);
 create index custom_oauth_providers_provider_type_idx on auth.custom_oauth_providers (provider_type);

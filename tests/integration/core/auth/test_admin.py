@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator
+from hashlib import sha256
 from typing import Any
 from uuid import uuid4
 
@@ -48,7 +50,7 @@ async def test_a_user_is_made_as_sent_and_signs_in(client: httpx.AsyncClient) ->
         app_metadata={"plan": "pro"},
     )
     assert user["email"] == "a@b.co"
-    assert user["user_metadata"] == {"name": "Ann"}
+    assert user["user_metadata"] == {"name": "Ann", "email_verified": True}
     assert user["app_metadata"] == {"provider": "email", "providers": ["email"], "plan": "pro"}
     session = (await log_in(client, "a@b.co", "123")).json()
     assert session["user"]["id"] == user["id"]
@@ -100,7 +102,8 @@ async def test_pages_are_counted_in_the_headers(client: httpx.AsyncClient) -> No
     assert first.json()["users"][0]["identities"][0]["provider"] == "email"
     assert first.headers["x-total-count"] == "2"
     assert first.headers["link"] == (
-        '</admin/users?page=2&per_page=1>; rel="next", </admin/users?page=2&per_page=1>; rel="last"'
+        '</admin/users?page=2&per_page=1&sort=created_at+asc>; rel="next", '
+        '</admin/users?page=2&per_page=1&sort=created_at+asc>; rel="last"'
     )
     second = await client.get("/auth/v1/admin/users?per_page=1&page=2")
     assert 'rel="next"' not in second.headers["link"]
@@ -126,7 +129,7 @@ async def test_a_user_is_changed(client: httpx.AsyncClient) -> None:
         },
     )
     assert changed.json()["email"] == "new@b.co"
-    assert changed.json()["user_metadata"] == {"b": 2, "c": 3}
+    assert changed.json()["user_metadata"] == {"b": 2, "c": 3, "email_verified": True}
     assert changed.json()["role"] == "authenticated"
     assert (await log_in(client, "new@b.co", "second password")).status_code == 200
 
@@ -141,23 +144,58 @@ async def test_a_ban_holds_until_it_is_lifted(client: httpx.AsyncClient) -> None
     assert (await log_in(client, "a@b.co", "a password")).status_code == 200
 
 
-async def test_a_deleted_user_is_gone_and_its_address_free(
+async def test_a_deleted_user_is_gone_and_its_address_free(client: httpx.AsyncClient) -> None:
+    user = await create(client, email="a@b.co", password="a password", email_confirm=True)
+    path = f"/auth/v1/admin/users/{user['id']}"
+    done = await client.request("DELETE", path, json={})
+    assert (done.status_code, done.json()) == (200, {})
+    gone = await client.get(path)
+    assert (gone.status_code, gone.json()["code"]) == (404, "user_not_found")
+    assert (await client.delete(path)).status_code == 404
+    assert (await log_in(client, "a@b.co", "a password")).status_code == 400
+    await create(client, email="a@b.co")
+
+
+async def test_a_softly_deleted_user_leaves_a_row_that_names_nobody(
     client: httpx.AsyncClient, database: Database
 ) -> None:
-    for body in ({}, {"should_soft_delete": True}):
-        user = await create(client, email="a@b.co", password="a password", email_confirm=True)
-        path = f"/auth/v1/admin/users/{user['id']}"
-        done = await client.request("DELETE", path, json=body)
+    """Trap 56."""
+    user = await create(
+        client,
+        email="a@b.co",
+        phone="15550001",
+        password="a password",
+        email_confirm=True,
+        user_metadata={"name": "Ann"},
+    )
+    session = (await log_in(client, "a@b.co", "a password")).json()
+    path = f"/auth/v1/admin/users/{user['id']}"
+    for _ in range(2):
+        done = await client.request("DELETE", path, json={"should_soft_delete": True})
         assert (done.status_code, done.json()) == (200, {})
-        gone = await client.get(path)
-        assert (gone.status_code, gone.json()["code"]) == (404, "user_not_found")
-        assert (await log_in(client, "a@b.co", "a password")).status_code == 400
+    left = (await client.get(path)).json()
+    assert left["deleted_at"]
+    assert left["email"] == hashed(user["id"], "a@b.co")
+    assert left["phone"] == hashed(user["id"], "15550001")[:15]
+    assert (left["user_metadata"], left["app_metadata"]) == ({}, {})
+    assert {identity["id"] for identity in left["identities"]} == {
+        hashed(user["id"], f"{provider}:{user['id']}") for provider in ("email", "phone")
+    }
+    assert all(identity["identity_data"] == {} for identity in left["identities"])
+    assert (await log_in(client, left["email"], "a password")).status_code == 400
+    bearer = {"Authorization": f"Bearer {session['access_token']}"}
+    assert (await client.get("/auth/v1/user", headers=bearer)).status_code == 403
     with database.connect("supabase_admin") as connection:
-        rows = connection.execute(
-            "select u.email like '%b.co%', u.encrypted_password, i.identity_data"
-            " from auth.users u join auth.identities i on i.user_id = u.id"
-        ).fetchall()
-    assert rows == [(False, "", {})]
+        row = connection.execute(
+            "select encrypted_password, (select count(*) from auth.sessions) from auth.users"
+        ).fetchone()
+    assert row == (None, 0)
+    await create(client, email="a@b.co", phone="15550001")
+
+
+def hashed(user_id: str, value: str) -> str:
+    digest = sha256(f"{user_id}{value}".encode()).digest()
+    return urlsafe_b64encode(digest).rstrip(b"=").decode()
 
 
 @pytest.mark.parametrize(

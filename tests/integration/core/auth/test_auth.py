@@ -393,53 +393,6 @@ async def test_the_user_of_a_bearer_is_shown(client: httpx.AsyncClient) -> None:
     assert response.json() == session["user"]
 
 
-async def test_metadata_merges_and_null_removes_a_key(client: httpx.AsyncClient) -> None:
-    session = await sign_up(client, data={"a": 1, "b": 2})
-    response = await client.put(
-        "/auth/v1/user", json={"data": {"a": None, "c": {"d": 3}}}, headers=bearer(session)
-    )
-    metadata = response.json()["user_metadata"]
-    assert "a" not in metadata
-    assert (metadata["b"], metadata["c"]) == (2, {"d": 3})
-
-
-async def test_app_metadata_is_not_the_users_to_change(client: httpx.AsyncClient) -> None:
-    session = await sign_up(client)
-    response = await client.put(
-        "/auth/v1/user", json={"app_metadata": {"role": "boss"}}, headers=bearer(session)
-    )
-    assert (response.status_code, response.json()["error_code"]) == (403, "not_admin")
-
-
-async def test_a_password_change_ends_the_other_sessions(client: httpx.AsyncClient) -> None:
-    own = await sign_up(client)
-    other = (await grant(client, "password", email="a@example.com", password=PASSWORD)).json()
-    same = await client.put("/auth/v1/user", json={"password": PASSWORD}, headers=bearer(own))
-    assert (same.status_code, same.json()["error_code"]) == (422, "same_password")
-    weak = await client.put("/auth/v1/user", json={"password": "123"}, headers=bearer(own))
-    assert weak.json()["error_code"] == "weak_password"
-    done = await client.put("/auth/v1/user", json={"password": "battery"}, headers=bearer(own))
-    assert done.status_code == 200
-    assert (await refresh(client, other["refresh_token"])).status_code == 400
-    assert (await refresh(client, own["refresh_token"])).status_code == 200
-    login = await grant(client, "password", email="a@example.com", password="battery")
-    assert login.status_code == 200
-
-
-async def test_an_address_changes_unless_it_is_taken(client: httpx.AsyncClient) -> None:
-    await sign_up(client, "taken@example.com")
-    session = await sign_up(client)
-    taken = await client.put(
-        "/auth/v1/user", json={"email": "Taken@example.com"}, headers=bearer(session)
-    )
-    assert (taken.status_code, taken.json()["error_code"]) == (422, "email_exists")
-    moved = await client.put(
-        "/auth/v1/user", json={"email": "New@example.com"}, headers=bearer(session)
-    )
-    assert moved.json()["email"] == "new@example.com"
-    assert moved.json()["identities"][0]["email"] == "new@example.com"
-
-
 @pytest.mark.parametrize(
     ("scope", "own_lives", "other_lives"),
     [("global", False, False), ("local", False, True), ("others", True, False), ("", False, False)],

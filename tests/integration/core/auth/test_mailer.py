@@ -288,7 +288,7 @@ async def test_the_hook_gets_the_code_instead_of_a_provider(
 ) -> None:
     with local_server(lambda _heard: Reply(status=204)) as server:
         stack = post(**hooked(server, "SEND_SMS"))
-        assert stack.doors.texter.knows_channel("whatsapp")
+        assert stack.doors.texter.channel_of("whatsapp") == "whatsapp"
         assert await stack.text(stack.sms(sms_type=sms_type)) == ""
     body = orjson.loads(server.heard[0].body)
     assert body["sms"] == {"otp": "123456", "phone": "4152127777", **told}

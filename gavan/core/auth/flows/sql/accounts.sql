@@ -173,3 +173,41 @@ set encrypted_password = %(encrypted_password)s,
     reauthentication_token = '', reauthentication_sent_at = null,
     updated_at = now()
 where id = %(id)s
+
+-- name: find_by_email
+select *, coalesce(banned_until > now(), false) as is_banned
+from auth.users
+where is_sso_user = false
+    and (
+        email = %(email)s
+        or (instance_id = '00000000-0000-0000-0000-000000000000' and lower(email) = %(email)s)
+    )
+    and coalesce(nullif(aud, ''), %(aud)s) = %(aud)s
+    and deleted_at is null
+limit 1
+
+-- name: find_by_phone
+select *, coalesce(banned_until > now(), false) as is_banned
+from auth.users
+where is_sso_user = false and phone = %(phone)s
+    and coalesce(nullif(aud, ''), %(aud)s) = %(aud)s
+    and deleted_at is null
+limit 1
+
+-- What the caller's session was opened with, and whether it could be worth more.
+-- name: standing
+select
+    (
+        select array_agg(authentication_method)
+        from auth.mfa_amr_claims
+        where session_id = %(session_id)s
+    ) as methods,
+    exists (
+        select from auth.mfa_factors where user_id = %(user_id)s and status = 'verified'
+    ) as has_factor
+
+-- name: pend_email
+update auth.users set email_change = %(email)s where id = %(id)s
+
+-- name: pend_phone
+update auth.users set phone_change = %(phone)s where id = %(id)s

@@ -1,0 +1,1 @@
+"""What the service role can do with accounts, and what it can read about them."""
