@@ -11,7 +11,7 @@ import logging
 import time
 from typing import ClassVar
 
-from gavan.core.head_limits import HeadLimits
+from gavan.core.arrival import Arrival
 
 TELL_EVERY_S = 10.0
 _FULL = (
@@ -22,7 +22,7 @@ _FULL = (
 logger = logging.getLogger(__name__)
 
 
-class ConnectionLimit(HeadLimits):
+class ConnectionLimit(Arrival):
     """Answers 503 to clients beyond ``most`` and says so in the log, once in ten seconds."""
 
     most: ClassVar[int] = 1_000_000

@@ -16,6 +16,7 @@ from contextlib import suppress
 from typing import Any
 from urllib.parse import quote
 
+from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
 from gavan.core.gateway.access import Access, AccessLog
@@ -169,6 +170,8 @@ class Gateway:
                 await mount.service(scope, exchange.receive, send)
         except BodyTooLarge:
             pass  # answered below, as when the service has caught it and answered in its own way
+        except ClientDisconnect:
+            exchange.is_abandoned = True
         except Exception:
             logger.exception(
                 "request failed", extra={"request_id": scope["gavan.request_id"], "event": "defect"}

@@ -9,6 +9,8 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from starlette.requests import ClientDisconnect
+
 from gavan.core.rest.config import RestConfig, config_from, warn_of_idle
 from gavan.core.rest.errors import RestError
 from gavan.core.rest.handler import Handler
@@ -72,6 +74,8 @@ class Service:
             raise RuntimeError(f"the data API does not speak {scope['type']}")
         try:
             response = await self._handler.handle(scope, receive)
+        except ClientDisconnect:
+            raise  # nobody is there to be answered
         except Exception as error:
             if isinstance(error, GavanError) and error.status == BODY_TOO_LARGE:
                 raise  # the front door's own limit, no defect: the front door answers it

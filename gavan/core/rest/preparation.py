@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from starlette.requests import ClientDisconnect
+
 from gavan.core.rest.parse.body import Payload, call_payload, table_payload
 from gavan.core.rest.plan.build import Snapshot, build_plan
 from gavan.core.rest.plan.model import InfoPlan, RootPlan
@@ -85,12 +87,15 @@ async def _payload(request: ApiRequest, receive: Receive) -> Payload:
 
 
 async def read_body(receive: Receive) -> bytes:
-    """Return the whole body; its size is the gateway's to bound."""
+    """Return the whole body; its size is the gateway's to bound.
+
+    Raises ClientDisconnect for a body that breaks off: half of it must not be written.
+    """
     chunks = []
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            break
+            raise ClientDisconnect
         chunks.append(message.get("body", b""))
         if not message.get("more_body", False):
             break

@@ -173,11 +173,14 @@ def test_missing_variables_are_all_named(tmp_path: Path) -> None:
     assert "Traceback" not in run.stderr
 
 
-def test_a_client_that_hangs_up_stops_its_statement(database: Database, tmp_path: Path) -> None:
+def test_a_client_that_hangs_up_stops_its_statement_and_leaves_no_half_of_its_rows(
+    database: Database, tmp_path: Path
+) -> None:
     with database.connect() as connection:
         connection.execute(
             "create function slow() returns void language sql"
-            " set statement_timeout = '120s' as 'select pg_sleep(120)'"
+            " set statement_timeout = '120s' as 'select pg_sleep(120)';"
+            "create table half (id int); grant all on half to anon"
         )
     core = Core(environment(database, GAVAN_CORE_SERVICES="rest"), tmp_path / "core.log")
     wait_until(core.answers)
@@ -198,7 +201,14 @@ def test_a_client_that_hangs_up_stops_its_statement(database: Database, tmp_path
                 )
                 wait_until(lambda: running() == 1)
             wait_until(lambda: running() == 0)
+            with socket.create_connection(("127.0.0.1", core.port), timeout=20) as caller:
+                caller.sendall(
+                    b"POST /rest/v1/half HTTP/1.1\r\nhost: x\r\n"
+                    b"content-type: text/csv\r\ncontent-length: 99\r\n\r\nid\n1\n2\n"
+                )
+            wait_until(lambda: core.log.read_text().count('"status":499') == 2)
+            assert admin.execute("select count(*) from half").fetchone() == (0,)
             assert httpx.get(f"{core.url}/rest/v1/").status_code == 200
         finally:
             assert core.stop() == 0
-    assert '"status":499' in core.log.read_text()
+    assert "defect" not in core.log.read_text()

@@ -1,0 +1,172 @@
+"""Clients that send a request slowly, without end, or not at all."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import suppress
+
+import pytest
+import pytest_asyncio
+import uvicorn
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import PlainTextResponse
+from starlette.types import Receive, Scope, Send
+
+from gavan.core.arrival import Arrival
+
+DEADLINE_S = 10.0
+
+
+class Hurried(Arrival):
+    """Limits that a test can wait for."""
+
+    head_s = 0.2
+    body_s = 0.2
+    body_bytes = 1000
+
+
+async def echo(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer with the size of a posted body, with a body that was put, else with a word."""
+    request = Request(scope, receive)
+    with suppress(ClientDisconnect):
+        body = await request.body()
+        answers = {"POST": str(len(body)).encode(), "PUT": body}
+        answer = PlainTextResponse(answers.get(request.method, b"word"))
+        await answer(scope, receive, send)
+
+
+@pytest_asyncio.fixture
+async def port() -> AsyncIterator[int]:
+    """A small server behind the limits."""
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    config = uvicorn.Config(
+        echo,
+        http=Hurried,
+        ws="websockets-sansio",
+        lifespan="off",
+        log_level="critical",
+    )
+    server = uvicorn.Server(config)
+    task = asyncio.create_task(server.serve(sockets=[listener]))
+    async with asyncio.timeout(DEADLINE_S):
+        while not server.started:  # noqa: ASYNC110 - uvicorn offers no event for it
+            await asyncio.sleep(0.005)
+    yield listener.getsockname()[1]
+    server.should_exit = True
+    await task
+    listener.close()
+
+
+@pytest.mark.parametrize("said", [b"", b"GET / HTTP/1.1\r\nhost: x\r\nslow: "])
+async def test_a_head_that_does_not_come_ends_the_connection(port: int, said: bytes) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(said)
+    async with asyncio.timeout(DEADLINE_S):
+        assert await reader.read() == b""
+    writer.close()
+
+
+async def test_a_second_head_that_stays_half_ends_the_connection(port: int) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+    async with asyncio.timeout(DEADLINE_S):
+        assert (await reader.readuntil(b"word")).startswith(b"HTTP/1.1 200")
+        writer.write(b"GET / HTTP/1.1\r\nslow")
+        assert await reader.read() == b""
+    writer.close()
+
+
+async def test_a_head_without_end_is_answered_431(port: int) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"GET / HTTP/1.1\r\nhost: x\r\nendless: ")
+    async with asyncio.timeout(DEADLINE_S):
+        answer = asyncio.create_task(reader.read(4096))
+        while not answer.done():
+            writer.write(b"a" * 4096)
+            await asyncio.sleep(0)
+        assert (await answer).startswith(b"HTTP/1.1 431 ")
+    writer.close()
+
+
+async def test_a_long_request_line_passes(port: int) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"GET /?" + b"a" * 60_000 + b" HTTP/1.1\r\nhost: x\r\n\r\n")
+    async with asyncio.timeout(DEADLINE_S):
+        assert (await reader.readuntil(b"word")).startswith(b"HTTP/1.1 200")
+    writer.close()
+
+
+@pytest.mark.parametrize(
+    "said",
+    [b"content-length: 5000\r\n\r\n", b"transfer-encoding: chunked\r\n\r\n5\r\nab"],
+)
+async def test_a_body_that_does_not_come_is_answered_408(port: int, said: bytes) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"POST / HTTP/1.1\r\nhost: x\r\n" + said)
+    async with asyncio.timeout(DEADLINE_S):
+        answer = await reader.read()
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert b"connection: close" in answer
+    writer.close()
+
+
+async def test_a_body_that_trickles_is_answered_408(port: int) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 100000\r\n\r\n")
+    async with asyncio.timeout(DEADLINE_S):
+        answer = asyncio.create_task(reader.read(4096))
+        while not answer.done():
+            writer.write(b"a")
+            await asyncio.sleep(0.01)
+        assert (await answer).startswith(b"HTTP/1.1 408 ")
+    writer.close()
+
+
+async def test_a_body_of_a_steady_pace_may_take_its_time(port: int) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 30000\r\n\r\n")
+    async with asyncio.timeout(DEADLINE_S):
+        for _ in range(10):  # thrice as long as is waited for one thousand bytes
+            writer.write(b"a" * 3000)
+            await asyncio.sleep(Hurried.body_s / 3)
+        assert (await reader.readuntil(b"30000")).startswith(b"HTTP/1.1 200")
+    writer.close()
+
+
+async def test_the_next_request_has_its_own_time(port: int) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    head = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n"
+    async with asyncio.timeout(DEADLINE_S):
+        for _ in range(8):
+            writer.write(head + b"a")
+            await asyncio.sleep(Hurried.body_s / 2)
+            writer.write(b"b")
+            assert (await reader.readuntil(b"\r\n\r\n2")).startswith(b"HTTP/1.1 200")
+    writer.close()
+
+
+async def test_requests_sent_at_once_are_answered_in_order(port: int) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    get = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
+    post = b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
+    head = b"HEAD / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
+    writer.write(get + post + get + head)
+    async with asyncio.timeout(DEADLINE_S):
+        answers = (await reader.read()).split(b"HTTP/1.1 200 OK\r\n")
+    bodies = [answer.partition(b"\r\n\r\n")[2] for answer in answers[1:]]
+    assert bodies == [b"word", b"3", b"word", b""]
+    writer.close()
+
+
+async def test_a_large_answer_arrives_whole(port: int) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    size = 3_000_000
+    writer.write(b"PUT / HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n" % size + b"a" * size)
+    async with asyncio.timeout(DEADLINE_S):
+        head = await reader.readuntil(b"\r\n\r\n")
+        assert b"content-length: %d" % size in head
+        assert await reader.readexactly(size) == b"a" * size
+    writer.close()
