@@ -209,12 +209,12 @@ def _check(plan: StatementPlan, request: ApiRequest) -> Check | None:
     """Return what must hold before COMMIT."""
     if plan.format.explain is not None:
         return None
+    if request.action is Action.UPSERT:
+        return check_put
     checks: list[Check] = []
     returns_one = isinstance(plan, CallPlan) and not plan.returns_set
     if plan.format.body is Body.OBJECT and not returns_one:
         checks.append(check_singular)
-    if request.action is Action.UPSERT:
-        checks.append(check_put)
     limit = request.prefer.max_affected
     bounded = request.action in {Action.UPDATE, Action.DELETE, Action.CALL}
     if request.prefer.strict and limit is not None and bounded:

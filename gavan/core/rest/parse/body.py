@@ -75,7 +75,8 @@ def call_payload(raw: bytes, media: MediaType, columns: tuple[str, ...] | None) 
 
 
 def _looks_like_array(raw: bytes) -> bool:
-    return raw.lstrip()[:1] == b"["
+    # As upstream: what does not begin like an object is for Postgres to refuse as an array.
+    return raw.lstrip()[:1] != b"{"
 
 
 def _json_payload(raw: bytes) -> Payload:

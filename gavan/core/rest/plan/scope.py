@@ -41,6 +41,8 @@ def build_scope(params: QueryParams, root_range: RowRange, *, is_mutation: bool)
     Of a mutation the root's filters belong to the statement itself, and ranges are ignored.
     """
     root = Scope()
+    for path, _ in reversed(params.filters):
+        root.at(path)  # of several faults the one of the last filter is told
     for path, condition in (*params.filters, *params.logic):
         if path or not is_mutation:
             root.at(path).conditions.append(condition)

@@ -19,8 +19,6 @@ def body_rows(body: BodyRows, params: Params, *, first_only: bool = False) -> st
         return f"(VALUES (1)) AS {ALIAS}"
     json, prefix = f"{params.bind(body.raw)}::json", "json"
     is_array = body.is_array
-    if is_array and first_only:
-        json, is_array = f"({json}->0)", False
     if body.apply_defaults:
         json, prefix = _with_defaults(body, json, is_array=is_array), "jsonb"
     if not body.targets:
@@ -29,8 +27,9 @@ def body_rows(body: BodyRows, params: Params, *, first_only: bool = False) -> st
     columns = ", ".join(f"{quote_identifier(item.name)} {item.type}" for item in body.targets)
     function = f"{prefix}_to_recordset" if is_array else f"{prefix}_to_record"
     rows = f"{function}({json}) AS {ALIAS}({columns})"
-    if any(item.read_by is not None for item in body.targets):
-        rows = f"(SELECT {', '.join(map(_read, body.targets))} FROM {rows}) AS {ALIAS}"
+    first = " LIMIT 1" if is_array and first_only else ""
+    if first or any(item.read_by is not None for item in body.targets):
+        rows = f"(SELECT {', '.join(map(_read, body.targets))} FROM {rows}{first}) AS {ALIAS}"
     return rows
 
 

@@ -163,7 +163,8 @@ def test_json_bodies_are_looked_at_for_their_keys_only() -> None:
     assert table_payload(ROWS, JSON, None) == Payload(raw=ROWS, keys=("a", "b"), is_array=True)
     assert table_payload(b"5", JSON, None).is_empty
     assert table_payload(b"null", JSON, None).is_empty
-    assert table_payload(b"garbage", JSON, ("a",)) == Payload(raw=b"garbage", keys=("a",))
+    unseen = table_payload(b"garbage", JSON, ("a",))
+    assert unseen == Payload(raw=b"garbage", keys=("a",), is_array=True)
     assert call_payload(b"  ", JSON, None) == Payload(raw=b"{}")
 
 
