@@ -26,16 +26,18 @@ STOP_S = 20
 
 
 def facts() -> str:
-    """Return one line about the machine."""
+    """Return one line about the machine, and a warning when it has other things to do."""
     model = platform.processor()
     for line in Path("/proc/cpuinfo").read_text().splitlines():
         if line.startswith("model name"):
             model = line.partition(":")[2].strip()
             break
+    cores, load = os.cpu_count() or 1, os.getloadavg()[0]
+    busy = " (busy: times say little, processor time per request more)" if load > cores / 2 else ""
     memory_gb = psutil.virtual_memory().total / 2**30
     return (
-        f"{model}, {os.cpu_count()} cores, {memory_gb:.0f} GB, Linux {platform.release()}, "
-        f"Python {platform.python_version()}, load {os.getloadavg()[0]:.1f}"
+        f"{model}, {cores} cores, {memory_gb:.0f} GB, Linux {platform.release()}, "
+        f"Python {platform.python_version()}, load {load:.1f}{busy}"
     )
 
 
