@@ -33,6 +33,7 @@ _PLAIN = {
     "refresh_token_reuse_interval": "SECURITY_REFRESH_TOKEN_REUSE_INTERVAL",
     "minimum_password_length": "PASSWORD_MIN_LENGTH",
     "check_leaked_passwords": "PASSWORD_HIBP_ENABLED",
+    "private_provider_hosts": "CUSTOM_OAUTH_PRIVATE_HOSTS",
 }
 _EMAIL = {
     "enable_signup": "EXTERNAL_EMAIL_ENABLED",

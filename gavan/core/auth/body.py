@@ -41,6 +41,19 @@ class Body:
             raise _bad_json(f"{name} must be true or false")
         return value
 
+    def optional_flag(self, name: str) -> bool | None:
+        """Return a switch, None when absent or null."""
+        return None if self._fields.get(name) is None else self.flag(name)
+
+    def texts(self, name: str) -> list[str] | None:
+        """Return a list of texts, None when absent or null."""
+        value = self._fields.get(name)
+        if value is None:
+            return None
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            raise _bad_json(f"{name} must be a list of strings")
+        return value
+
     def mapping(self, name: str) -> dict[str, Any] | None:
         """Return an object, None when absent or null."""
         value = self._fields.get(name)

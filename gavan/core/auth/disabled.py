@@ -8,25 +8,6 @@ from gavan.core.auth.errors import AuthError
 
 # path -> (needs a user first, status, code, message)
 DISABLED: dict[str, tuple[bool, int, str, str]] = {
-    "/authorize": (
-        False,
-        400,
-        "validation_failed",
-        "Unsupported provider: provider is not enabled",
-    ),
-    "/callback": (False, 400, "bad_oauth_state", "OAuth state not found or expired"),
-    "/user/identities/authorize": (
-        True,
-        404,
-        "manual_linking_disabled",
-        "Manual linking is disabled",
-    ),
-    "/user/identities/{identity_id}": (
-        True,
-        404,
-        "manual_linking_disabled",
-        "Manual linking is disabled",
-    ),
     "/sso": (False, 404, "saml_provider_disabled", "SAML 2.0 is disabled"),
     "/sso/saml/metadata": (False, 404, "saml_provider_disabled", "SAML 2.0 is disabled"),
     "/sso/saml/acs": (False, 404, "saml_provider_disabled", "SAML 2.0 is disabled"),
@@ -49,8 +30,6 @@ def refusal(path: str) -> tuple[bool, AuthError]:
 
 def grant_refusal(grant: str) -> AuthError:
     """Return the answer for a grant that is not offered."""
-    if grant == "id_token":
-        return AuthError(400, "provider_disabled", "Provider is not enabled")
     if grant == "web3":
         return AuthError(422, "web3_provider_disabled", "Web3 provider is disabled")
     return AuthError(400, "invalid_credentials", "unsupported_grant_type")

@@ -15,6 +15,7 @@ from gavan.core.auth.mail.inbox.routes import InboxEdge
 from gavan.core.auth.mail.inbox.store import Inbox
 from gavan.core.auth.mail.mailer import Mailer, Transport
 from gavan.core.auth.mail.smtp import Nowhere, SmtpTransport
+from gavan.core.auth.oauth.registry import Registry
 from gavan.core.auth.outbound import Outbound
 from gavan.core.auth.sms.texter import Texter
 from gavan.core.auth.store import Store
@@ -29,6 +30,7 @@ class Doors:
     texter: Texter
     outbound: Outbound
     inbox: InboxEdge | None
+    registry: Registry
 
     def routes(self) -> list[Route]:
         """Return the routes of the inbox, where there is one."""
@@ -38,6 +40,7 @@ class Doors:
         """Close every connection."""
         await self.hooks.close()
         await self.outbound.close()
+        await self.registry.close()
 
 
 def open_doors(config: AuthConfig, store: Store) -> Doors:
@@ -53,6 +56,7 @@ def open_doors(config: AuthConfig, store: Store) -> Doors:
         texter=Texter(config, hooks, outbound),
         outbound=outbound,
         inbox=InboxEdge(inbox=inbox, host=host) if inbox else None,
+        registry=Registry(config, store, outbound),
     )
 
 

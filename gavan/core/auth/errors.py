@@ -35,6 +35,13 @@ class AuthError(GavanError):
         self.retry_after_s = retry_after_s
 
 
+class OAuthError(AuthError):
+    """A refusal in the words of OAuth 2.0, whatever version of the API was asked for."""
+
+    def __init__(self, word: str, description: str) -> None:
+        super().__init__(400, word, description)
+
+
 def invalid_credentials() -> AuthError:
     """Return the one answer for an unknown user and a wrong password."""
     return AuthError(400, "invalid_credentials", "Invalid login credentials")
@@ -62,6 +69,9 @@ def database_error(action: str) -> AuthError:
 
 def render(request: Request, error: AuthError) -> Response:
     """Return the response in the shape the client asked for."""
+    if isinstance(error, OAuthError):
+        words = {"error": error.code, "error_description": error.message}
+        return JSONResponse(words, status_code=error.status)
     headers = {"x-sb-error-code": error.code}
     if error.retry_after_s is not None:
         headers["Retry-After"] = str(error.retry_after_s)

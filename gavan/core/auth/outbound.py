@@ -62,7 +62,8 @@ class PublicOnly(httpx.AsyncBaseTransport):
     def __init__(self, exempt: Collection[str] = (), look_up: Resolve = resolve) -> None:
         self._exempt = frozenset(exempt)
         self._look_up = look_up
-        self._inner = httpx.AsyncHTTPTransport(trust_env=False)
+        # The environment may name other root certificates, never a proxy: that is the client's.
+        self._inner = httpx.AsyncHTTPTransport()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Connect to the looked-up address; the certificate is checked against the name."""
@@ -113,7 +114,9 @@ class Outbound:
         """
         if self._client is None:
             self._client = httpx.AsyncClient(
-                transport=self._transport, trust_env=False, follow_redirects=False
+                transport=self._transport or httpx.AsyncHTTPTransport(),
+                trust_env=False,
+                follow_redirects=False,
             )
         # Counted as they come: what is packed could be of any size once it is unpacked.
         request.headers["accept-encoding"] = "identity"

@@ -23,6 +23,7 @@ from gavan.core.auth.keys.routes import KeyEdge
 from gavan.core.auth.mfa.challenges import Challenges
 from gavan.core.auth.mfa.factors import Factors
 from gavan.core.auth.mfa.routes import MfaEdge
+from gavan.core.auth.oauth.routes import build_oauth
 from gavan.core.auth.passkeys.passkeys import Passkeys
 from gavan.core.auth.passkeys.routes import PasskeyEdge
 from gavan.core.auth.passwords import Passwords
@@ -68,8 +69,10 @@ def routes_of(door: Door, room: Room, doors: Doors) -> list[Route]:
         caller=door.caller,
         check_admin=door.check_admin,
     )
+    oauth = build_oauth(door, room, doors.registry)
     return [
-        *build_flows(door, room, grants={}).routes(),
+        *build_flows(door, room, grants={"id_token": oauth.by_id_token}).routes(),
+        *oauth.routes(),
         *admin.routes(),
         *mfa.routes(),
         *passkeys.routes(),

@@ -268,6 +268,9 @@ CORE_AUTH = Section(
                      "lower_upper_letters_digits_symbols"),
             meaning="What a password has to hold."),
         _flag("check_leaked_passwords", "Ask haveibeenpwned.com by the first 5 digits of a hash."),
+        Key(name="private_provider_hosts", kind=Kind.TEXTS, default=(),
+            example='["id.internal"]',
+            meaning="Hosts of custom providers that may be asked though they are not public."),
         *(
             Key(name=section.path[2], kind=Kind.SECTION, section=section, example=example,
                 meaning=section.meaning)

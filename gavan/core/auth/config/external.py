@@ -55,7 +55,11 @@ class ProviderConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExternalConfig:
-    """Durations in seconds; ``providers`` are those that were told of, by name."""
+    """Durations in seconds; ``providers`` are those that were told of, by name.
+
+    ``private_hosts`` may be asked for custom providers although they are not public.
+    ``custom_providers_most`` is 0 for no limit.
+    """
 
     email_enabled: bool = True
     magic_link_enabled: bool = True
@@ -68,6 +72,8 @@ class ExternalConfig:
     flow_state_lifetime_s: float = 300.0
     discovery_cache_s: float = 3600.0
     custom_providers_enabled: bool = True
+    custom_providers_most: int = 0
+    private_hosts: tuple[str, ...] = ()
     linking_domains: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -88,6 +94,9 @@ def read_external(environ: Environ) -> ExternalConfig:
         ),
         discovery_cache_s=environ.duration_s("EXTERNAL_OIDC_PROVIDER_CACHE_TTL", 3600.0),
         custom_providers_enabled=environ.flag("CUSTOM_OAUTH_ENABLED", True),
+        custom_providers_most=environ.count("CUSTOM_OAUTH_MAX_PROVIDERS", 0),
+        # A name of ours: an issuer within the network of the stack, and tests.
+        private_hosts=environ.names("CUSTOM_OAUTH_PRIVATE_HOSTS"),
         linking_domains=environ.parsed("EXPERIMENTAL_PROVIDER_LINKING_DOMAINS", {}, _domains),
     )
 

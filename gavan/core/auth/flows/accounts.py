@@ -39,6 +39,8 @@ class NewUser:
     user_metadata: Mapping[str, Any] = field(default_factory=dict)
     app_metadata: Mapping[str, Any] = field(default_factory=dict)
     is_anonymous: bool = False
+    is_sso_user: bool = False
+    """Set apart from accounts with the same address, because it is of another linking domain."""
 
 
 def providers_metadata(*providers: str) -> dict[str, Any]:
@@ -79,6 +81,7 @@ async def insert(connection: Connection, new: NewUser) -> Row:
         app_meta=dict(new.app_metadata),
         user_meta=dict(new.user_metadata),
         is_anonymous=new.is_anonymous,
+        is_sso_user=new.is_sso_user,
     )
     return await lock(connection, new.id)
 

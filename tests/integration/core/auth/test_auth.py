@@ -374,7 +374,6 @@ async def test_a_session_past_its_end_is_expired(
     ("kind", "status", "code"),
     [
         ("pkce", 404, "flow_state_not_found"),
-        ("id_token", 400, "provider_disabled"),
         ("web3", 422, "web3_provider_disabled"),
         ("magic", 400, "invalid_credentials"),
         ("", 400, "invalid_credentials"),

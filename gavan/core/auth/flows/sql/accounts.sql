@@ -57,11 +57,12 @@ order by identities.created_at
 insert into auth.users (
     instance_id, id, aud, role, email, phone, encrypted_password,
     confirmation_token, recovery_token, email_change_token_new, email_change,
-    raw_app_meta_data, raw_user_meta_data, is_anonymous, created_at, updated_at
+    raw_app_meta_data, raw_user_meta_data, is_anonymous, is_sso_user,
+    created_at, updated_at
 ) values (
     '00000000-0000-0000-0000-000000000000', %(id)s, %(aud)s, %(role)s, %(email)s, %(phone)s,
     %(encrypted_password)s, '', '', '', '', %(app_meta)s, %(user_meta)s, %(is_anonymous)s,
-    now(), now()
+    %(is_sso_user)s, now(), now()
 )
 
 -- name: insert_identity
