@@ -87,6 +87,7 @@ class Pool:
         self._backoff_s = 0.0
         self._down_until = 0.0
         self._down_reason: DatabaseError | None = None
+        self._renewed_at = 0.0
         self._is_open = False
 
     async def open(self) -> None:
@@ -105,6 +106,15 @@ class Pool:
             self._discard(self._idle.pop())
         while self._tasks:
             await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def renew(self) -> None:
+        """Let go of every connection made so far: at once if idle, else when its work is done.
+
+        For settings of the role or the database, which only a new session takes.
+        """
+        self._renewed_at = asyncio.get_running_loop().time()
+        while self._idle:
+            self._discard(self._idle.pop())
 
     @property
     def retry_after_s(self) -> int:
@@ -268,7 +278,10 @@ class Pool:
             # Its neighbours probably died with it, and have only not been told yet.
             while self._idle:
                 self._discard(self._idle.pop())
-        is_old = now - connection.created_at > self._times.life_s
+        is_old = (
+            connection.created_at <= self._renewed_at
+            or now - connection.created_at > self._times.life_s
+        )
         if connection.is_lost or not self._is_open or is_old:
             self._discard(connection)
             return

@@ -47,9 +47,9 @@ class RestError(GavanError):
         return orjson.dumps(
             {
                 "code": self.code,
-                "message": self.message,
                 "details": self.wire_details,
                 "hint": self.hint,
+                "message": self.message,
             }
         )
 

@@ -60,6 +60,7 @@ class SchemaWatch:
         self._listener_url = _writable_host(url)
         self._looks = False
         self._when_lost: Callable[[], None] | None = None
+        self._when_sessions_change: Callable[[], None] | None = None
         self._reloading: asyncio.Task[None] | None = None
         self._task: asyncio.Task[None] | None = None
         self._loaded = asyncio.Event()
@@ -71,6 +72,10 @@ class SchemaWatch:
     def when_lost(self, call: Callable[[], None]) -> None:
         """Call this when the database is lost, or not there at the start, instead of retrying."""
         self._when_lost = call
+
+    def when_sessions_change(self, call: Callable[[], None]) -> None:
+        """Call this when sessions begun before would differ from new ones."""
+        self._when_sessions_change = call
 
     async def start(self, timeout_s: float = 10.0) -> None:
         """Begin; returns when the first snapshot is there or ``timeout_s`` have passed."""
@@ -198,6 +203,10 @@ class SchemaWatch:
                 "the configuration stays as it was: %s", error, extra={"event": "config.ignored"}
             )
 
+    def _renew_sessions(self) -> None:
+        if self._when_sessions_change is not None:
+            self._when_sessions_change()
+
     async def _load(self, connection: psycopg.AsyncConnection[Any]) -> None:
         if self.snapshot is not None:
             self._read_again()
@@ -209,9 +218,12 @@ class SchemaWatch:
             raise
         took_s = time.monotonic() - began
         self.loads = replace(self.loads, done=self.loads.done + 1, last_s=took_s)
-        if loaded is self.snapshot:
+        known = self.snapshot
+        if loaded is known:
             return
         self.snapshot = loaded
+        if known is not None and known.config.session_settings != loaded.config.session_settings:
+            self._renew_sessions()
         self._loaded.set()
         logger.info(
             "schema cache: %d relations, %d functions",

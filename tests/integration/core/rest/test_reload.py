@@ -5,10 +5,16 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections.abc import Awaitable, Callable
+from typing import Any
 
+import psycopg
 from psycopg import AsyncConnection
+from psycopg.conninfo import make_conninfo
 
 from gavan.core.rest.schema_load import load_snapshot
+from gavan.database.embedded import ADMIN
+from gavan.kit.secret import Secret
+from tests.conftest import Database
 from tests.integration.core.rest.cases import Case, check
 from tests.integration.core.rest.conftest import Api, serve
 
@@ -209,3 +215,53 @@ async def test_a_reload_leaves_the_collector_on_and_nothing_behind(api: Api) -> 
     assert gc.isenabled()
     # What was loaded before is gone, or each load would keep thousands of objects more.
     assert kept[3] - kept[1] < 1000
+
+
+async def test_sessions_begin_anew_when_the_settings_of_the_login_role_change(
+    database: Database,
+) -> None:
+    """A login role with capitals, whose own settings only a new session takes."""
+    with database.connect(ADMIN) as admin:
+        admin.execute(
+            'create role "Login" login noinherit; grant anon to "Login";'
+            "create function pid() returns int language sql as 'select pg_backend_pid()';"
+            "create function zone() returns text language sql stable"
+            " as $$ select current_setting('timezone') $$;"
+            "create function numbers_of_three() returns setof int language sql stable"
+            " as 'select generate_series(1, 3)'"
+        )
+        admin.execute(f"alter role \"Login\" password '{database.name}'")
+        try:
+            await _follow_settings(database, admin)
+        finally:
+            admin.execute('drop owned by "Login"; drop role "Login"')
+
+
+async def _follow_settings(database: Database, admin: psycopg.Connection[Any]) -> None:
+    url = make_conninfo(database.url("authenticator"), user="Login", password=database.name)
+    async for api in serve(database, authenticator_url=Secret(url)):
+        await _changes_are_followed(api, admin)
+
+
+async def _changes_are_followed(api: Api, admin: psycopg.Connection[Any]) -> None:
+    first = (await api.get("/rpc/pid")).json()
+    assert (await api.get("/rpc/zone")).json() == "UTC"
+    admin.execute("alter role \"Login\" set timezone to 'Asia/Tokyo'")
+    admin.execute("notify pgrst, 'reload config'")
+
+    async def taken() -> bool:
+        zone: str = (await api.get("/rpc/zone")).json()
+        return zone == "Asia/Tokyo"
+
+    await until(taken)
+    second = (await api.get("/rpc/pid")).json()
+    assert second != first
+    # What does not concern sessions leaves them alone.
+    admin.execute("alter role \"Login\" set pgrst.db_max_rows to '1'")
+    admin.execute("notify pgrst, 'reload config'")
+
+    async def limited() -> bool:
+        return len((await api.get("/rpc/numbers_of_three")).json()) == 1
+
+    await until(limited)
+    assert (await api.get("/rpc/pid")).json() == second

@@ -1,5 +1,6 @@
 -- Settings kept with roles, as one JSON object: "own" are the pgrst.* settings of the login role
--- (the ones for this database win), "roles" those of the roles a request may take.
+-- (the ones for this database win), "session" what else a session of it begins with, "roles" those
+-- of the roles a request may take.
 select json_build_object(
     'own', (
         select coalesce(json_object_agg(s.name, s.value), '{}')
@@ -8,13 +9,22 @@ select json_build_object(
                 substr(split_part(item, '=', 1), 7) as name,
                 substr(item, strpos(item, '=') + 1) as value
             from pg_db_role_setting r, unnest(r.setconfig) as item
-            where r.setrole = current_user::regrole
+            where r.setrole = (select oid from pg_roles where rolname = current_user)
                 and r.setdatabase in (0, (
                     select oid from pg_database where datname = current_database()
                 ))
                 and item like 'pgrst.%'
             order by split_part(item, '=', 1), r.setdatabase desc
         ) s
+    ),
+    'session', (
+        select coalesce(json_agg(item order by r.setrole, r.setdatabase, item), '[]')
+        from pg_db_role_setting r, unnest(r.setconfig) as item
+        where r.setrole in (0, (select oid from pg_roles where rolname = current_user))
+            and r.setdatabase in (0, (
+                select oid from pg_database where datname = current_database()
+            ))
+            and item not like 'pgrst.%'
     ),
     'roles', (
         select coalesce(json_agg(json_build_array(
