@@ -12,6 +12,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from gavan.core.auth.clean_up import CleanUp
 from gavan.core.auth.config.auth import AuthConfig, read_config
 from gavan.core.auth.door import Door
 from gavan.core.auth.doors import Doors, open_doors
@@ -36,6 +37,7 @@ class Service:
         self._room = room
         self._doors = doors
         self._gate = gate
+        self._clean_up = CleanUp(room.config, room.store)
         self._app = Starlette(
             routes=routes,
             exception_handlers={
@@ -52,6 +54,7 @@ class Service:
 
     async def stop(self) -> None:
         """Close every connection and the hashing threads."""
+        await self._clean_up.close()
         await self._doors.close()
         await self._room.store.close()
         self._room.passwords.close()
@@ -60,6 +63,7 @@ class Service:
         try:
             async with asyncio.timeout(REQUEST_DEADLINE_S):
                 await self._app(scope, await self._gate.admit(scope, receive), send)
+            self._clean_up.after(scope["method"])
         except AuthError as refused:
             await render(Request(scope), refused)(scope, receive, send)
         except TimeoutError:

@@ -34,6 +34,7 @@ class SecurityConfig:
     password_needs_current: bool = False
     captcha: CaptchaConfig | None = None
     audits_to_postgres: bool = True
+    deletes_old_anonymous_users: bool = False
 
 
 def read_security(environ: Environ) -> SecurityConfig:
@@ -53,6 +54,7 @@ def read_security(environ: Environ) -> SecurityConfig:
         ),
         captcha=_captcha(environ),
         audits_to_postgres=not environ.flag("AUDIT_LOG_DISABLE_POSTGRES", False),
+        deletes_old_anonymous_users=environ.flag("DB_CLEANUP_ENABLED", False),
     )
 
 
