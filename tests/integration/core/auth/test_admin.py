@@ -13,7 +13,9 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from tests.conftest import Database
+from gavan.kit.jwt import sign
+from gavan.kit.secret import Secret
+from tests.conftest import JWT_SECRET, Database
 from tests.integration.core.conftest import ANON_KEY, CoreFactory
 
 ADMIN = {"apikey": "sb_secret_test", "X-Supabase-Api-Version": "2024-01-01"}
@@ -41,6 +43,7 @@ async def log_in(client: httpx.AsyncClient, email: str, password: str) -> httpx.
 
 
 async def test_a_user_is_made_as_sent_and_signs_in(client: httpx.AsyncClient) -> None:
+    """Traps 6 and 38."""
     user = await create(
         client,
         email="A@b.co",
@@ -86,12 +89,14 @@ async def test_a_wished_id_is_kept(client: httpx.AsyncClient) -> None:
 async def test_a_bad_wish_is_refused(
     client: httpx.AsyncClient, body: Json, status: int, code: str
 ) -> None:
+    """Trap 7 among them."""
     await create(client, email="taken@b.co", phone="1555")
     response = await client.post("/auth/v1/admin/users", json=body)
     assert (response.status_code, response.json()["code"]) == (status, code)
 
 
 async def test_pages_are_counted_in_the_headers(client: httpx.AsyncClient) -> None:
+    """Traps 8 to 10."""
     empty = await client.get("/auth/v1/admin/users")
     assert empty.json()["users"] == []
     assert (empty.headers["x-total-count"], "page=0" in empty.headers["link"]) == ("0", True)
@@ -209,6 +214,7 @@ def hashed(user_id: str, value: str) -> str:
 async def test_only_the_service_role_may(
     client: httpx.AsyncClient, headers: dict[str, str], status: int, code: str
 ) -> None:
+    """Trap 11."""
     for method, path in (("GET", ""), ("POST", ""), ("DELETE", f"/{uuid4()}")):
         response = await client.request(method, f"/auth/v1/admin/users{path}", headers=headers)
         assert (response.status_code, response.json()["code"]) == (status, code)
@@ -217,3 +223,18 @@ async def test_only_the_service_role_may(
 async def test_an_id_that_is_no_uuid_is_a_404(client: httpx.AsyncClient) -> None:
     response = await client.get("/auth/v1/admin/users/x")
     assert (response.status_code, response.json()["code"]) == (404, "validation_failed")
+
+
+async def test_whose_the_service_token_is_does_not_matter(client: httpx.AsyncClient) -> None:
+    """Trap 12."""
+    token = sign({"role": "service_role", "sub": "1234567890"}, Secret(JWT_SECRET))
+    headers = {"Authorization": f"Bearer {token}"}
+    assert (await client.get("/auth/v1/admin/users", headers=headers)).status_code == 200
+
+
+async def test_metadata_without_confirmation_stays_as_it_was_sent(
+    client: httpx.AsyncClient,
+) -> None:
+    """Trap 38."""
+    user = await create(client, email="a@b.co", user_metadata={"name": "Ann"})
+    assert user["user_metadata"] == {"name": "Ann"}

@@ -98,6 +98,7 @@ async def test_the_access_token_says_who_and_how(client: httpx.AsyncClient) -> N
 
 
 async def test_signing_up_twice_is_refused(client: httpx.AsyncClient) -> None:
+    """Trap 2."""
     await sign_up(client)
     again = await client.post(
         "/auth/v1/signup", json={"email": "A@Example.com", "password": PASSWORD}, headers=NEW
@@ -157,6 +158,7 @@ async def test_parallel_sign_ups_of_one_address_make_one_user(client: httpx.Asyn
 async def test_a_bad_sign_up_is_refused_in_order(
     client: httpx.AsyncClient, body: Json, status: int, code: str, text: str
 ) -> None:
+    """Traps 4 and 5."""
     response = await client.post("/auth/v1/signup", json=body, headers=NEW)
     assert (response.status_code, response.json()["code"]) == (status, code)
     assert text in response.json()["message"]
@@ -174,6 +176,7 @@ async def test_a_weak_password_gives_its_reasons_in_both_versions(
 async def test_disabled_sign_ups_are_refused_before_anything_else(
     core_factory: CoreFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Trap 3."""
     monkeypatch.setenv("GOTRUE_DISABLE_SIGNUP", "true")
     client = await core_factory("auth")
     response = await client.post("/auth/v1/signup", content=b"")
@@ -182,6 +185,7 @@ async def test_disabled_sign_ups_are_refused_before_anything_else(
 
 
 async def test_the_error_shape_follows_the_version_header(client: httpx.AsyncClient) -> None:
+    """Trap 55."""
     old = await client.post("/auth/v1/signup", json={})
     assert set(old.json()) == {"code", "error_code", "msg"}
     assert (old.json()["code"], old.headers["x-sb-error-code"]) == (
@@ -229,6 +233,7 @@ async def test_a_password_signs_in(client: httpx.AsyncClient) -> None:
 async def test_an_unknown_user_and_a_wrong_password_answer_alike(
     client: httpx.AsyncClient,
 ) -> None:
+    """Trap 31."""
     await sign_up(client)
     answers = [
         await grant(client, "password", email=email, password=password)
@@ -262,6 +267,7 @@ async def test_a_seeded_user_signs_in(client: httpx.AsyncClient, database: Datab
 async def test_an_unconfirmed_user_learns_it_only_with_the_right_password(
     client: httpx.AsyncClient, database: Database
 ) -> None:
+    """Trap 32."""
     await sign_up(client)
     with database.connect("supabase_admin") as connection:
         connection.execute("update auth.users set email_confirmed_at = null")
@@ -274,6 +280,7 @@ async def test_an_unconfirmed_user_learns_it_only_with_the_right_password(
 async def test_a_banned_user_is_refused_everywhere(
     client: httpx.AsyncClient, database: Database
 ) -> None:
+    """Trap 29 among them."""
     session = await sign_up(client)
     with database.connect("supabase_admin") as connection:
         connection.execute("update auth.users set banned_until = now() + interval '1 hour'")
@@ -298,6 +305,7 @@ async def test_a_refresh_rotates_the_token_and_keeps_the_session(client: httpx.A
 async def test_the_parent_of_the_active_token_gets_that_same_token(
     client: httpx.AsyncClient,
 ) -> None:
+    """Trap 25."""
     first = await sign_up(client)
     second = (await refresh(client, first["refresh_token"])).json()
     again = await refresh(client, first["refresh_token"])
@@ -308,6 +316,7 @@ async def test_the_parent_of_the_active_token_gets_that_same_token(
 async def test_reuse_of_a_grandparent_ends_the_session(
     core_factory: CoreFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Trap 26."""
     monkeypatch.setenv("GOTRUE_SECURITY_REFRESH_TOKEN_REUSE_INTERVAL", "0")
     client = await core_factory("auth")
     first = await sign_up(client)
@@ -333,6 +342,7 @@ async def test_reuse_of_a_grandparent_within_the_interval_is_forgiven(
 async def test_parallel_refreshes_make_one_new_generation(
     core_factory: CoreFactory, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Trap 27."""
     monkeypatch.setenv("GOTRUE_SECURITY_REFRESH_TOKEN_REUSE_INTERVAL", "0")
     client = await core_factory("auth")
     session = await sign_up(client)
@@ -356,6 +366,7 @@ async def test_parallel_refreshes_make_one_new_generation(
 async def test_an_unknown_refresh_token_is_a_400(
     client: httpx.AsyncClient, token: str, code: str
 ) -> None:
+    """Trap 28."""
     response = await refresh(client, token)
     assert (response.status_code, response.json()["code"]) == (400, code)
 
@@ -399,6 +410,7 @@ async def test_the_user_of_a_bearer_is_shown(client: httpx.AsyncClient) -> None:
 async def test_sign_out_ends_the_sessions_of_its_scope(
     client: httpx.AsyncClient, scope: str, own_lives: bool, other_lives: bool
 ) -> None:
+    """Trap 15."""
     own = await sign_up(client)
     other = (await grant(client, "password", email="a@example.com", password=PASSWORD)).json()
     done = await client.post(f"/auth/v1/logout?scope={scope}", headers=bearer(own))
@@ -441,6 +453,7 @@ def token_of(**claims: Any) -> str:
 async def test_a_bearer_that_does_not_hold_is_refused(
     client: httpx.AsyncClient, token: str, status: int, code: str, start: str
 ) -> None:
+    """Traps 13 and 14."""
     response = await client.post(
         "/auth/v1/logout", headers=NEW | {"Authorization": f"Bearer {token}"}
     )

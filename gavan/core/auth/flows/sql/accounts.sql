@@ -1,7 +1,7 @@
 -- Rows of auth.users and auth.identities as the flows change them. What a flow looks up it locks,
 -- so that two requests about one account follow each other.
 
--- Seeds may have left instance_id and aud NULL; both indexes on e-mail are used.
+-- Seeds may have left instance_id and aud NULL; the indexes on e-mail serve each way.
 -- name: lock_by_email
 select *, coalesce(banned_until > now(), false) as is_banned
 from auth.users
@@ -9,6 +9,7 @@ where is_sso_user = false
     and (
         email = %(email)s
         or (instance_id = '00000000-0000-0000-0000-000000000000' and lower(email) = %(email)s)
+        or (instance_id is null and lower(email) = %(email)s)
     )
     and coalesce(nullif(aud, ''), %(aud)s) = %(aud)s
     and deleted_at is null
@@ -182,6 +183,7 @@ where is_sso_user = false
     and (
         email = %(email)s
         or (instance_id = '00000000-0000-0000-0000-000000000000' and lower(email) = %(email)s)
+        or (instance_id is null and lower(email) = %(email)s)
     )
     and coalesce(nullif(aud, ''), %(aud)s) = %(aud)s
     and deleted_at is null
