@@ -36,10 +36,6 @@ class Door:
         await check_admin(claims, self.store)
         return admin_actor(claims.role or "")
 
-    async def check_admin(self, request: Request) -> None:
-        """Raise AuthError unless an administrator's key came."""
-        await self.admin(request)
-
     def audience(self, request: Request) -> str:
         """Return for whom an account is: the header's, the user token's or the usual one."""
         asked = request.headers.get("X-JWT-AUD")

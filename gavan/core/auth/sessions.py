@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
@@ -13,16 +12,14 @@ from uuid import UUID, uuid4
 from gavan.core.auth.config.auth import AuthConfig
 from gavan.core.auth.errors import AuthError, validation_failed
 from gavan.core.auth.flows.audit import Audit
+from gavan.core.auth.issuing import Issuer
 from gavan.core.auth.model import Caller, Client, Row
 from gavan.core.auth.session_rules import ending, newer_login
-from gavan.core.auth.show import show_user
 from gavan.core.auth.store import Connection, Store, change, many, one
 from gavan.core.auth.tokens import (
-    access_claims,
     assurance,
     check_refresh_token,
     new_refresh_token,
-    token_response,
 )
 
 REFRESH_DEADLINE_S = 5.0
@@ -37,12 +34,12 @@ class Sessions:
         config: AuthConfig,
         store: Store,
         audit: Audit,
-        clock: Callable[[], float] = time.time,
+        issuer: Issuer,
     ) -> None:
         self._config = config
         self._store = store
         self._audit = audit
-        self._clock = clock
+        self._issuer = issuer
 
     async def begin(
         self, connection: Connection, user_id: UUID, method: str, client: Client
@@ -60,7 +57,13 @@ class Sessions:
         await change(connection, "insert_amr", session_id=session_id, method=method)
         await change(connection, "touch_sign_in", id=user_id)
         await self._insert_token(connection, user_id, session_id, token, parent=None)
-        return await self._response(connection, user_id, session_id, token)
+        return await self._issuer.issue(
+            connection,
+            user_id=user_id,
+            session_id=session_id,
+            refresh_token=token,
+            method=method,
+        )
 
     async def lift(
         self, connection: Connection, caller: Caller, *, method: str, factor_id: UUID
@@ -87,7 +90,13 @@ class Sessions:
         await change(connection, "delete_session_tokens", session_id=session_id)
         token = new_refresh_token()
         await self._insert_token(connection, session["user_id"], session_id, token, parent=None)
-        return await self._response(connection, session["user_id"], session_id, token)
+        return await self._issuer.issue(
+            connection,
+            user_id=session["user_id"],
+            session_id=session_id,
+            refresh_token=token,
+            method=method,
+        )
 
     async def refresh(self, token: str, client: Client) -> dict[str, Any]:
         """Return a new session response for a refresh token, by GoTrue's rules of reuse.
@@ -140,7 +149,13 @@ class Sessions:
                 user_agent=client.user_agent,
                 ip=client.ip,
             )
-            return await self._response(connection, user["id"], session["id"], current)
+            return await self._issuer.issue(
+                connection,
+                user_id=user["id"],
+                session_id=session["id"],
+                refresh_token=current,
+                method="token_refresh",
+            )
 
     async def _ending(self, connection: Connection, known: Row, session: Row) -> str | None:
         """Return why a session may not go on, None when it may."""
@@ -214,17 +229,6 @@ class Sessions:
             parent=parent,
             session_id=session_id,
         )
-
-    async def _response(
-        self, connection: Connection, user_id: UUID, session_id: UUID, token: str
-    ) -> dict[str, Any]:
-        user = await one(connection, "user_by_id", id=user_id)
-        if user is None:
-            raise AuthError(500, "unexpected_failure", "Database error finding user")
-        amr = await many(connection, "amr_of", session_id=session_id)
-        claims = access_claims(self._config, user, session_id, amr, int(self._clock()))
-        shown = await show_user(connection, user)
-        return token_response(self._config, claims, token, shown)
 
 
 def _refused(code: str, text: str) -> AuthError:

@@ -59,9 +59,8 @@ def access_claims(
 def token_response(
     config: AuthConfig, claims: dict[str, Any], refresh_token: str, user: dict[str, Any]
 ) -> dict[str, Any]:
-    """Return the body of every answer that signs somebody in."""
+    """Return the body of every answer that signs somebody in, but for the token itself."""
     return {
-        "access_token": config.tokens.keys.sign(claims),
         "token_type": "bearer",
         "expires_in": config.tokens.lifetime_s,
         "expires_at": claims["exp"],

@@ -19,6 +19,7 @@ from gavan.core.auth.flows.room import Room
 from gavan.core.auth.flows.routes import build_flows
 from gavan.core.auth.guard.leaks import Leaks
 from gavan.core.auth.guard.strength import Strength
+from gavan.core.auth.issuing import Issuer
 from gavan.core.auth.keys.routes import KeyEdge
 from gavan.core.auth.mfa.challenges import Challenges
 from gavan.core.auth.mfa.factors import Factors
@@ -40,7 +41,7 @@ def furnish(config: AuthConfig, store: Store, doors: Doors) -> Room:
         config=config,
         store=store,
         passwords=Passwords(strength),
-        sessions=Sessions(config, store, audit),
+        sessions=Sessions(config, store, audit, Issuer(config, doors.hooks)),
         letters=Letters(config=config, mailer=doors.mailer, texter=doors.texter),
         notices=Notices(doors.mailer),
         hooks=doors.hooks,
@@ -58,16 +59,14 @@ def routes_of(door: Door, room: Room, doors: Doors) -> list[Route]:
         audit_log=AuditLog(room.store),
     )
     mfa = MfaEdge(
-        factors=Factors(room.config, room.store),
-        challenges=Challenges(room.config, room.store, room.sessions, doors),
-        caller=door.caller,
-        check_admin=door.check_admin,
+        factors=Factors(room),
+        challenges=Challenges(room, doors.texter),
+        door=door,
     )
     passkeys = PasskeyEdge(
-        passkeys=Passkeys(room.config, room.store, room.sessions),
+        passkeys=Passkeys(room),
         is_enabled=room.config.mfa.passkeys_enabled,
-        caller=door.caller,
-        check_admin=door.check_admin,
+        door=door,
     )
     oauth = build_oauth(door, room, doors.registry)
     return [

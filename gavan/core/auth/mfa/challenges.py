@@ -12,43 +12,33 @@ from hmac import compare_digest
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
-from gavan.core.auth.config.auth import AuthConfig
-from gavan.core.auth.doors import Doors
 from gavan.core.auth.errors import AuthError, validation_failed
+from gavan.core.auth.flows.notices import Notice
+from gavan.core.auth.flows.room import Room
 from gavan.core.auth.guard.frequency import check_frequency
-from gavan.core.auth.hooks.payloads import mfa_attempt
 from gavan.core.auth.mfa.answer import Answer
 from gavan.core.auth.mfa.factors import AMR_METHODS, check_switch, find_factor
 from gavan.core.auth.mfa.queries import QUERIES
 from gavan.core.auth.mfa.totp import fits
 from gavan.core.auth.model import Caller, Client, Row
 from gavan.core.auth.relying_site import relying_site
-from gavan.core.auth.sessions import Sessions
-from gavan.core.auth.sms.texter import Sms
-from gavan.core.auth.store import Connection, Store, change
+from gavan.core.auth.sms.texter import Sms, Texter
+from gavan.core.auth.store import Connection, change
 
 if TYPE_CHECKING:
     from gavan.core.auth.mfa.webauthn import RelyingParty
 
-REJECTED = "Further MFA verification attempts will be rejected."
 NOWHERE = "0.0.0.0"  # noqa: S104  # what is written when the address of a client is not known
 
 
 class Challenges:
     """What can be asked of a user who has factors."""
 
-    def __init__(
-        self,
-        config: AuthConfig,
-        store: Store,
-        sessions: Sessions,
-        doors: Doors,
-    ) -> None:
-        self._config = config
-        self._store = store
-        self._sessions = sessions
-        self._texter = doors.texter
-        self._hooks = doors.hooks
+    def __init__(self, room: Room, texter: Texter) -> None:
+        self._room = room
+        self._config = room.config
+        self._store = room.store
+        self._texter = texter
 
     async def challenge(
         self, caller: Caller, factor_id: UUID, *, channel: str, client: Client
@@ -80,6 +70,8 @@ class Challenges:
                 session_data=session_data,
             )
             await QUERIES.change(connection, "touch_challenged", id=factor_id)
+            traits = {"factor_id": str(factor_id), "factor_status": factor["status"]}
+            await self._room.audit.record(connection, "challenge_created", caller.user, traits)
         expires = datetime.now(UTC) + timedelta(seconds=self._config.mfa.challenge_lifetime_s)
         body = {
             "id": str(challenge_id),
@@ -171,14 +163,13 @@ class Challenges:
             sent = challenge["otp_code"] or ""
             is_right = bool(sent) and compare_digest(sent.encode(), code.encode())
             refusal = "Invalid MFA Phone code entered"
-        answer = await self._hooks.call(
-            "mfa_verification_attempt",
-            mfa_attempt(caller.user["id"], factor["id"], factor["factor_type"], valid=is_right),
+        rejected = await self._room.hooks.mfa_attempt(
+            caller.user["id"], factor["id"], factor["factor_type"], valid=is_right
         )
-        if answer is not None and answer.get("decision") == "reject":
+        if rejected is not None:
             async with self._store.transaction() as connection:
                 await change(connection, "delete_sessions_of", user_id=caller.user["id"])
-            raise AuthError(403, "mfa_verification_rejected", answer.get("message") or REJECTED)
+            raise AuthError(403, "mfa_verification_rejected", rejected.message)
         if not is_right:
             raise AuthError(422, "mfa_verification_failed", refusal)
 
@@ -193,6 +184,12 @@ class Challenges:
         if not await QUERIES.change(connection, "use_challenge", id=challenge["id"]):
             raise _used_or_elsewhere()
         user_id = caller.user["id"]
+        traits = {
+            "factor_id": str(factor["id"]),
+            "challenge_id": str(challenge["id"]),
+            "factor_type": factor["factor_type"],
+        }
+        await self._room.audit.record(connection, "verification_attempted", caller.user, traits)
         await QUERIES.change(
             connection,
             "verify_factor",
@@ -206,13 +203,18 @@ class Challenges:
             user_id=user_id,
             factor_type=factor["factor_type"],
         )
-        body = await self._sessions.lift(
+        body = await self._room.sessions.lift(
             connection,
             caller,
             method=AMR_METHODS[factor["factor_type"]],
             factor_id=factor["id"],
         )
         await QUERIES.change(connection, "delete_weaker_sessions", user_id=user_id)
+        if factor["status"] != "verified":
+            notice = Notice(
+                kind="mfa_factor_enrolled", user_id=user_id, factor_type=factor["factor_type"]
+            )
+            await self._room.notices.send(connection, notice)
         return body
 
     def _relying_party(self) -> RelyingParty:

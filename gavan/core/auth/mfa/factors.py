@@ -12,10 +12,12 @@ import psycopg
 from gavan.core.auth.config.auth import AuthConfig
 from gavan.core.auth.config.mfa import FactorConfig
 from gavan.core.auth.errors import AuthError, validation_failed
+from gavan.core.auth.flows.notices import Notice
+from gavan.core.auth.flows.room import Room
 from gavan.core.auth.mfa.queries import QUERIES
 from gavan.core.auth.mfa.totp import new_secret
 from gavan.core.auth.model import Caller, Row, factor_json
-from gavan.core.auth.store import Connection, Store, many
+from gavan.core.auth.store import Connection, many
 
 AMR_METHODS = {"totp": "totp", "phone": "mfa/phone", "webauthn": "mfa/webauthn"}
 """How a session that was lifted by a factor says so, by type of factor."""
@@ -36,9 +38,11 @@ class Enrolment:
 class Factors:
     """What can be done with the factors of a user; every method is one transaction."""
 
-    def __init__(self, config: AuthConfig, store: Store) -> None:
-        self._config = config
-        self._store = store
+    def __init__(self, room: Room) -> None:
+        self._config = room.config
+        self._store = room.store
+        self._audit = room.audit
+        self._notices = room.notices
 
     async def enroll(self, caller: Caller, wanted: Enrolment) -> dict[str, Any]:
         """Add an unverified factor and return it, with the secret of a TOTP factor.
@@ -77,6 +81,8 @@ class Factors:
                 secret=secret,
                 phone=wanted.phone or None,
             )
+            traits = {"factor_id": str(factor_id), "factor_type": wanted.factor_type}
+            await self._audit.record(connection, "factor_in_progress", caller.user, traits)
         return answer
 
     async def unenroll(self, caller: Caller, factor_id: UUID) -> dict[str, Any]:
@@ -93,6 +99,18 @@ class Factors:
                     422, "insufficient_aal", "AAL2 required to unenroll verified factor"
                 )
             await _remove(connection, factor)
+            traits = {
+                "factor_id": str(factor_id),
+                "factor_status": factor["status"],
+                "session_id": str(caller.session_id),
+            }
+            await self._audit.record(connection, "factor_unenrolled", caller.user, traits)
+            notice = Notice(
+                kind="mfa_factor_unenrolled",
+                user_id=caller.user["id"],
+                factor_type=factor["factor_type"],
+            )
+            await self._notices.send(connection, notice)
         return {"id": str(factor_id)}
 
     async def list(self, user_id: UUID) -> list[dict[str, Any]]:
@@ -104,7 +122,7 @@ class Factors:
             ]
 
     async def rename(
-        self, user_id: UUID, factor_id: UUID, *, name: str, phone: str
+        self, admin: Row, factor_id: UUID, *, user_id: UUID, name: str, phone: str
     ) -> dict[str, Any]:
         """Change the name of a factor, and the number of a phone factor; for administrators."""
         try:
@@ -114,15 +132,23 @@ class Factors:
                 await QUERIES.change(
                     connection, "rename_factor", id=factor_id, friendly_name=name, phone=number
                 )
+                traits = {
+                    "user_id": str(user_id),
+                    "factor_id": str(factor_id),
+                    "factor_type": factor["factor_type"],
+                }
+                await self._audit.record(connection, "factor_updated", admin, traits)
                 return factor_json(await find_factor(connection, user_id, factor_id))
         except psycopg.errors.UniqueViolation as error:
             raise _name_conflict(name) from error
 
-    async def delete(self, user_id: UUID, factor_id: UUID) -> dict[str, Any]:
+    async def delete(self, admin: Row, factor_id: UUID, *, user_id: UUID) -> dict[str, Any]:
         """Remove a factor of any user and return it; for administrators."""
         async with self._store.transaction() as connection:
             factor = await find_factor(connection, user_id, factor_id)
             await _remove(connection, factor)
+            traits = {"user_id": str(user_id), "factor_id": str(factor_id)}
+            await self._audit.record(connection, "factor_deleted", admin, traits)
         return factor_json(factor)
 
     def _check_type(self, factor_type: str, action: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -12,6 +11,7 @@ from starlette.routing import Route
 
 from gavan.core.auth.body import Body, read_body
 from gavan.core.auth.client import client_of
+from gavan.core.auth.door import Door
 from gavan.core.auth.errors import AuthError, validation_failed
 from gavan.core.auth.flows.addresses import phone_of
 from gavan.core.auth.mfa.answer import Answer, AuthenticatorAnswer
@@ -24,12 +24,11 @@ NO_CHALLENGE = UUID(int=0)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MfaEdge:
-    """What the endpoints call; ``caller`` and ``admin`` refuse who may not call."""
+    """What the endpoints call."""
 
     factors: Factors
     challenges: Challenges
-    caller: Callable[[Request], Awaitable[Caller]]
-    check_admin: Callable[[Request], Awaitable[None]]
+    door: Door
 
     def routes(self) -> list[Route]:
         """Return the routes."""
@@ -85,17 +84,18 @@ class MfaEdge:
 
     async def list_of_user(self, request: Request) -> JSONResponse:
         """Return the factors of a user."""
-        await self.check_admin(request)
+        await self.door.admin(request)
         return JSONResponse(await self.factors.list(_path_id(request, "user_id")))
 
     async def rename(self, request: Request) -> JSONResponse:
         """Change a factor of a user."""
-        await self.check_admin(request)
+        admin = await self.door.admin(request)
         body = await read_body(request)
         return JSONResponse(
             await self.factors.rename(
-                _path_id(request, "user_id"),
+                admin,
                 _path_id(request, "factor_id"),
+                user_id=_path_id(request, "user_id"),
                 name=body.text("friendly_name"),
                 phone=phone_of(phone) if (phone := body.text("phone")) else "",
             )
@@ -103,13 +103,14 @@ class MfaEdge:
 
     async def delete(self, request: Request) -> JSONResponse:
         """Remove a factor of a user."""
-        await self.check_admin(request)
+        admin = await self.door.admin(request)
+        factor_id = _path_id(request, "factor_id")
         return JSONResponse(
-            await self.factors.delete(_path_id(request, "user_id"), _path_id(request, "factor_id"))
+            await self.factors.delete(admin, factor_id, user_id=_path_id(request, "user_id"))
         )
 
     async def _person(self, request: Request) -> Caller:
-        caller = await self.caller(request)
+        caller = await self.door.caller(request)
         if caller.user["is_anonymous"]:
             raise AuthError(
                 403,

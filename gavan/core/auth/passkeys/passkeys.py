@@ -11,13 +11,12 @@ from uuid import UUID, uuid4
 import psycopg
 from psycopg.types.json import Jsonb
 
-from gavan.core.auth.config.auth import AuthConfig
 from gavan.core.auth.errors import AuthError, database_error, validation_failed
+from gavan.core.auth.flows.room import Room
 from gavan.core.auth.model import Caller, Client, Row, rfc3339
 from gavan.core.auth.passkeys.queries import QUERIES
 from gavan.core.auth.relying_site import relying_site
-from gavan.core.auth.sessions import Sessions
-from gavan.core.auth.store import Connection, Store, many, one
+from gavan.core.auth.store import Connection, many, one
 
 NAME = "Passkey"
 NAME_LENGTH = 120
@@ -26,11 +25,12 @@ NAME_LENGTH = 120
 class Passkeys:
     """What can be done with passkeys; every method is one or two whole transactions."""
 
-    def __init__(self, config: AuthConfig, store: Store, sessions: Sessions) -> None:
-        self._config = config
-        self._site = relying_site(config)
-        self._store = store
-        self._sessions = sessions
+    def __init__(self, room: Room) -> None:
+        self._config = room.config
+        self._site = relying_site(room.config)
+        self._store = room.store
+        self._sessions = room.sessions
+        self._audit = room.audit
 
     async def ask_for_credential(self, caller: Caller) -> dict[str, Any]:
         """Begin a registration and return what the browser is to be asked.
@@ -70,12 +70,14 @@ class Passkeys:
                 kept = await QUERIES.one(
                     connection, "insert_passkey", user_id=user_id, friendly_name=NAME, **made
                 )
+                if kept is None:
+                    raise database_error("creating passkey")
+                traits = {"passkey_id": str(kept["id"])}
+                await self._audit.record(connection, "passkey_created", caller.user, traits)
         except psycopg.errors.UniqueViolation as error:
             raise AuthError(
                 422, "webauthn_credential_exists", "This credential is already registered"
             ) from error
-        if kept is None:
-            raise database_error("creating passkey")
         return _shown(kept)
 
     async def ask_for_signature(self) -> dict[str, Any]:
@@ -105,8 +107,10 @@ class Passkeys:
                 )
             count = _ceremony().check_assertion(self._site, credential, asked["challenge"], passkey)
             user = await one(connection, "user_by_id", id=claimed.user_id)
-            _check_may_enter(user)
+            user = _admitted(user)
             await QUERIES.change(connection, "use_passkey", id=passkey["id"], sign_count=count)
+            traits = {"passkey_id": str(passkey["id"])}
+            await self._audit.record(connection, "login", user, traits)
             return await self._sessions.begin(connection, claimed.user_id, "passkey", client)
 
     async def of_user(self, user_id: UUID) -> list[dict[str, Any]]:
@@ -115,7 +119,7 @@ class Passkeys:
             rows = await QUERIES.many(connection, "passkeys_of", user_id=user_id)
         return [_shown(row) for row in rows]
 
-    async def rename(self, user_id: UUID, passkey_id: UUID, name: str) -> dict[str, Any]:
+    async def rename(self, caller: Caller, passkey_id: UUID, name: str) -> dict[str, Any]:
         """Give a passkey another name; raise AuthError 404 when it is not the user's."""
         if not name:
             raise validation_failed("friendly_name is required")
@@ -123,25 +127,33 @@ class Passkeys:
             raise validation_failed("friendly_name must be 120 characters or less")
         async with self._store.transaction() as connection:
             renamed = await QUERIES.one(
-                connection, "rename_passkey", id=passkey_id, user_id=user_id, friendly_name=name
+                connection,
+                "rename_passkey",
+                id=passkey_id,
+                user_id=caller.user["id"],
+                friendly_name=name,
             )
-        if renamed is None:
-            raise not_found()
+            if renamed is None:
+                raise not_found()
+            traits = {"passkey_id": str(passkey_id)}
+            await self._audit.record(connection, "passkey_updated", caller.user, traits)
         return _shown(renamed)
 
     async def remove(self, caller: Caller, passkey_id: UUID) -> None:
         """Forget a passkey of the caller, who must have proved a second factor if there is one."""
         async with self._store.transaction() as connection:
             await self._check_may_manage(connection, caller)
-        await self.delete(caller.user["id"], passkey_id)
+        await self.delete(caller.user, passkey_id, user_id=caller.user["id"])
 
-    async def delete(self, user_id: UUID, passkey_id: UUID) -> None:
-        """Forget a passkey of any user, for administrators."""
+    async def delete(self, actor: Row, passkey_id: UUID, *, user_id: UUID) -> None:
+        """Forget a passkey of any user; ``actor`` is whom the audit log names."""
         async with self._store.transaction() as connection:
             if not await QUERIES.change(
                 connection, "delete_passkey", id=passkey_id, user_id=user_id
             ):
                 raise not_found()
+            traits = {"user_id": str(user_id), "passkey_id": str(passkey_id)}
+            await self._audit.record(connection, "passkey_deleted", actor, traits)
 
     async def _check_may_manage(self, connection: Connection, caller: Caller) -> None:
         if caller.user["is_sso_user"]:
@@ -205,7 +217,7 @@ def _ceremony() -> ModuleType:
     return ceremony
 
 
-def _check_may_enter(user: Row | None) -> None:
+def _admitted(user: Row | None) -> Row:
     if user is None:
         raise AuthError(400, "webauthn_verification_failed", "Credential verification failed")
     if user["email"] and user["email_confirmed_at"] is None:
@@ -214,6 +226,7 @@ def _check_may_enter(user: Row | None) -> None:
         raise AuthError(403, "phone_not_confirmed", "Phone not confirmed")
     if user["is_banned"]:
         raise AuthError(403, "user_banned", "User is banned")
+    return user
 
 
 def _shown(row: Row) -> dict[str, Any]:

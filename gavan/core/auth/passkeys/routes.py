@@ -13,8 +13,8 @@ from starlette.routing import Route
 
 from gavan.core.auth.body import Body, read_body
 from gavan.core.auth.client import client_of
+from gavan.core.auth.door import Door
 from gavan.core.auth.errors import AuthError, validation_failed
-from gavan.core.auth.model import Caller
 from gavan.core.auth.passkeys.passkeys import Passkeys, not_found
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -22,12 +22,11 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PasskeyEdge:
-    """What the endpoints call; ``caller`` and ``check_admin`` refuse who may not call."""
+    """What the endpoints call."""
 
     passkeys: Passkeys
     is_enabled: bool
-    caller: Callable[[Request], Awaitable[Caller]]
-    check_admin: Callable[[Request], Awaitable[None]]
+    door: Door
 
     def routes(self) -> list[Route]:
         """Return the routes."""
@@ -51,11 +50,11 @@ class PasskeyEdge:
 
     async def ask_for_credential(self, request: Request) -> Response:
         """Begin a registration."""
-        return JSONResponse(await self.passkeys.ask_for_credential(await self.caller(request)))
+        return JSONResponse(await self.passkeys.ask_for_credential(await self.door.caller(request)))
 
     async def register(self, request: Request) -> Response:
         """Keep a passkey."""
-        caller = await self.caller(request)
+        caller = await self.door.caller(request)
         challenge_id, credential = _answer(await read_body(request))
         return JSONResponse(await self.passkeys.register(caller, challenge_id, credential))
 
@@ -72,30 +71,30 @@ class PasskeyEdge:
 
     async def list_own(self, request: Request) -> Response:
         """Return the caller's passkeys."""
-        caller = await self.caller(request)
+        caller = await self.door.caller(request)
         return JSONResponse(await self.passkeys.of_user(caller.user["id"]))
 
     async def rename(self, request: Request) -> Response:
         """Give a passkey of the caller another name."""
-        caller = await self.caller(request)
+        caller = await self.door.caller(request)
         name = (await read_body(request)).text("friendly_name")
         passkey_id = _path_id(request)
-        return JSONResponse(await self.passkeys.rename(caller.user["id"], passkey_id, name))
+        return JSONResponse(await self.passkeys.rename(caller, passkey_id, name))
 
     async def remove(self, request: Request) -> Response:
         """Forget a passkey of the caller."""
-        await self.passkeys.remove(await self.caller(request), _path_id(request))
+        await self.passkeys.remove(await self.door.caller(request), _path_id(request))
         return Response(status_code=204)
 
     async def list_of_user(self, request: Request) -> Response:
         """Return the passkeys of any user."""
-        await self.check_admin(request)
+        await self.door.admin(request)
         return JSONResponse(await self.passkeys.of_user(_user_id(request)))
 
     async def delete(self, request: Request) -> Response:
         """Forget a passkey of any user."""
-        await self.check_admin(request)
-        await self.passkeys.delete(_user_id(request), _path_id(request))
+        admin = await self.door.admin(request)
+        await self.passkeys.delete(admin, _path_id(request), user_id=_user_id(request))
         return Response(status_code=204)
 
 

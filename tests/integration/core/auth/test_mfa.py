@@ -94,7 +94,7 @@ async def lifted(client: httpx.AsyncClient, session: Json, factor: Json) -> Json
 
 
 async def test_a_totp_factor_is_enrolled_verified_and_lifts_the_session(
-    client: httpx.AsyncClient,
+    client: httpx.AsyncClient, database: Database
 ) -> None:
     session = await sign_up(client)
     factor = ok(await enroll(client, session, "phone", issuer="Gavan"))
@@ -112,6 +112,16 @@ async def test_a_totp_factor_is_enrolled_verified_and_lifts_the_session(
     assert "secret" not in shown
     again = ok(await refresh(client, strong["refresh_token"]))
     assert claims(again)["aal"] == "aal2"
+    with database.connect("supabase_admin") as connection:
+        rows = connection.execute(
+            "select payload ->> 'action' from auth.audit_log_entries"
+            " where payload ->> 'log_type' = 'factor' order by created_at"
+        ).fetchall()
+    assert [row[0] for row in rows] == [
+        "factor_in_progress",
+        "challenge_created",
+        "verification_attempted",
+    ]
 
 
 async def test_a_refresh_token_from_before_the_factor_gives_no_lifted_session(
