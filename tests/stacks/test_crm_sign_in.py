@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 import pyotp
 import pytest
 from playwright.sync_api import expect
@@ -48,3 +51,53 @@ def test_a_second_factor_is_set_up_asked_for_and_removed(crm: RunningStack, wind
     expect(page.get_by_role("button", name="Set up")).to_be_visible(timeout=PATIENCE_MS)
     again = BoardPage(window(), crm.url)
     again.sign_in(email)
+
+
+def mail_of(crm: RunningStack, email: str) -> dict[str, Any]:
+    """Return the newest mail to an address, as soon as it was caught."""
+    told = json.loads(crm.gavan("inbox", "wait", "--to", email, "--json"))
+    mail: dict[str, Any] = told["data"]
+    return mail
+
+
+def test_a_mailed_link_signs_in_the_browser_that_asked_for_it(
+    crm: RunningStack, window: Window
+) -> None:
+    email = new_email("grace")
+    BoardPage(window(), crm.url).sign_up(email)
+    grace = BoardPage(window(), crm.url)
+    grace.page.goto(crm.url)
+    grace.page.get_by_role("button", name="Mail me a sign-in link").click()
+    expect(grace.page.get_by_label("E-mail")).to_be_focused()
+    grace.page.get_by_label("E-mail").fill(email)
+    grace.page.get_by_role("button", name="Mail me a sign-in link").click()
+    expect(grace.page.get_by_text(f"We have sent a letter to {email}.")).to_be_visible(
+        timeout=PATIENCE_MS
+    )
+    link = mail_of(crm, email)["link"]
+    grace.page.goto(link)
+    grace.see_boards()
+    assert grace.page.url.startswith(crm.url)
+    assert "code=" not in grace.page.url
+
+    used = BoardPage(window(), crm.url)
+    used.page.goto(link)
+    expect(used.page.get_by_text("That did not work:")).to_be_visible(timeout=PATIENCE_MS)
+
+
+def test_the_code_of_a_mail_signs_in_a_new_person_anywhere(
+    crm: RunningStack, window: Window
+) -> None:
+    email = new_email("new")
+    person = BoardPage(window(), crm.url)
+    person.page.goto(crm.url)
+    person.page.get_by_label("E-mail").fill(email)
+    person.page.get_by_role("button", name="Mail me a sign-in link").click()
+    person.page.get_by_label("Code").fill("123456")
+    person.page.get_by_role("button", name="Continue").click()
+    expect(person.page.get_by_text("This code is wrong or too old.")).to_be_visible(
+        timeout=PATIENCE_MS
+    )
+    person.page.get_by_label("Code").fill(mail_of(crm, email)["code"])
+    person.page.get_by_role("button", name="Continue").click()
+    person.see_boards()
