@@ -1,6 +1,6 @@
 """Ask the catalogue and build the snapshot; the only place that knows its rows.
 
-The connection is the listener's (``schema_watch.py``); no request ever waits for this.
+Asked for by ``schema_watch.py``; no request ever waits for this.
 """
 
 from __future__ import annotations

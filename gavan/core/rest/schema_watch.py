@@ -25,6 +25,7 @@ from gavan.kit.secret import Secret
 
 CHANNEL = "pgrst"
 RELOADING = frozenset({"", "reload schema", "reload config"})
+LISTENER, LOADER = "gavan rest listener", "gavan rest schema"
 DEBOUNCE_S = 0.1
 BACKOFF_FIRST_S = 1.0
 BACKOFF_LAST_S = 32.0
@@ -64,6 +65,7 @@ class SchemaWatch:
         self._reloading: asyncio.Task[None] | None = None
         self._task: asyncio.Task[None] | None = None
         self._loaded = asyncio.Event()
+        self._one_at_a_time = asyncio.Lock()
         self.snapshot: Snapshot | None = None
         self.retry_after_s = 1
         self.listens = False
@@ -97,18 +99,19 @@ class SchemaWatch:
             self._task = None
 
     def reload(self) -> None:
-        """Begin to load anew over a connection of its own."""
+        """Begin to load anew."""
         self._reloading = asyncio.create_task(self._reload_apart())
 
     async def _run(self) -> None:
         pause = BACKOFF_FIRST_S
         while True:
             try:
-                async with await self._connect(self._listener_url) as connection:
-                    self.listens = await self._ask_to_listen(connection)
-                    await self._load(connection)
-                    if self._listening is None:
-                        return
+                if self._listening is None:
+                    await self._load()
+                    return
+                async with await self._connect(self._listener_url, LISTENER) as connection:
+                    self.listens = await self._ask_to_listen(connection, self._listening)
+                    await self._load()
                     if self.listens:
                         pause = BACKOFF_FIRST_S
                         await self._follow(connection)
@@ -121,17 +124,18 @@ class SchemaWatch:
                     self._loaded.set()  # nobody need wait any longer
                     self._when_lost()
                     return
-                await self._load_elsewhere()
+                if self._listener_url is not self._url and self.snapshot is None:
+                    await self._reload_apart()  # the primary is away, another host may answer
             self.retry_after_s = round(pause)
             await asyncio.sleep(pause)
             pause = min(pause * 2, BACKOFF_LAST_S)
 
-    async def _ask_to_listen(self, connection: psycopg.AsyncConnection[Any]) -> bool:
+    async def _ask_to_listen(
+        self, connection: psycopg.AsyncConnection[Any], command: bytes
+    ) -> bool:
         """Listen before loading: a change in between is notified, not missed."""
-        if self._listening is None:
-            return False
         try:
-            await connection.execute(self._listening)
+            await connection.execute(command)
         except psycopg.errors.ReadOnlySqlTransaction as error:
             # A replica: it may be promoted one day, so this is asked again with every look.
             if not self._looks:
@@ -146,29 +150,29 @@ class SchemaWatch:
         self._looks = False
         return True
 
-    async def _load_elsewhere(self) -> None:
-        """Load from any host of several when the one that takes writes cannot be reached."""
-        if self._listener_url is self._url or self.snapshot is not None:
-            return
-        await self._reload_apart()
-
-    async def _connect(self, url: Secret) -> psycopg.AsyncConnection[Any]:
+    async def _connect(self, url: Secret, name: str) -> psycopg.AsyncConnection[Any]:
         return await psycopg.AsyncConnection.connect(
             url.reveal(),
             autocommit=True,
-            application_name="gavan rest listener",
+            application_name=name,
             connect_timeout=CONNECT_TIMEOUT_S,
             prepare_threshold=None,  # a pooler may give every transaction another session
         )
 
+    async def _connect_to_load(self) -> psycopg.AsyncConnection[Any]:
+        # Of several hosts the primary, whose notification a replica may not have caught up with.
+        try:
+            return await self._connect(self._listener_url, LOADER)
+        except psycopg.OperationalError:
+            if self._listener_url is self._url:
+                raise
+            return await self._connect(self._url, LOADER)
+
     async def _reload_apart(self) -> None:
         try:
-            async with await self._connect(self._url) as connection:
-                await self._reload(connection)
+            await self._load()
         except psycopg.Error as error:
-            logger.warning(
-                "the schema cache stays as it was: %s", error, extra={"event": "schema.stale"}
-            )
+            _tell_stale(error)
 
     async def _follow(self, connection: psycopg.AsyncConnection[Any]) -> None:
         while True:
@@ -177,17 +181,15 @@ class SchemaWatch:
             payloads = [n.payload async for n in connection.notifies(stop_after=1)]
             payloads += [n.payload async for n in connection.notifies(timeout=DEBOUNCE_S)]
             if not RELOADING.isdisjoint(payloads):
-                await self._reload(connection)
+                await self._reload()
 
-    async def _reload(self, connection: psycopg.AsyncConnection[Any]) -> None:
+    async def _reload(self) -> None:
         try:
-            await self._load(connection)
+            await self._load()
         except psycopg.OperationalError:
             raise
         except psycopg.Error as error:
-            logger.warning(
-                "the schema cache stays as it was: %s", error, extra={"event": "schema.stale"}
-            )
+            _tell_stale(error)
 
     @property
     def config(self) -> RestConfig:
@@ -207,17 +209,27 @@ class SchemaWatch:
         if self._when_sessions_change is not None:
             self._when_sessions_change()
 
-    async def _load(self, connection: psycopg.AsyncConnection[Any]) -> None:
-        if self.snapshot is not None:
-            self._read_again()
-        began = time.monotonic()
-        try:
-            loaded = await load_snapshot(connection, self.base, self.snapshot)
-        except psycopg.Error:
-            self.loads = replace(self.loads, failed=self.loads.failed + 1)
-            raise
-        took_s = time.monotonic() - began
-        self.loads = replace(self.loads, done=self.loads.done + 1, last_s=took_s)
+    async def _load(self) -> None:
+        """Load over a connection that ends with it.
+
+        The catalogue of a thousand tables fills 60 MB of its server process, which the listener
+        would hold for good.
+        """
+        async with self._one_at_a_time:
+            if self.snapshot is not None:
+                self._read_again()
+            began = time.monotonic()
+            try:
+                async with await self._connect_to_load() as connection:
+                    loaded = await load_snapshot(connection, self.base, self.snapshot)
+            except psycopg.Error:
+                self.loads = replace(self.loads, failed=self.loads.failed + 1)
+                raise
+            took_s = time.monotonic() - began
+            self.loads = replace(self.loads, done=self.loads.done + 1, last_s=took_s)
+            self._take(loaded)
+
+    def _take(self, loaded: Snapshot) -> None:
         known = self.snapshot
         if loaded is known:
             return
@@ -231,6 +243,10 @@ class SchemaWatch:
             len(loaded.cache.routines),
             extra={"event": "schema.loaded"},
         )
+
+
+def _tell_stale(error: psycopg.Error) -> None:
+    logger.warning("the schema cache stays as it was: %s", error, extra={"event": "schema.stale"})
 
 
 def _writable_host(url: Secret) -> Secret:
