@@ -18,7 +18,7 @@ FLUSH_S = 0.05
 IN_MESSAGE = frozenset({"event", "method", "path", "status"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Access:
     """What is told of one request; the query string, which may hold keys, never is."""
 

@@ -31,7 +31,7 @@ from gavan.core.gateway.answers import (
     unexpected,
 )
 from gavan.core.gateway.cors import Cors, Headers
-from gavan.core.gateway.exchange import Exchange
+from gavan.core.gateway.exchange import Exchange, LongRequests
 from gavan.core.gateway.keys import ApiKeys, request_token, socket_token
 from gavan.core.gateway.services import STOP_S, Mount, load_services
 from gavan.core.settings import Settings
@@ -61,6 +61,7 @@ class Gateway:
         self._verifier = verifier
         self._pool = pool
         self._cors = Cors(settings.cors_origins)
+        self._long = LongRequests()
         self._log = AccessLog(settings.log_format, least_status=settings.least_logged_status)
         self.exit_code = 0
         self._limit_bytes = settings.max_body_bytes
@@ -130,6 +131,7 @@ class Gateway:
                 raise
             task.uncancel()
         finally:
+            self._long.discard(exchange)
             exchange.close()
             access = Access(
                 service=service,
@@ -166,7 +168,8 @@ class Gateway:
             else:
                 scope["gavan.verifier"] = self._verifier
                 scope["gavan.token"] = self._token(headers)
-                exchange.watch(has_body=method not in _BODILESS)
+                exchange.begin(has_body=method not in _BODILESS)
+                self._long.add(exchange)
                 await mount.service(scope, exchange.receive, send)
         except BodyTooLarge:
             pass  # answered below, as when the service has caught it and answered in its own way

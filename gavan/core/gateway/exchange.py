@@ -12,7 +12,8 @@ from starlette.types import Message, Receive, Send
 from gavan.core.gateway.answers import BodyTooLarge
 from gavan.core.gateway.cors import Headers
 
-# A client that is gone is looked for only when a request takes this long: most never do.
+# A client that is gone is looked for only when a request takes this long, at most twice as long:
+# most never do.
 WATCH_AFTER_S = 0.5
 
 
@@ -26,11 +27,11 @@ class Exchange:
     __slots__ = (
         "_body_done",
         "_extra",
+        "_has_body",
         "_limit_bytes",
         "_receive",
         "_send",
         "_task",
-        "_timer",
         "_watcher",
         "is_abandoned",
         "is_finished",
@@ -47,7 +48,7 @@ class Exchange:
         self._limit_bytes = limit_bytes
         self._body_done = False
         self._task: asyncio.Task[object] | None = None
-        self._timer: asyncio.TimerHandle | None = None
+        self._has_body = False
         self._watcher: asyncio.Task[None] | None = None
         self.is_abandoned = False
         self.is_finished = False
@@ -81,25 +82,20 @@ class Exchange:
             self.is_finished = not message.get("more_body", False)
         await self._send(message)
 
-    def watch(self, *, has_body: bool) -> None:
-        """Begin to look for a lost client once the request takes long."""
+    def begin(self, *, has_body: bool) -> None:
+        """Remember the task that serves the request, to be cancelled when the client is gone."""
         self._task = asyncio.current_task()
-        loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(WATCH_AFTER_S, self._begin_watch, has_body)
+        self._has_body = has_body
 
     def close(self) -> None:
-        """Stop looking."""
-        if self._timer is not None:
-            self._timer.cancel()
+        """Stop looking for a lost client."""
         if self._watcher is not None:
             self._watcher.cancel()
 
-    def _begin_watch(self, has_body: bool) -> None:
-        loop = asyncio.get_running_loop()
-        if has_body and not self._body_done:  # the service is still reading
-            self._timer = loop.call_later(WATCH_AFTER_S, self._begin_watch, has_body)
-        else:
-            self._watcher = loop.create_task(self._watch())
+    def look(self) -> None:
+        """Begin to look for a lost client, unless the service is still reading."""
+        if self._watcher is None and (self._body_done or not self._has_body):
+            self._watcher = asyncio.get_running_loop().create_task(self._watch())
 
     async def _watch(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":
@@ -107,3 +103,32 @@ class Exchange:
         if not self.is_finished and self._task is not None:
             self.is_abandoned = True
             self._task.cancel()
+
+
+class LongRequests:
+    """Has the exchanges of requests that take long looked after; all share one timer."""
+
+    def __init__(self) -> None:
+        self._begun_at: dict[Exchange, float] = {}
+        self._timer: asyncio.TimerHandle | None = None
+
+    def add(self, exchange: Exchange) -> None:
+        """Begin to count the time of a request."""
+        loop = asyncio.get_running_loop()
+        self._begun_at[exchange] = loop.time()
+        if self._timer is None:
+            self._timer = loop.call_later(WATCH_AFTER_S, self._look)
+
+    def discard(self, exchange: Exchange) -> None:
+        """Forget a request."""
+        self._begun_at.pop(exchange, None)
+
+    def _look(self) -> None:
+        self._timer = None
+        if not self._begun_at:
+            return
+        loop = asyncio.get_running_loop()
+        for exchange, begun_at in self._begun_at.items():
+            if loop.time() - begun_at >= WATCH_AFTER_S:
+                exchange.look()
+        self._timer = loop.call_later(WATCH_AFTER_S, self._look)
