@@ -24,6 +24,7 @@ function piece(name, text) {
   const span = document.createElement("span");
   span.className = name;
   span.textContent = text;
+  span.title = text;
   return span;
 }
 
