@@ -93,6 +93,8 @@ def address_rows(stack: Stack, keys: StackKeys) -> list[tuple[str, str]]:
     if stack.profile.protected:
         where = f"127.0.0.1:{stack.database.port}/{stack.database.name}"
         return [*rows, ("database", where)]
+    if "auth" in stack.core.services:
+        rows.append(("inbox", f"{facts['API_URL']}/_gavan/inbox"))
     return [
         *rows,
         ("database", facts["DB_URL"]),

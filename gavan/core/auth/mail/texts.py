@@ -32,7 +32,7 @@ padding:12px 20px;border-radius:8px;background:#1f5f4a;color:#fff;text-decoratio
 _CODE = """\
 <p>Or enter this code:
 <strong style="font-size:18px;letter-spacing:2px">{{ .Token }}</strong></p>"""
-_IGNORE = '<p style="color:#777">If you did not ask for this, you can ignore this mail.</p>'
+_IGNORE = '<p style="opacity:.75">If you did not ask for this, you can ignore this mail.</p>'
 _ALARM = "<p>If this was not you, reset your password and tell whoever runs this service.</p>"
 
 
