@@ -123,8 +123,9 @@ def _tables(section: Section, path: list[str]) -> Iterator[str]:
             inner.append((key.section, [*path, key.name, *name]))
             continue
         # external_url would replace the database, and an entry of cron does one thing.
-        off = key.kind is Kind.SECRET or (section.path[0] == "cron" and alternative
-                                          and key.name in ("command", "http"))  # fmt: skip
+        off = key.name == "external_url" or (
+            section.path[0] == "cron" and alternative and key.name in ("command", "http")
+        )
         alternative = alternative or key.name == "sql"
         yield from (f"# {key.meaning}", f"{'# ' if off else ''}{key.name} = {_example(key)}")
     for nested, there in inner:

@@ -76,16 +76,16 @@ def _section(
     section: Section, path: KeyPath, values: Mapping[str, object]
 ) -> Iterator[tuple[KeyPath, object]]:
     for key in section.keys:
-        value = values[key.name]
-        here = (*path, key.name)
-        if value is None:
-            continue
-        if isinstance(value, Mapping) and value:
-            for name, item in value.items():
-                if item is not None:
-                    yield (*here, name), _masked(name, item)
-            continue
-        yield here, _masked(key.name, value)
+        yield from _leaves((*path, key.name), values[key.name])
+
+
+def _leaves(path: KeyPath, value: object) -> Iterator[tuple[KeyPath, object]]:
+    """Yield the values of a table inside a table, however deep."""
+    if isinstance(value, Mapping) and value:
+        for name, item in value.items():
+            yield from _leaves((*path, name), item)
+    elif value is not None:
+        yield path, _masked(str(path[-1]), value)
 
 
 def _masked(name: str, value: object) -> object:

@@ -17,6 +17,7 @@ from gavan.kit.nearest import nearest
 from gavan.kit.secret import Secret
 from gavan.kit.version import VERSION
 from gavan.stack.build import Parts, is_glob, is_valid_glob
+from gavan.stack.check_auth import check_auth
 from gavan.stack.findings import Level
 from gavan.stack.interpolate import names
 from gavan.stack.layers import may_be_public
@@ -54,6 +55,7 @@ def check(stack: Stack, source: Source, parts: Parts, report: Report) -> None:
         _directories, _secrets, _sites, _cors, _cron, _zones,
     ):  # fmt: skip
         rule(subject)
+    check_auth(parts.core["auth"], source, report)
 
 
 def _versions(on: _Subject) -> None:

@@ -29,7 +29,8 @@ def test_annotated_example_loads_without_a_finding(tmp_path: Path) -> None:
         (tmp_path / folder).mkdir(parents=True)
     for name in ("supabase/seed.sql", "supabase/seeds/mock.sql"):
         (tmp_path / name).touch()
-    findings = load(file, environ={"XAI_API_KEY": "x"}).findings
+    named = re.findall(r"secret://(\w+)", reference.example())
+    findings = load(file, environ=dict.fromkeys([*named, "XAI_API_KEY"], "x")).findings
     assert findings == (), render(findings)
 
 

@@ -21,6 +21,10 @@ NOTICES = (
     "password_changed", "email_changed", "phone_changed", "identity_linked", "identity_unlinked",
     "mfa_factor_enrolled", "mfa_factor_unenrolled",
 )  # fmt: skip
+_URI = (
+    r"pg-functions://[^/]*(/[A-Za-z_][A-Za-z0-9_]{0,62}){2}|https://[^@]+"
+    r"|http://(localhost|127\.0\.0\.1|\[::1\]|host\.docker\.internal)([:/][^@]*)?"
+)
 _DURATION = r"(\d+(\.\d+)?(ms|s|m|h))+"
 _CODE = "Your code is {{ .Code }}"
 
@@ -208,8 +212,9 @@ HOOK = Section(
     meaning="A function or endpoint of yours that is asked.",
     keys=(
         _flag("enabled", "Ask it.", default=True),
-        _text("uri", "pg-functions://postgres/<schema>/<function>, or an https address.",
-              '"pg-functions://postgres/public/custom_claims"'),
+        Key(name="uri", kind=Kind.TEXT, pattern=_URI,
+            example='"pg-functions://postgres/public/custom_claims"',
+            meaning="pg-functions://postgres/<schema>/<function>, or an https address."),
         _secret("secrets", "v1,whsec_<base64>, several joined by |; signs requests over https.",
                 "HOOK_SECRETS"),
     ),

@@ -117,6 +117,7 @@ password_requirements = "lower_upper_letters_digits_symbols"
 [core.auth.email.smtp]
 host = "smtp.example.com"
 pass = "secret://SMTP_PASSWORD"
+admin_email = "us@example.com"
 security = "starttls"
 [core.auth.email.template.magic_link]
 content_path = "mails/link.html"
@@ -205,6 +206,11 @@ def test_a_mistake_in_the_other_file_is_shown_there(
         ("[core.auth.captcha]\nsecret = 'in the open'\n", "GV151", "CAPTCHA_SECRET"),
         ("[core.auth.email]\nmax_frequency = 'often'\n", "GV105", "max_frequency"),
         ("[core.auth]\nexternal = 1\n", "GV102", "table"),
+        ("[core.auth.captcha]\n", "GV103", "CAPTCHA_SECRET"),
+        ("[core.auth.hook.send_sms]\n", "GV103", "pg-functions"),
+        ("[core.auth.hook.send_sms]\nuri = 'http://evil.example'\n", "GV102", "https"),
+        ("[core.auth.hook.send_sms]\nuri = 'pg-functions://x/y'\n", "GV102", "https"),
+        ("[core.auth.email.smtp]\nhost = 'x'\n", "GV103", "admin_email"),
         ("[core.auth.external]\ngoogle = 1\n", "GV102", "table"),
         ("[core.auth]\npassword_requirements = 'letters'\n", "GV102", "letters_digits"),
     ],
@@ -214,5 +220,5 @@ def test_a_mistake_is_told_with_its_mend(
 ) -> None:
     (finding,) = load_factory(text).findings
     assert finding.code == code
-    assert part in f"{finding.message} {finding.mend}"
+    assert part in f"{finding.message} {finding.why} {finding.mend}"
     assert "in the open" not in render([finding])

@@ -101,7 +101,7 @@ def test_only_a_stack_that_holds_real_data_sends_mail_to_the_world(
     """An SMTP server in the file changes nothing: elsewhere mail is caught, and shown."""
     (tmp_path / "gavan.toml").write_text(
         f'[stack]\nname = "odd"\n[profiles.lab]\n{protected}\n'
-        '[core.auth.email.smtp]\nhost = "smtp.example.com"\n'
+        '[core.auth.email.smtp]\nhost = "smtp.example.com"\nadmin_email = "a@b.ch"\n'
     )
     stack = load_stack(tmp_path / "gavan.toml", profile=profile, environ={})
     environ = core_env(_surroundings(stack))

@@ -1,0 +1,59 @@
+"""What of [core.auth] has to stand together; what is missing would stop the core at its start.
+
+Stands beside check.py; findings only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from gavan.stack.model import KeyPath
+from gavan.stack.schema.auth import CAPTCHA, EXTERNAL, HOOK, SMTP, TWILIO
+from gavan.stack.schema.key import Section
+from gavan.stack.source import Report, Source
+
+Values = dict[str, Any]
+_NEEDED: dict[str, tuple[str, ...]] = {
+    SMTP.title: ("host", "admin_email"),
+    TWILIO.title: ("account_sid", "message_service_sid", "auth_token"),
+    CAPTCHA.title: ("secret",),
+    HOOK.title: ("uri",),
+    EXTERNAL.title: ("client_id",),
+}
+
+
+def check_auth(values: Values | None, source: Source, report: Report) -> None:
+    """Note what a table that is switched on lacks."""
+    for section, path, table in _tables(values or {}):
+        if not table["enabled"]:
+            continue
+        for name in _NEEDED[section.title]:
+            if table[name] or name in source.table(path):
+                continue  # what is written and wrong was told where it is read
+            key = section.by_name[name]
+            report.add(
+                source.key(path),
+                "GV103",
+                f'"{name}" is missing in [{".".join(map(str, path))}]',
+                why=key.meaning,
+                mend=f"add: {name} = {key.example}, or switch it off: enabled = false",
+            )
+
+
+def _tables(values: Values) -> Iterator[tuple[Section, KeyPath, Values]]:
+    """Yield the tables that were written and can be switched off."""
+    single = (
+        (SMTP, ("email", "smtp")),
+        (TWILIO, ("sms", "twilio")),
+        (CAPTCHA, ("captcha",)),
+    )
+    for section, path in single:
+        table: Values | None = values
+        for name in path:
+            table = table.get(name) if table else None
+        if table is not None:
+            yield section, ("core", "auth", *path), table
+    for section, kind in ((HOOK, "hook"), (EXTERNAL, "external")):
+        for name, table in values.get(kind, {}).items():
+            yield section, ("core", "auth", kind, name), table
