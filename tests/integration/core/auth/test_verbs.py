@@ -81,7 +81,7 @@ def test_a_user_lives_from_create_to_delete(terminal: Terminal) -> None:
         "users", "create", EMAIL, "--password-stdin", "--data", "full_name=Ann A.",
         stdin="correct horse\n",
     )["data"]  # fmt: skip
-    assert made["user_metadata"] == {"full_name": "Ann A."}
+    assert made["user_metadata"]["full_name"] == "Ann A."
     assert terminal.signs_in(EMAIL, "correct horse")
 
     listed = terminal.json("users", "list", "--filter", "ann@")["data"]
@@ -97,6 +97,19 @@ def test_a_user_lives_from_create_to_delete(terminal: Terminal) -> None:
     assert terminal.run("users", "delete", EMAIL, "--yes").stdout.strip() == f"deleted {EMAIL}"
     gone = terminal.json("users", "delete", made["id"], "--yes", code=1)["error"]
     assert (gone["code"], gone["message"]) == ("GV241", "User not found")
+
+
+def test_an_invitation_and_a_reset_reach_the_inbox(terminal: Terminal) -> None:
+    invited = terminal.json("users", "invite", EMAIL, "--data", "full_name=Ann")["data"]
+    assert invited["invited_at"]
+    mail = terminal.json("inbox", "wait", "--to", EMAIL, "--kind", "invite")["data"]
+    assert mail["link"].startswith(f"{terminal.url}/auth/v1/verify?")
+    link = terminal.run("users", "reset-password", EMAIL, "--link").stdout.strip()
+    assert "type=recovery" in link
+    terminal.run("users", "create", "bea@example.com", "--no-password")
+    terminal.run("users", "reset-password", "bea@example.com")
+    mail = terminal.json("inbox", "show", "--to", "bea@example.com")["data"]
+    assert (mail["kind"], "type=recovery" in mail["link"]) == ("recovery", True)
 
 
 def test_a_user_by_phone_is_found_by_phone(terminal: Terminal) -> None:
