@@ -110,30 +110,30 @@ class OAuthEdge:
 
     async def list_custom(self, request: Request) -> Response:
         """Return the custom providers."""
-        await self.door.check_admin(request)
+        await self.door.admin(request)
         found = await self.custom_providers.find(request.query_params.get("type", ""))
         return JSONResponse({"providers": found})
 
     async def create_custom(self, request: Request) -> Response:
         """Make a custom provider."""
-        await self.door.check_admin(request)
+        await self.door.admin(request)
         wanted = read_input(await read_body(request))
         return JSONResponse(await self.custom_providers.create(wanted), status_code=201)
 
     async def show_custom(self, request: Request) -> Response:
         """Return a custom provider."""
-        await self.door.check_admin(request)
+        await self.door.admin(request)
         return JSONResponse(await self.custom_providers.show(request.path_params["identifier"]))
 
     async def change_custom(self, request: Request) -> Response:
         """Change a custom provider."""
-        await self.door.check_admin(request)
+        await self.door.admin(request)
         identifier, body = request.path_params["identifier"], await read_body(request)
         return JSONResponse(await self.custom_providers.change(identifier, read_input(body)))
 
     async def delete_custom(self, request: Request) -> Response:
         """Delete a custom provider."""
-        await self.door.check_admin(request)
+        await self.door.admin(request)
         await self.custom_providers.delete(request.path_params["identifier"])
         return Response(status_code=204)
 
