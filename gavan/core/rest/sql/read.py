@@ -91,6 +91,8 @@ class Written:
 
     text: str
     is_aggregate: bool = False
+    grouped_by: str | None = None
+    """What GROUP BY names instead of the column's place"""
 
 
 def _output(alias: str, output: Output, params: Params) -> Written:
@@ -107,7 +109,9 @@ def _output(alias: str, output: Output, params: Params) -> Written:
     if applied:
         written = _cast(written, output.aggregate_cast)
     named = f"{written} AS {quote_identifier(output.alias)}" if output.alias else written
-    return Written(named, applied is not None)
+    # Casts do not group: budget::int has a group for each budget, which order= may name then.
+    casts = output.cast is not None and not output.ref.path and output.alias == output.ref.name
+    return Written(named, applied is not None, column(alias, output.ref.name) if casts else None)
 
 
 def _cast(written: str, cast: str | None) -> str:
@@ -154,5 +158,9 @@ def _group_by(columns: Sequence[Written]) -> str:
     if not any(column.is_aggregate for column in columns):
         return ""
     # By position: the same expression with other parameters would not be the same to Postgres.
-    places = [str(n) for n, column in enumerate(columns, 1) if not column.is_aggregate]
+    places = [
+        column.grouped_by or str(n)
+        for n, column in enumerate(columns, 1)
+        if not column.is_aggregate
+    ]
     return f" GROUP BY {', '.join(places)}" if places else ""

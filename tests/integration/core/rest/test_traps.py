@@ -89,6 +89,18 @@ async def test_what_is_read(trap: Api) -> None:
                 url="/client?select=id,project(budget.sum(),count())&id=eq.1",
                 body=[{"id": 1, "project": [{"sum": 30.5, "count": 2}]}],
             ),
+            Case(
+                url="/project?select=client_id::text,count()&order=client_id.nullslast&limit=1",
+                body=[{"client_id": "1", "count": 2}],
+            ),
+            Case(
+                url="/project?select=budget::int,count()&budget=not.is.null&order=budget",
+                body=[
+                    {"budget": 5, "count": 1},
+                    {"budget": 11, "count": 1},
+                    {"budget": 20, "count": 1},
+                ],
+            ),
             # The key of this junction does not hold both its references: it joins nothing.
             Case(url="/client?select=person(name)", status=400, code="PGRST200"),
             Case(url="/words_of?data->>t=fts(english).ship&select=id", body=[{"id": 1}]),
