@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gavan.core.rest.config import RestConfig
@@ -14,8 +14,10 @@ from gavan.core.rest.request import Headers, read_request
 from gavan.core.rest.schema_cache import (
     Column,
     ComputedRelationship,
+    Media,
     Name,
     Parameter,
+    Representation,
     Returns,
     Routine,
     SchemaCache,
@@ -61,6 +63,16 @@ TABLES = {
         table("keyless", "name", key=()),
         table("pair", "a", "b", "note", key=("a", "b")),
     )
+}
+LOOK = Representation(
+    to_json=Name("looks", "shown"), from_json=Name("looks", "read"), from_text=Name("looks", "said")
+)
+TABLES[Name(API, "paint")] = replace(table("paint", "id", "colour"), represented={"colour": LOOK})
+MEDIAS = {
+    Name(API, "client"): {
+        "text/x-lines": Media("text/x-lines", False, Name(API, "lines"), Name(API, "client"))
+    },
+    None: {"x/bits": Media("x/bits", True, Name(API, "bits"))},
 }
 KEYS = [
     ForeignKey(
@@ -142,6 +154,7 @@ CACHE = SchemaCache(
         item.name: tuple(other for other in ROUTINES if other.name == item.name)
         for item in ROUTINES
     },
+    medias=MEDIAS,
 )
 SNAPSHOT = Snapshot(RestConfig(schemas=(API,), max_rows=100, plans=True, aggregates=True), CACHE)
 
