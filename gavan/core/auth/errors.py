@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from typing import Any
 
+import psycopg
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -12,6 +14,8 @@ from gavan.kit.errors import GavanError
 
 API_VERSION = "2024-01-01"
 VERSION_HEADER = "X-Supabase-Api-Version"
+PUBLIC_STATES = frozenset({"P0001", "23000", "23001", "23502", "23503", "23505", "23514", "23P01"})
+_OWN_STATUS = re.compile(r"PT[2-5][0-9]{2}")
 UNEXPECTED = "Unexpected failure, please check server logs for more information"
 
 
@@ -81,10 +85,34 @@ def render(request: Request, error: AuthError) -> Response:
             status_code=error.status,
             headers=headers | {VERSION_HEADER: API_VERSION},
         )
+    raised = _raised(error.__cause__)
+    if raised is not None:
+        status, told = raised
+        return JSONResponse(told, status_code=status, headers=headers)
     body: dict[str, Any] = {"code": error.status, "error_code": error.code, "msg": error.message}
     if error.status >= 500:
         body["error_id"] = request.scope.get("gavan.request_id", "")
     return JSONResponse(body | error.extra, status_code=error.status, headers=headers)
+
+
+def _raised(cause: BaseException | None) -> tuple[int, dict[str, Any]] | None:
+    """Return what a trigger or a constraint of the stack says, for clients without a version.
+
+    A SQLSTATE ``PTxyz`` names its HTTP status itself, as with the data API (supabase/auth:
+    internal/utilities/postgres.go).
+    """
+    state = (cause.sqlstate or "") if isinstance(cause, psycopg.Error) else ""
+    if not isinstance(cause, psycopg.Error) or not (
+        state in PUBLIC_STATES or _OWN_STATUS.fullmatch(state)
+    ):
+        return None
+    diag = cause.diag
+    told = {"code": state, "message": diag.message_primary or ""}
+    if diag.message_hint:
+        told["hint"] = diag.message_hint
+    if diag.message_detail:
+        told["detail"] = diag.message_detail
+    return (500 if state in PUBLIC_STATES else int(state[2:])), told
 
 
 def _is_current(version: str) -> bool:

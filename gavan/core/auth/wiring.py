@@ -15,6 +15,7 @@ from gavan.core.auth.doors import Doors
 from gavan.core.auth.flows.audit import Audit
 from gavan.core.auth.flows.letters import Letters
 from gavan.core.auth.flows.notices import Notices
+from gavan.core.auth.flows.one_time import Hasher
 from gavan.core.auth.flows.room import Room
 from gavan.core.auth.flows.routes import build_flows
 from gavan.core.auth.guard.leaks import Leaks
@@ -42,7 +43,12 @@ def furnish(config: AuthConfig, store: Store, doors: Doors) -> Room:
         store=store,
         passwords=Passwords(strength),
         sessions=Sessions(config, store, audit, Issuer(config, doors.hooks)),
-        letters=Letters(config=config, mailer=doors.mailer, texter=doors.texter),
+        letters=Letters(
+            config=config,
+            mailer=doors.mailer,
+            texter=doors.texter,
+            hasher=Hasher(config.tokens.pepper.reveal().encode()),
+        ),
         notices=Notices(doors.mailer),
         hooks=doors.hooks,
         audit=audit,

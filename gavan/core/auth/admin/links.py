@@ -125,7 +125,7 @@ class Links:
             wanted=wanted,
             new=await announced(self._room, new, asked),
             otp=otp,
-            hashed=one_time.token_hash(address, otp),
+            hashed=self._room.letters.hasher.hash(address, otp),
             asked=asked,
             actor=actor,
         )

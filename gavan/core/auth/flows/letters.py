@@ -77,6 +77,7 @@ class Letters:
     config: AuthConfig
     mailer: Mailer
     texter: Texter
+    hasher: one_time.Hasher
 
     async def confirmation(
         self, connection: Connection, user: Row, redirect_to: str, challenge: Challenge = IMPLICIT
@@ -116,11 +117,11 @@ class Letters:
         self._check_mail_frequency(user, one_time.EMAIL_NEW)
         mail = self.config.mail
         code = one_time.new_code(mail.otp_length)
-        hashed = challenge.prefixed(one_time.token_hash(new_email, code))
+        hashed = challenge.prefixed(self.hasher.hash(new_email, code))
         asks_old = bool(mail.double_confirm_changes and user["email"])
         old_email = (user["email"] or "").lower()
         old_code = one_time.new_code(mail.otp_length)
-        old_hash = challenge.prefixed(one_time.token_hash(old_email, old_code))
+        old_hash = challenge.prefixed(self.hasher.hash(old_email, old_code))
         await note_email_change(
             connection,
             user,
@@ -160,7 +161,7 @@ class Letters:
         sent_at = user[one_time.SENT_AT[token_type]]
         check_frequency(sent_at, sms.max_frequency_s, "over_sms_send_rate_limit")
         code = self.texter.test_otp(phone) or one_time.new_code(sms.otp_length)
-        hashed = one_time.token_hash(phone, code)
+        hashed = self.hasher.hash(phone, code)
         more = {"phone": phone} if purpose == "phone_change" else {}
         await one_time.queries.change(
             connection, noted_by, id=user["id"], token_hash=hashed, **more
@@ -191,7 +192,7 @@ class Letters:
     ) -> None:
         code = one_time.new_code(self.config.mail.otp_length)
         email = (user["email"] or "").lower()
-        hashed = challenge.prefixed(one_time.token_hash(email, code))
+        hashed = challenge.prefixed(self.hasher.hash(email, code))
         await one_time.queries.change(
             connection, purpose.noted_by, id=user["id"], token_hash=hashed
         )

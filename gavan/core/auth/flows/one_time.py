@@ -2,15 +2,16 @@
 
 Stands under every flow that mails or texts. Only hashes are stored, one per user and purpose in
 ``auth.one_time_tokens``; when each was sent stands in ``auth.users`` (supabase/auth:
-internal/models/one_time_token.go, internal/crypto/crypto.go).
+internal/models/one_time_token.go).
 """
 
 from __future__ import annotations
 
 import hashlib
+import hmac
 import secrets
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from hmac import compare_digest
 from pathlib import Path
 from uuid import UUID
 
@@ -42,19 +43,32 @@ def new_code(digits: int) -> str:
     return f"{secrets.randbelow(10**digits):0{digits}}"
 
 
-def token_hash(address: str, code: str) -> str:
-    """Return what is stored for a code sent to an e-mail address or a phone number."""
-    return hashlib.sha224(f"{address}{code}".encode()).hexdigest()
+@dataclass(frozen=True, slots=True)
+class Hasher:
+    """Makes the hashes that are stored and mailed; ``pepper`` is known to this stack alone.
 
-
-def both_hashes(address: str, code: str) -> tuple[str, str]:
-    """Return a code's hash as it is and with the mark of PKCE: a typed code serves either flow.
-
-    The hash of a link serves only as it is: without its mark it would give a session instead of
-    a code that needs the verifier.
+    GoTrue hashes address and code without a secret, so that a million hashes hold the link to any
+    account whose address is known, and a wrong one does not tell whose it was meant to be: guesses
+    could not be bounded per account. With the pepper a link cannot be guessed from a code.
     """
-    hashed = token_hash(address, code)
-    return hashed, PREFIX + hashed
+
+    pepper: bytes = field(repr=False)
+
+    def hash(self, address: str, code: str) -> str:
+        """Return what is stored for a code sent to an e-mail address or a phone number."""
+        return hmac.new(self.pepper, f"{address}{code}".encode(), hashlib.sha224).hexdigest()
+
+    def typed(self, address: str, code: str) -> tuple[str, ...]:
+        """Return every hash that a typed code may stand for.
+
+        With and without the mark of PKCE, as a code serves either flow; and GoTrue's own, for
+        mails that were under way when their project moved here. The hash of a link serves only
+        as it is: without its mark it would give a session instead of a code that needs the
+        verifier.
+        """
+        plain = hashlib.sha224(f"{address}{code}".encode()).hexdigest()
+        made = (self.hash(address, code), plain)
+        return (*made, *(PREFIX + hashed for hashed in made))
 
 
 def is_expired(sent_at: datetime | None, lifetime_s: float, now: datetime) -> bool:
@@ -102,7 +116,7 @@ async def matching(
     fitting = [
         row
         for row in rows
-        if any(compare_digest(str(row["token_hash"]), hashed) for hashed in hashes)
+        if any(hmac.compare_digest(str(row["token_hash"]), hashed) for hashed in hashes)
     ]
     # A code of sign-up and one of a magic link may both stand: the order asked for decides.
     fitting.sort(key=lambda row: token_types.index(row["token_type"]))

@@ -160,7 +160,7 @@ class UserChanges:
         config = self._room.config
         address = (user["email"] or "").lower() or user["phone"] or ""
         lifetime_s = (config.mail if user["email"] else config.sms).otp_lifetime_s
-        hashes = (one_time.token_hash(address, nonce),)
+        hashes = self._room.letters.hasher.typed(address, nonce)
         async with self._room.store.transaction() as connection:
             locked = await accounts.lock(connection, user["id"])
             found = await one_time.matching(

@@ -25,8 +25,7 @@ from gavan.core.auth.store import Connection
 
 GUESSES = Rate(events=10, per_s=600.0, burst=10)
 """Codes that may be tried for one address, whoever tries: limits per IP do not bound the guesses
-of somebody with many IPs. The link in the same mail goes on working. Its hash is made of the same
-code, but a wrong hash does not tell whose it was meant to be: those are bounded per IP only.
+of somebody with many IPs. The link in the same mail goes on working, it cannot be guessed.
 """
 FIRST_HALF = "Confirmation link accepted. Please proceed to confirm link sent to the other email"
 # What a link or a code of a type may be, the likelier first.
@@ -54,12 +53,9 @@ class Token:
     email: str = ""
     phone: str = ""
 
-    @property
-    def hashes(self) -> tuple[str, ...]:
-        """What may be stored for it."""
-        if self.hash:
-            return (self.hash,)
-        return one_time.both_hashes(self.phone or self.email, self.code)
+    def hashes(self, hasher: one_time.Hasher) -> tuple[str, ...]:
+        """Return what may be stored for it."""
+        return (self.hash,) if self.hash else hasher.typed(self.phone or self.email, self.code)
 
     @property
     def is_pkce(self) -> bool:
@@ -170,6 +166,7 @@ class Verifications:
     async def _taken(self, connection: Connection, token: Token, asked: Asked) -> tuple[Row, str]:
         """Return whose a token is and which it was, and use it up."""
         refusal = _refusal(token)
+        hashes = token.hashes(self._room.letters.hasher)
         token_types = _token_types(token)
         user = await self._owner(connection, token, token_types, asked)
         if user is None:
@@ -178,7 +175,7 @@ class Verifications:
             raise AuthError(403, "user_banned", "User is banned")
         if token.phone and token.code == self._room.letters.texter.test_otp(token.phone):
             return user, token_types[0]
-        found = await one_time.matching(connection, user["id"], token.hashes, token_types)
+        found = await one_time.matching(connection, user["id"], hashes, token_types)
         lifetime = self._room.config.sms if token.phone else self._room.config.mail
         if found is None or one_time.is_expired(
             user[one_time.SENT_AT[found["token_type"]]],
@@ -194,7 +191,8 @@ class Verifications:
     ) -> Row | None:
         if token.type == "sms":
             return await accounts.lock_by_phone(connection, token.phone, asked.audience)
-        owner = await one_time.owner_of(connection, token.hashes, token_types)
+        hashes = token.hashes(self._room.letters.hasher)
+        owner = await one_time.owner_of(connection, hashes, token_types)
         if owner is not None:
             return await accounts.lock(connection, owner)
         if token.type == "phone_change":

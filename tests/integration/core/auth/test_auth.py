@@ -213,11 +213,12 @@ async def test_an_insert_trigger_runs_in_the_sign_up(
         session = await sign_up(client, data={"name": "Ann"})
         rows = connection.execute("select id::text, name from profile").fetchall()
         assert rows == [(session["user"]["id"], "Ann")]
-        failed = await client.post(
-            "/auth/v1/signup", json={"email": "b@example.com", "password": PASSWORD}
-        )
+        body = {"email": "b@example.com", "password": PASSWORD}
+        failed = await client.post("/auth/v1/signup", json=body, headers=NEW)
         assert failed.status_code == 500
-        assert failed.json()["msg"] == "Database error saving new user"
+        assert failed.json()["message"] == "Database error saving new user"
+        old = await client.post("/auth/v1/signup", json=body)
+        assert (old.status_code, old.json()["code"]) == (500, "23502")
         with database.connect("supabase_admin") as admin:
             assert admin.execute("select count(*) from auth.users").fetchone() == (1,)
 

@@ -313,6 +313,35 @@ async def test_a_trigger_of_the_stack_that_fails_undoes_the_sign_up(
     assert await confirming.mails() == []
 
 
+@pytest.mark.parametrize(
+    ("raised", "status", "told"),
+    [
+        ("'no more seats'", 500, {"code": "P0001", "message": "no more seats"}),
+        (
+            "sqlstate 'PT402' using message = 'pay first', hint = 'by card', detail = 'plan a'",
+            402,
+            {"code": "PT402", "message": "pay first", "hint": "by card", "detail": "plan a"},
+        ),
+    ],
+)
+async def test_a_client_without_a_version_reads_what_a_trigger_raised(
+    confirming: Accounts, raised: str, status: int, told: dict[str, str]
+) -> None:
+    confirming.run(
+        "create function public.refuse() returns trigger language plpgsql as"
+        f" $$begin raise exception {raised}; end$$"
+    )
+    confirming.run(
+        "create trigger refuse after insert on auth.users for each row"
+        " execute function public.refuse()"
+    )
+    body = {"email": "a@example.com", "password": PASSWORD}
+    old = await confirming.client.post("/auth/v1/signup", json=body)
+    assert (old.status_code, old.json()) == (status, told)
+    current = await confirming.post("/signup", **body)
+    assert code_of(current) == (500, "unexpected_failure")
+
+
 async def test_a_role_in_user_metadata_is_only_a_word(easy: Accounts) -> None:
     """Role escalation: neither the row's role nor the token's comes from what users write."""
     wanted = {"role": "service_role", "is_super_admin": True, "app_metadata": {"role": "admin"}}

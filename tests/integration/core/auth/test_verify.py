@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from typing import Any
 from urllib.parse import quote
 
@@ -211,6 +212,17 @@ async def test_guesses_at_one_address_are_bounded_and_the_link_goes_on(
     assert code_of(stopped) == (429, "over_request_rate_limit")
     assert int(stopped.headers["retry-after"]) > 0
     assert "access_token" in fragment_of(await confirming.click(mail.link))
+
+
+async def test_no_link_can_be_made_of_an_address_and_a_guessed_code(
+    confirming: Accounts,
+) -> None:
+    """GoTrue's hash has no secret: every code tried would be a link tried, for any account."""
+    await requested(confirming)
+    code = (await confirming.mail()).code
+    guessed = hashlib.sha224(f"a@example.com{code}".encode()).hexdigest()
+    refused = await confirming.post("/verify", type="signup", token_hash=guessed)
+    assert code_of(refused) == (403, "otp_expired")
 
 
 async def test_a_link_leads_back_with_a_session_in_the_fragment(confirming: Accounts) -> None:

@@ -32,10 +32,14 @@ def test_a_code_has_its_digits_and_may_begin_with_zeros() -> None:
     assert any(one_time.new_code(6)[0] == "0" for _ in range(500))
 
 
-def test_the_hash_of_a_code_is_made_with_its_address() -> None:
-    made = one_time.token_hash("a@b.co", "123456")
-    assert made == hashlib.sha224(b"a@b.co123456").hexdigest()
-    assert one_time.both_hashes("a@b.co", "123456") == (made, f"pkce_{made}")
+def test_the_hash_of_a_code_is_made_with_its_address_and_a_secret() -> None:
+    hasher = one_time.Hasher(b"of this stack")
+    made = hasher.hash("a@b.co", "123456")
+    plain = hashlib.sha224(b"a@b.co123456").hexdigest()
+    assert len(made) == len(plain)
+    assert made not in {plain, one_time.Hasher(b"of another").hash("a@b.co", "123456")}
+    assert hasher.typed("a@b.co", "123456") == (made, plain, f"pkce_{made}", f"pkce_{plain}")
+    assert "stack" not in repr(hasher)
 
 
 @pytest.mark.parametrize(
