@@ -140,7 +140,7 @@ def test_nothing_stays_prepared_for_a_pooler_in_transaction_mode(
         "PGRST_DB_CHANNEL_ENABLED": "false",
         "PGRST_DB_POOL": "1",
     }
-    with alone(database, tmp_path / "log", options) as (client, _):
+    with alone(database, tmp_path / "log", options) as (client, pid):
         for _ in range(3):
             assert client.get("/item?id=eq.1&select=name").json() == [{"name": "one"}]
             assert client.post("/rpc/prepared").json() == 0
@@ -149,7 +149,12 @@ def test_nothing_stays_prepared_for_a_pooler_in_transaction_mode(
                 "select count(*) from pg_stat_activity where datname = current_database()"
                 " and application_name = 'gavan rest listener'"
             ).fetchone()
-        assert listening == (0,)
+            assert listening == (0,)
+            connection.execute("create table app.late (id int); grant select on app.late to anon")
+        # Nobody listens for the change: the other signal of PostgREST tells of it.
+        assert client.get("/late").status_code == 404
+        os.kill(pid, signal.SIGUSR1)
+        wait_until(lambda: client.get("/late").status_code == 200)
 
 
 def test_a_client_that_hangs_up_stops_its_statement(database: Database, tmp_path: Path) -> None:

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import base64
+import hmac
+import json
 import re
 from collections.abc import AsyncIterator
 
+import jwt
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from jwt.algorithms import ECAlgorithm, OKPAlgorithm
 
 from gavan.core.rest.timing import PHASES
-from tests.conftest import Database
+from tests.conftest import JWT_SECRET, Database
 from tests.integration.core.rest.cases import Case, check
 from tests.integration.core.rest.conftest import Api, serve, token_of
 
@@ -25,6 +32,7 @@ begin
         perform set_config('response.headers', '[{"x-guard": "seen"}]', true);
     end if;
 end $$;
+create function public.who() returns text language sql as 'select current_user::text';
 create function public.key() returns text language sql as
     $$ select current_setting('app.settings.my_key', true) $$;
 grant usage on schema private to anon, authenticated;
@@ -266,3 +274,56 @@ async def test_settings_of_roles_and_functions_hold_for_the_transaction(
             for role, name in roles:
                 connection.execute(f"alter role {role} reset {name}")
             connection.execute("revoke set on parameter log_min_duration_sample from authenticator")
+
+
+async def test_a_key_set_takes_the_algorithms_of_its_keys_and_no_others(database: Database) -> None:
+    with database.connect() as connection:
+        connection.execute(SCHEMA.encode())
+    curve = ec.generate_private_key(ec.SECP384R1())
+    edwards = ed25519.Ed25519PrivateKey.generate()
+    public = [
+        ECAlgorithm.to_jwk(curve.public_key(), as_dict=True),
+        OKPAlgorithm.to_jwk(edwards.public_key(), as_dict=True),
+    ]
+    claims = {"roles": ["guest", "authenticated"]}
+    options = {
+        "jwt_secret": json.dumps({"keys": public}),
+        "jwt_role_claim_key": "$.roles[?search(@, '^auth')]",
+    }
+    form = curve.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    head = base64.urlsafe_b64encode(b'{"alg":"HS384"}').rstrip(b"=")
+    body = base64.urlsafe_b64encode(json.dumps(claims).encode()).rstrip(b"=")
+    mac = hmac.digest(form, head + b"." + body, "sha384")
+    forged = b".".join((head, body, base64.urlsafe_b64encode(mac).rstrip(b"="))).decode()
+    unsigned = b".".join((base64.urlsafe_b64encode(b'{"alg":"none"}').rstrip(b"="), body, b""))
+    no_key = "No suitable key or wrong key type"
+    no_algorithm = "Wrong or unsupported encoding algorithm"
+    async for api in serve(database, rest=options):
+        for token in (
+            jwt.encode(claims, curve, algorithm="ES384"),
+            jwt.encode(claims, edwards, algorithm="EdDSA"),
+        ):
+            answer = await api.ask("POST", "/rpc/who", body={}, token=token)
+            assert answer.json() == "authenticated"
+        for bad, message, details in (
+            (forged, no_key, "None of the keys was able to decode the JWT"),
+            (jwt.encode(claims, JWT_SECRET), no_key, "None of the keys was able to decode the JWT"),
+            (
+                unsigned.decode(),
+                no_algorithm,
+                "JWT is unsecured but expected 'alg' was not 'none'",
+            ),
+        ):
+            answer = await api.get("/item", token=bad)
+            assert answer.status_code == 401
+            assert answer.json() == {
+                "code": "PGRST301",
+                "message": message,
+                "details": details,
+                "hint": None,
+            }
+            assert answer.headers["www-authenticate"] == (
+                f'Bearer error="invalid_token", error_description="{message}"'
+            )
