@@ -110,7 +110,8 @@ class Pool:
     def renew(self) -> None:
         """Let go of every connection made so far: at once if idle, else when its work is done.
 
-        For settings of the role or the database, which only a new session takes.
+        For what only a new session takes: settings of the role or the database, and the types of
+        columns, which prepared statements keep as they were.
         """
         self._renewed_at = asyncio.get_running_loop().time()
         while self._idle:

@@ -45,7 +45,7 @@ class Service:
             channel=settings.rest.get("db_channel") or CHANNEL,
             listen=settings.listens,
         )
-        self.watch.when_sessions_change(pool.renew)
+        self.watch.when_outdated(pool.renew)
         self._handler = Handler(pool, self.watch)
 
     @property

@@ -84,8 +84,6 @@ class RestConfig:
     """Pairs of ``app.settings.*`` for the functions of the database"""
     role_settings: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
     """Settings of ALTER ROLE for the roles a request may take"""
-    session_settings: tuple[str, ...] = ()
-    """What a new session of the login role begins with, as ``name=value``"""
 
     @property
     def tx_override(self) -> bool:

@@ -164,11 +164,7 @@ async def _config(
         config = overlay(base, own)
         if config.pre_config is not None:
             config = overlay(base, {**await _pre_configured(connection, config.pre_config), **own})
-    return replace(
-        config,
-        role_settings={role: tuple(found) for role, found in by_role.items()},
-        session_settings=tuple(settings["session"]),
-    )
+    return replace(config, role_settings={role: tuple(found) for role, found in by_role.items()})
 
 
 async def _pre_configured(connection: AsyncConnection[Any], call: str) -> dict[str, str]:

@@ -61,7 +61,7 @@ class SchemaWatch:
         self._listener_url = _writable_host(url)
         self._looks = False
         self._when_lost: Callable[[], None] | None = None
-        self._when_sessions_change: Callable[[], None] | None = None
+        self._when_outdated: Callable[[], None] | None = None
         self._reloading: asyncio.Task[None] | None = None
         self._task: asyncio.Task[None] | None = None
         self._loaded = asyncio.Event()
@@ -75,9 +75,12 @@ class SchemaWatch:
         """Call this when the database is lost, or not there at the start, instead of retrying."""
         self._when_lost = call
 
-    def when_sessions_change(self, call: Callable[[], None]) -> None:
-        """Call this when sessions begun before would differ from new ones."""
-        self._when_sessions_change = call
+    def when_outdated(self, call: Callable[[], None]) -> None:
+        """Call this when sessions begun before no longer fit.
+
+        Their prepared statements keep the types that columns had, their settings are old.
+        """
+        self._when_outdated = call
 
     async def start(self, timeout_s: float = 10.0) -> None:
         """Begin; returns when the first snapshot is there or ``timeout_s`` have passed."""
@@ -205,10 +208,6 @@ class SchemaWatch:
                 "the configuration stays as it was: %s", error, extra={"event": "config.ignored"}
             )
 
-    def _renew_sessions(self) -> None:
-        if self._when_sessions_change is not None:
-            self._when_sessions_change()
-
     async def _load(self) -> None:
         """Load over a connection that ends with it.
 
@@ -234,8 +233,8 @@ class SchemaWatch:
         if loaded is known:
             return
         self.snapshot = loaded
-        if known is not None and known.config.session_settings != loaded.config.session_settings:
-            self._renew_sessions()
+        if self._when_outdated is not None and known is not None and loaded.source != known.source:
+            self._when_outdated()
         self._loaded.set()
         logger.info(
             "schema cache: %d relations, %d functions",

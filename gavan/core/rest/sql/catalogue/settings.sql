@@ -1,6 +1,6 @@
 -- Settings kept with roles, as one JSON object: "own" are the pgrst.* settings of the login role
--- (the ones for this database win), "session" what else a session of it begins with, "roles" those
--- of the roles a request may take.
+-- (the ones for this database win), "roles" those of the roles a request may take. "session" is what
+-- else a session begins with: nobody reads it, but its change shows that those begun are outdated.
 select json_build_object(
     'own', (
         select coalesce(json_object_agg(s.name, s.value), '{}')
