@@ -38,7 +38,8 @@ def place() -> Iterator[Callable[[], Path]]:
 @pytest.fixture(scope="session")
 def packages() -> Path:
     """The folder of the npm packages that hold the older majors."""
-    npm = shutil.which("npm")
+    node, npm = shutil.which("node"), shutil.which("npm")
+    assert node, "the platform tests need Node 20: sudo apt-get install nodejs npm"
     assert npm, "the platform tests need npm: sudo apt-get install npm"
     wanted = (HERE / "package.json").read_bytes()
     found = HERE / "node_modules"
@@ -46,6 +47,10 @@ def packages() -> Path:
     if not stamp.exists() or stamp.read_bytes() != wanted:
         command = [npm, "install", "--no-package-lock", "--no-audit", "--no-fund"]
         subprocess.run(command, cwd=HERE, check=True, timeout=150)
+        for package in found.glob("postgres-*"):
+            # Makes the links between the libraries; npm may be told to run no scripts.
+            links = [node, "scripts/hydrate-symlinks.js"]
+            subprocess.run(links, cwd=package, check=True, timeout=30)
         stamp.write_bytes(wanted)
     return found
 
