@@ -16,6 +16,8 @@ from gavan.kit.errors import GavanError
 
 # Connections to Postgres, log, libraries and whatever else opens a file.
 RESERVED_FILES = 128
+ANY_HOST = "*"
+"""Every address of the machine, of IPv4 and IPv6"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +59,18 @@ def bind(address: Address) -> socket.socket:
 
 
 def _bind_port(address: Address) -> socket.socket:
+    if address.host == ANY_HOST:
+        return _bind_everywhere(address.port)
     found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
     return socket.create_server((address.host, address.port), family=found[0][0])
+
+
+def _bind_everywhere(port: int) -> socket.socket:
+    # One socket for both families. asyncio's own servers take IPv6 alone when told of "::".
+    if socket.has_dualstack_ipv6():
+        with suppress(OSError):  # a container may have no IPv6 address at all
+            return socket.create_server(("::", port), family=socket.AF_INET6, dualstack_ipv6=True)
+    return socket.create_server(("0.0.0.0", port))  # noqa: S104
 
 
 def _bind_unix(wanted: UnixSocket) -> socket.socket:

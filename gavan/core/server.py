@@ -9,7 +9,7 @@ import uvicorn
 
 from gavan.core.connection_limit import ConnectionLimit
 from gavan.core.gateway.app import Gateway
-from gavan.core.listening import Address, bind, room_for_connections
+from gavan.core.listening import ANY_HOST, Address, bind, room_for_connections
 from gavan.core.settings import Settings
 
 GRACE_S = 2
@@ -20,11 +20,13 @@ SOCKET_MESSAGE_BYTES = 5_000_000  # supabase/realtime closes with 1009 beyond it
 def run(application: Gateway, settings: Settings) -> int:
     """Serve until SIGTERM or SIGINT; return the exit code.
 
-    Raises GavanError GV703 for a unix socket that cannot be made.
+    Raises GavanError GV703 when the unix socket, or the port of every address, cannot be had.
     """
     ConnectionLimit.most = room_for_connections()
     unix = settings.unix_socket
-    sockets = None if unix is None else [bind(Address(unix=unix))]
+    sockets = None
+    if unix is not None or settings.host == ANY_HOST:
+        sockets = [bind(Address(host=settings.host, port=settings.port, unix=unix))]
     server = uvicorn.Server(_config(application, settings))
 
     def leave(_number: int, _frame: FrameType | None) -> None:

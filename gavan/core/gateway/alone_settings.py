@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from gavan.core.listening import Address, UnixSocket
+from gavan.core.listening import ANY_HOST, Address, UnixSocket
 from gavan.core.rest.options import modern, names
 from gavan.core.settings import PGRST, Settings, number, rest_options
 from gavan.kit.errors import GavanError
@@ -15,7 +15,8 @@ from gavan.kit.secret import Secret
 PORT = 3000
 POOL_SIZE = 10
 MAX_BODY_BYTES = 50 * 1024 * 1024
-ALL_ADDRESSES = {"*": "::", "*4": "0.0.0.0", "!4": "0.0.0.0", "*6": "::", "!6": "::"}  # noqa: S104
+ALL_IPV4 = "0.0.0.0"  # noqa: S104
+ALL_ADDRESSES = {"*": ANY_HOST, "*4": ALL_IPV4, "!4": ALL_IPV4, "*6": ANY_HOST, "!6": "::"}
 LEAST_LOGGED = {"crit": 1000, "error": 500, "warn": 400, "info": 0, "debug": 0}
 """Status from which a request leaves a line, by level"""
 NOTHING = Secret("")
@@ -58,7 +59,7 @@ def read_alone(environ: Mapping[str, str]) -> Settings:
         rest={
             "db_anon_role": "",
             "db_safe_update": "false",
-            "openapi_server_proxy_uri": f"http://{host}:{port}/",
+            "openapi_server_proxy_uri": f"http://{ALL_IPV4 if host == ANY_HOST else host}:{port}/",
             **options,
         },
     )

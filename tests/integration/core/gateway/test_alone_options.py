@@ -97,6 +97,12 @@ def _accepts(path: Path) -> bool:
         return probe.connect_ex(str(path)) == 0
 
 
+@pytest.mark.parametrize("host", ["*", "*4", "!4", "*6"])
+def test_the_hosts_with_a_meaning_take_ipv4(database: Database, tmp_path: Path, host: str) -> None:
+    with alone(database, tmp_path, server_host=host) as api:
+        assert api.client.get("/item").json() == [{"id": 1}]
+
+
 def test_only_what_broke_is_logged_unless_told_otherwise(
     database: Database, tmp_path: Path
 ) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
 import pytest
 
 from gavan.core.gateway.alone_settings import read_alone
-from gavan.core.listening import Address, UnixSocket
+from gavan.core.listening import Address, UnixSocket, bind
 from gavan.database.pool import Times
 from gavan.kit.errors import GavanError
 
@@ -38,7 +39,7 @@ def test_the_level_says_from_which_status_a_request_is_logged(level: str, least:
 def test_the_admin_server_listens_where_the_api_does_unless_told_otherwise() -> None:
     told = {"PGRST_SERVER_HOST": "127.0.0.1", "PGRST_ADMIN_SERVER_PORT": "3001"}
     assert read_alone(told).admin == Address(host="127.0.0.1", port=3001)
-    elsewhere = read_alone({**told, "PGRST_ADMIN_SERVER_HOST": "*6"}).admin
+    elsewhere = read_alone({**told, "PGRST_ADMIN_SERVER_HOST": "!6"}).admin
     assert elsewhere == Address(host="::", port=3001)
     unix = read_alone({**told, "PGRST_ADMIN_SERVER_UNIX_SOCKET": "/run/a.sock"}).admin
     assert unix == Address(unix=UnixSocket(Path("/run/a.sock"), 0o660))
@@ -49,3 +50,16 @@ def test_a_mode_that_shuts_out_the_owner_is_refused(mode: str) -> None:
     told = {"PGRST_SERVER_UNIX_SOCKET": "/run/a.sock", "PGRST_SERVER_UNIX_SOCKET_MODE": mode}
     with pytest.raises(GavanError, match="PGRST_SERVER_UNIX_SOCKET_MODE"):
         read_alone(told)
+
+
+def test_every_address_of_both_families_is_one_socket() -> None:
+    settings = read_alone({"PGRST_SERVER_HOST": "*"})
+    assert settings.rest["openapi_server_proxy_uri"] == "http://0.0.0.0:3000/"
+    with bind(Address(host=settings.host)) as server:
+        server.listen()
+        port = server.getsockname()[1]
+        for family, host in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
+            if family == socket.AF_INET6 and server.family != family:
+                continue  # this machine has no IPv6
+            with socket.socket(family) as client:
+                assert client.connect_ex((host, port)) == 0
