@@ -23,7 +23,7 @@ from gavan.core.auth.mail.inbox.store import Caught, Inbox, Wanted
 from gavan.core.auth.mail.message import Mail
 from gavan.core.auth.model import Row
 from gavan.core.auth.sms.texter import Sms
-from gavan.core.auth.store import Store, one
+from gavan.core.auth.store import Store
 from gavan.kit.secret import Secret
 from tests.conftest import Database
 from tests.integration.core.conftest import CoreFactory
@@ -80,7 +80,8 @@ async def post(database: Database, core_factory: CoreFactory, tmp_path: Path) ->
     store = Store(Secret(database.url("supabase_auth_admin")))
     await store.open()
     async with store.transaction() as connection:
-        user = await one(connection, "user_by_email", email=EMAIL, aud="authenticated")
+        found = await connection.execute("select * from auth.users where email = %s", [EMAIL])
+        user = await found.fetchone()
     assert user is not None
     opened: list[Post] = []
 
@@ -125,6 +126,22 @@ async def test_a_link_carries_the_host_it_was_asked_under(post: Any) -> None:
     asked.begin(asked.Asked())
     (mail,) = await stack.caught()
     assert mail.link.startswith("https://auth.example.com/auth/v1/verify?")
+
+
+async def test_no_log_line_holds_a_code_a_link_or_an_address(
+    post: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Token in logs: whoever reads them could sign in as anybody."""
+    caplog.set_level("DEBUG")
+    stack = post()
+    await stack.send(stack.mail(token="482913", token_hash="secret-hash"))
+    broken = post(catches=False)
+    with pytest.raises(AuthError):
+        await broken.send(broken.mail(token="482913", token_hash="secret-hash"))
+    said = "\n".join(f"{record.getMessage()} {record.__dict__}" for record in caplog.records)
+    assert "mail.sent" in said
+    for hidden in ("482913", "secret-hash", EMAIL, "verify?"):
+        assert hidden not in said
 
 
 async def test_a_notice_is_sent_only_when_it_is_wanted(post: Any) -> None:
