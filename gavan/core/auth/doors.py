@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -13,8 +14,8 @@ from gavan.core.auth.config.mail import MailConfig
 from gavan.core.auth.hooks.hooks import Hooks
 from gavan.core.auth.mail.inbox.routes import InboxEdge
 from gavan.core.auth.mail.inbox.store import Inbox
-from gavan.core.auth.mail.mailer import Mailer, Transport
-from gavan.core.auth.mail.smtp import Nowhere, SmtpTransport
+from gavan.core.auth.mail.mailer import Mailer
+from gavan.core.auth.mail.transport import Nowhere, Transport
 from gavan.core.auth.oauth.registry import Registry
 from gavan.core.auth.outbound import Outbound
 from gavan.core.auth.sms.texter import Texter
@@ -61,4 +62,9 @@ def open_doors(config: AuthConfig, store: Store) -> Doors:
 
 
 def _transport(config: MailConfig) -> Transport:
-    return SmtpTransport(config.smtp) if config.smtp else Nowhere()
+    if config.smtp is None:
+        return Nowhere()
+    # Only who sends mail pays for the library that does.
+    smtp = importlib.import_module("gavan.core.auth.mail.smtp")
+    transport: Transport = smtp.SmtpTransport(config.smtp)
+    return transport

@@ -1,39 +1,48 @@
-"""Calls to the outside by httpx: no redirects, no proxies from the environment, bounded answers.
+"""Calls to the outside: no redirects, no proxies from the environment, bounded answers.
 
-Addresses that users or providers name go through ``PublicOnly``: the host is looked up once, every
-address it has must be public, and the connection is made to that very address, so that a name that
-answers otherwise a moment later gains nothing (DNS rebinding).
+Addresses that users or providers name are called through ``PublicOnly``. The client behind this is
+loaded by the first call: most stacks never make one, and it is heavy.
 """
 
 from __future__ import annotations
 
 import asyncio
+import importlib
 import socket
-from collections.abc import Awaitable, Callable, Collection
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import dataclass, field
 from ipaddress import IPv6Address, ip_address
-from types import TracebackType
-
-import httpx
+from typing import Protocol
 
 Resolve = Callable[[str, int], Awaitable[list[str]]]
+_CLIENT = "gavan.core.auth.http_client"
 
 
-class ForbiddenAddress(httpx.ConnectError):
-    """The host is not one that may be called from here."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """A whole answer of bounded size."""
-
-    status: int
-    headers: httpx.Headers
-    body: bytes
+class Unreachable(Exception):
+    """The host could not be asked, or may not be."""
 
 
 class AnswerTooLarge(Exception):
     """The body went over the limit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One request."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """A whole answer of bounded size; header names in small letters."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
 
 
 async def resolve(host: str, port: int) -> list[str]:
@@ -56,84 +65,66 @@ def is_public(address: str) -> bool:
     return ip.is_global and not ip.is_multicast
 
 
-class PublicOnly(httpx.AsyncBaseTransport):
-    """A transport that reaches public addresses and the ``exempt`` hosts only."""
+class PublicOnly:
+    """The rule that only public addresses are called, and the ``exempt`` hosts.
+
+    A host is looked up once, every address it has must be public, and the connection is made to
+    that very address: a name that answers otherwise a moment later gains nothing (DNS rebinding).
+    """
 
     def __init__(self, exempt: Collection[str] = (), look_up: Resolve = resolve) -> None:
         self._exempt = frozenset(exempt)
         self._look_up = look_up
-        # The environment may name other root certificates, never a proxy: that is the client's.
-        self._inner = httpx.AsyncHTTPTransport()
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Connect to the looked-up address; the certificate is checked against the name."""
-        host = request.url.host
-        if host not in self._exempt:
-            port = request.url.port or (443 if request.url.scheme == "https" else 80)
-            request.extensions = {**request.extensions, "sni_hostname": host}
-            request.url = request.url.copy_with(host=await self._public(host, port))
-        return await self._inner.handle_async_request(request)
-
-    async def _public(self, host: str, port: int) -> str:
+    async def address(self, host: str, port: int) -> str | None:
+        """Return the address to connect to, None for an exempt host; raise Unreachable."""
+        if host in self._exempt:
+            return None
         try:
             addresses = await self._look_up(host, port)
         except OSError as error:
-            raise httpx.ConnectError(f"{host} is not known") from error
+            raise Unreachable(f"{host} is not known") from error
         if not addresses or not all(is_public(address) for address in addresses):
-            raise ForbiddenAddress(f"{host} is not a public address")
+            raise Unreachable(f"{host} is not a public address")
         return addresses[0]
 
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None = None,
-        exc_value: BaseException | None = None,
-        traceback: TracebackType | None = None,
-    ) -> None:
-        await self.aclose()
 
-    async def aclose(self) -> None:
-        """Close every connection."""
-        await self._inner.aclose()
+class Client(Protocol):
+    """What gavan.core.auth.http_client offers."""
+
+    async def send(self, call: Call, most_bytes: int) -> Answer: ...
+
+    async def close(self) -> None: ...
 
 
 class Outbound:
-    """One client, opened at the first call; every call has a limit in time and size."""
+    """One client, made for the first call; every call has a limit in time and size."""
 
-    def __init__(self, transport: httpx.AsyncBaseTransport | None = None) -> None:
-        """Without a transport any host may be called: for addresses of the configuration."""
-        self._transport = transport
-        self._client: httpx.AsyncClient | None = None
+    def __init__(self, rule: PublicOnly | None = None) -> None:
+        """Without a rule any host may be called: for addresses of the configuration."""
+        self._rule = rule
+        self._client: Client | None = None
 
-    async def send(self, request: httpx.Request, *, timeout_s: float, most_bytes: int) -> Answer:
+    async def send(self, call: Call, *, timeout_s: float, most_bytes: int) -> Answer:
         """Return the answer, whatever its status.
 
         Raises:
-            httpx.HTTPError: the host cannot be reached.
+            Unreachable: the host cannot be reached, or may not be.
             TimeoutError: the whole answer was not there in time.
             AnswerTooLarge: it has more bytes than ``most_bytes``.
         """
-        if self._client is None:
-            self._client = httpx.AsyncClient(
-                transport=self._transport or httpx.AsyncHTTPTransport(),
-                trust_env=False,
-                follow_redirects=False,
-            )
-        # Counted as they come: what is packed could be of any size once it is unpacked.
-        request.headers["accept-encoding"] = "identity"
+        client = self._client or await self._open()
         async with asyncio.timeout(timeout_s):
-            response = await self._client.send(request, stream=True)
-            try:
-                body = bytearray()
-                async for chunk in response.aiter_raw():
-                    body += chunk
-                    if len(body) > most_bytes:
-                        raise AnswerTooLarge(f"more than {most_bytes} bytes")
-            finally:
-                await response.aclose()
-        return Answer(status=response.status_code, headers=response.headers, body=bytes(body))
+            return await client.send(call, most_bytes)
+
+    async def _open(self) -> Client:
+        module = await asyncio.to_thread(importlib.import_module, _CLIENT)
+        if self._client is None:  # another first call may have been quicker
+            self._client = module.HttpClient(self._rule)
+        return self._client
 
     async def close(self) -> None:
         """Close every connection."""
         if self._client is not None:
-            await self._client.aclose()
+            await self._client.close()
             self._client = None

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from urllib.parse import urlencode
 
-import httpx
 import orjson
 
 from gavan.core.auth.asked import client_ip
 from gavan.core.auth.config.security import CaptchaConfig
 from gavan.core.auth.errors import AuthError
-from gavan.core.auth.outbound import AnswerTooLarge, Outbound
+from gavan.core.auth.outbound import AnswerTooLarge, Call, Outbound, Unreachable
 
 MOST_BYTES = 64 * 1024
 PATHS = frozenset(
@@ -52,18 +51,18 @@ class Captcha:
             "response": token,
             "remoteip": client_ip(),
         }
-        request = httpx.Request(
-            "POST",
-            self._config.url,
+        call = Call(
+            method="POST",
+            url=self._config.url,
             headers={"content-type": "application/x-www-form-urlencoded"},
-            content=urlencode(form).encode(),
+            body=urlencode(form).encode(),
         )
         try:
             answer = await self._outbound.send(
-                request, timeout_s=self._config.timeout_s, most_bytes=MOST_BYTES
+                call, timeout_s=self._config.timeout_s, most_bytes=MOST_BYTES
             )
             said = orjson.loads(answer.body)
-        except (httpx.HTTPError, TimeoutError, AnswerTooLarge, orjson.JSONDecodeError) as error:
+        except (Unreachable, TimeoutError, AnswerTooLarge, orjson.JSONDecodeError) as error:
             raise AuthError(
                 500, "unexpected_failure", "captcha verification process failed"
             ) from error

@@ -5,11 +5,9 @@ from __future__ import annotations
 import logging
 from hashlib import sha1
 
-import httpx
-
 from gavan.core.auth.config.passwords import PasswordConfig
 from gavan.core.auth.errors import AuthError
-from gavan.core.auth.outbound import AnswerTooLarge, Outbound
+from gavan.core.auth.outbound import AnswerTooLarge, Call, Outbound, Unreachable
 
 TIMEOUT_S = 5.0
 MOST_BYTES = 1024 * 1024
@@ -34,7 +32,7 @@ class Leaks:
         digest = sha1(password.encode(), usedforsecurity=False).hexdigest().upper()
         try:
             listed = await self._range(digest[:PREFIX])
-        except (httpx.HTTPError, TimeoutError, AnswerTooLarge, ValueError) as error:
+        except (Unreachable, TimeoutError, AnswerTooLarge, ValueError) as error:
             if self._config.leaks_fail_closed:
                 raise AuthError(
                     500,
@@ -50,13 +48,13 @@ class Leaks:
         return digest[PREFIX:] in listed
 
     async def _range(self, prefix: str) -> set[str]:
-        request = httpx.Request(
-            "GET",
-            f"{self._config.leaks_url}/range/{prefix}",
+        call = Call(
+            method="GET",
+            url=f"{self._config.leaks_url}/range/{prefix}",
             # Padding hides from a listener how many passwords begin so; its lines count zero.
             headers={"user-agent": self._config.leaks_user_agent, "add-padding": "true"},
         )
-        answer = await self._outbound.send(request, timeout_s=TIMEOUT_S, most_bytes=MOST_BYTES)
+        answer = await self._outbound.send(call, timeout_s=TIMEOUT_S, most_bytes=MOST_BYTES)
         if answer.status != 200:
             raise ValueError(f"status {answer.status}")
         pairs = (line.partition(":") for line in answer.body.decode("ascii").splitlines())

@@ -14,12 +14,10 @@ from collections.abc import Sequence
 from hashlib import sha256
 from uuid import uuid4
 
-import httpx
-
 from gavan.core.auth.config.hooks import HookConfig
 from gavan.core.auth.errors import AuthError
 from gavan.core.auth.hooks.refusal import Output, output_of, unexpected
-from gavan.core.auth.outbound import Answer, AnswerTooLarge, Outbound
+from gavan.core.auth.outbound import Answer, AnswerTooLarge, Call, Outbound, Unreachable
 from gavan.kit.secret import Secret
 
 TIMEOUT_S = 5.0
@@ -69,7 +67,7 @@ class HttpHooks:
                 await asyncio.sleep(self._pause_s)
             try:
                 answer = await self._once(hook, body)
-            except httpx.HTTPError as error:
+            except Unreachable as error:
                 if number < TRIES - 1:
                     continue
                 raise AuthError(
@@ -88,9 +86,9 @@ class HttpHooks:
             "webhook-timestamp": str(timestamp),
             "webhook-signature": signatures(hook.keys, message_id, timestamp, body),
         }
-        request = httpx.Request("POST", hook.url, headers=headers, content=body)
+        call = Call(method="POST", url=hook.url, headers=headers, body=body)
         try:
-            return await self._outbound.send(request, timeout_s=TIMEOUT_S, most_bytes=MOST_BYTES)
+            return await self._outbound.send(call, timeout_s=TIMEOUT_S, most_bytes=MOST_BYTES)
         except AnswerTooLarge as error:
             raise AuthError(
                 422,

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import re
 import time
-from typing import Any, Protocol
+from typing import Any
 
 from gavan.core.auth.asked import external_url
 from gavan.core.auth.config.auth import AuthConfig
@@ -18,21 +18,14 @@ from gavan.core.auth.hooks.payloads import send_email
 from gavan.core.auth.mail.letter import Letter, compose
 from gavan.core.auth.mail.links import confirmation_url
 from gavan.core.auth.mail.message import Mail
-from gavan.core.auth.mail.smtp import SmtpError
 from gavan.core.auth.mail.templates import Templates
+from gavan.core.auth.mail.transport import SmtpError, Transport
 from gavan.core.auth.show import show_user
 from gavan.core.auth.store import Connection
 
 _LABEL = re.compile(r"\+[^@]*@")
 
 logger = logging.getLogger(__name__)
-
-
-class Transport(Protocol):
-    """Takes a letter: an SMTP server, or the inbox of a development stack."""
-
-    async def send(self, letter: Letter) -> None:
-        """Send, or raise SmtpError."""
 
 
 class Mailer:

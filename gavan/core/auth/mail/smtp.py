@@ -11,21 +11,9 @@ import aiosmtplib
 from gavan.core.auth.config.hooks import LOCAL_HOSTS
 from gavan.core.auth.config.mail import SmtpConfig
 from gavan.core.auth.mail.letter import Letter
+from gavan.core.auth.mail.transport import SmtpError
 
 TLS_PORT = 465
-
-
-class SmtpError(Exception):
-    """The mail was not taken; the message says why and holds no secret."""
-
-
-class Nowhere:
-    """The transport of a stack that has neither a server nor an inbox."""
-
-    async def send(self, letter: Letter) -> None:
-        """Raise SmtpError, so that nobody waits for a mail that cannot come."""
-        del letter
-        raise SmtpError("no SMTP server is configured: [core.auth.mail.smtp]")
 
 
 class SmtpTransport:

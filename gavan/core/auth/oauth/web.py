@@ -11,11 +11,18 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode, urlsplit
 
-import httpx
 import orjson
 
-from gavan.core.auth.outbound import AnswerTooLarge, Outbound, is_public, resolve
+from gavan.core.auth.outbound import (
+    AnswerTooLarge,
+    Call,
+    Outbound,
+    Unreachable,
+    is_public,
+    resolve,
+)
 from gavan.kit.version import VERSION
 
 TIMEOUT_S = 8.0
@@ -57,7 +64,8 @@ class Web:
     async def get(self, url: str, *, bearer: str = "") -> Any:
         """Return a document; raise WebError unless the answer is good."""
         headers = {**HEADERS, "authorization": f"Bearer {bearer}"} if bearer else HEADERS
-        answer = await self._send(httpx.Request("GET", self._address(url), headers=headers))
+        self._address(url)
+        answer = await self._send(Call(method="GET", url=url, headers=headers))
         if not answer.is_good:
             raise WebError(f"{_shown(url)} answered {answer.status}")
         return answer.content
@@ -66,46 +74,48 @@ class Web:
         self, url: str, fields: Mapping[str, str], *, headers: Mapping[str, str]
     ) -> Document:
         """Send a form and return the answer, good or not."""
-        request = httpx.Request(
-            "POST", self._address(url), data=dict(fields), headers={**HEADERS, **headers}
+        self._address(url)
+        form = {"content-type": "application/x-www-form-urlencoded"}
+        body = urlencode(fields).encode()
+        return await self._send(
+            Call(method="POST", url=url, headers={**HEADERS, **form, **headers}, body=body)
         )
-        return await self._send(request)
 
     async def check(self, url: str) -> None:
         """Raise WebError unless an address may be asked now."""
-        parsed = self._address(url)
-        if self._private_hosts is None or parsed.host in self._private_hosts:
+        host, port = self._address(url)
+        if self._private_hosts is None or host in self._private_hosts:
             return
         try:
-            addresses = await resolve(parsed.host, parsed.port or 443)
+            addresses = await resolve(host, port)
         except OSError as error:
             raise WebError("Unable to resolve hostname") from error
         if not addresses or not all(is_public(address) for address in addresses):
             raise WebError("URL cannot point to private or local network addresses")
 
-    async def _send(self, request: httpx.Request) -> Document:
+    async def _send(self, call: Call) -> Document:
         try:
-            answer = await self._outbound.send(
-                request, timeout_s=TIMEOUT_S, most_bytes=LARGEST_BYTES
-            )
-        except (httpx.HTTPError, TimeoutError, AnswerTooLarge) as error:
+            answer = await self._outbound.send(call, timeout_s=TIMEOUT_S, most_bytes=LARGEST_BYTES)
+        except (Unreachable, TimeoutError, AnswerTooLarge) as error:
             reason = str(error) or "no answer in time"
-            raise WebError(f"{_shown(str(request.url))} could not be asked: {reason}") from error
+            raise WebError(f"{_shown(call.url)} could not be asked: {reason}") from error
         try:
             return Document(answer.status, orjson.loads(answer.body))
         except orjson.JSONDecodeError:
             return Document(answer.status, None)
 
-    def _address(self, url: str) -> httpx.URL:
+    def _address(self, url: str) -> tuple[str, int]:
+        """Return host and port; raise WebError for an address that may not be asked."""
         try:
-            parsed = httpx.URL(url)
-        except httpx.InvalidURL as error:
+            parsed = urlsplit(url)
+            host, port = parsed.hostname or "", parsed.port
+        except ValueError as error:
             raise WebError("Invalid URL format") from error
         if self._private_hosts is not None and parsed.scheme != "https":
             raise WebError("URL must use HTTPS")
-        if parsed.scheme not in {"http", "https"} or not parsed.host:
+        if parsed.scheme not in {"http", "https"} or not host:
             raise WebError("URL must have a valid hostname")
-        return parsed
+        return host, port or (443 if parsed.scheme == "https" else 80)
 
 
 def _shown(url: str) -> str:

@@ -8,11 +8,10 @@ import re
 from typing import Any
 from urllib.parse import quote, urlencode
 
-import httpx
 import orjson
 
 from gavan.core.auth.config.sms import TwilioConfig
-from gavan.core.auth.outbound import AnswerTooLarge, Outbound
+from gavan.core.auth.outbound import AnswerTooLarge, Call, Outbound, Unreachable
 
 TIMEOUT_S = 8.0
 """Below the deadline of a request, so that the caller is told what failed."""
@@ -36,19 +35,19 @@ class Twilio:
         form = self._form(phone, text, otp, channel)
         account = self._config.account
         login = base64.b64encode(f"{account}:{self._config.token.reveal()}".encode()).decode()
-        request = httpx.Request(
-            "POST",
-            f"{self._config.url}/2010-04-01/Accounts/{quote(account, safe='')}/Messages.json",
+        call = Call(
+            method="POST",
+            url=f"{self._config.url}/2010-04-01/Accounts/{quote(account, safe='')}/Messages.json",
             headers={
                 "authorization": f"Basic {login}",
                 "content-type": "application/x-www-form-urlencoded",
             },
-            content=urlencode(form).encode(),
+            body=urlencode(form).encode(),
         )
         try:
-            answer = await self._outbound.send(request, timeout_s=TIMEOUT_S, most_bytes=MOST_BYTES)
+            answer = await self._outbound.send(call, timeout_s=TIMEOUT_S, most_bytes=MOST_BYTES)
             said = orjson.loads(answer.body)
-        except (httpx.HTTPError, TimeoutError, AnswerTooLarge, orjson.JSONDecodeError) as error:
+        except (Unreachable, TimeoutError, AnswerTooLarge, orjson.JSONDecodeError) as error:
             raise SmsError("the provider cannot be reached") from error
         return _message_id(answer.status, said if isinstance(said, dict) else {})
 

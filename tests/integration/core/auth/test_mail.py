@@ -25,8 +25,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from gavan.core.auth.config.mail import MailConfig, SmtpConfig
 from gavan.core.auth.mail.inbox.store import Inbox
 from gavan.core.auth.mail.letter import Letter, compose
-from gavan.core.auth.mail.smtp import SmtpError, SmtpTransport
+from gavan.core.auth.mail.smtp import SmtpTransport
 from gavan.core.auth.mail.templates import Rendered
+from gavan.core.auth.mail.transport import SmtpError
 from gavan.kit.secret import Secret
 from tests.integration.core.conftest import CoreFactory
 from tests.ports import free_port

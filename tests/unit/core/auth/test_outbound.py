@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-import httpx
+import subprocess
+import sys
+
 import pytest
 
-from gavan.core.auth.outbound import AnswerTooLarge, Outbound, PublicOnly, is_public
+from gavan.core.auth.outbound import (
+    AnswerTooLarge,
+    Call,
+    Outbound,
+    PublicOnly,
+    Unreachable,
+    is_public,
+)
 from tests.local_http import Heard, Reply, local_server
 
 
@@ -41,8 +50,8 @@ def test_an_address_of_the_internet_is_public(address: str) -> None:
 
 
 async def call(outbound: Outbound, url: str) -> bytes:
-    request = httpx.Request("GET", url)
-    answer = await outbound.send(request, timeout_s=5, most_bytes=1000)
+    call_of = Call(method="GET", url=url)
+    answer = await outbound.send(call_of, timeout_s=5, most_bytes=1000)
     return answer.body
 
 
@@ -58,7 +67,7 @@ async def test_a_name_that_leads_inside_is_not_called(addresses: tuple[str, ...]
     """SSRF: one private address among the public ones is enough to refuse."""
     with local_server(lambda _heard: Reply()) as server:
         port = server.url.rpartition(":")[2]
-        with pytest.raises(httpx.ConnectError):
+        with pytest.raises(Unreachable):
             await call(guarded(*addresses), f"http://hooks.example.com:{port}/")
         assert server.heard == []
 
@@ -67,7 +76,7 @@ async def test_a_name_that_leads_inside_is_not_called(addresses: tuple[str, ...]
 async def test_this_machine_is_not_called_however_it_is_written(host: str) -> None:
     with local_server(lambda _heard: Reply()) as server:
         port = server.url.rpartition(":")[2]
-        with pytest.raises(httpx.HTTPError):
+        with pytest.raises(Unreachable):
             await call(Outbound(PublicOnly()), f"http://{host}:{port}/")
         assert server.heard == []
 
@@ -94,3 +103,12 @@ async def test_an_answer_over_the_limit_is_not_read_to_its_end() -> None:
     with local_server(lambda _heard: large) as server, pytest.raises(AnswerTooLarge):
         await call(outbound, server.url)
     await outbound.close()
+
+
+def test_a_core_that_calls_nobody_does_not_load_the_client() -> None:
+    """Memory and time to ready: most stacks never make a call or send a mail."""
+    code = (
+        "import sys, gavan.core.auth.app;"
+        "sys.exit(bool({'httpx', 'httpcore', 'aiosmtplib'} & sys.modules.keys()))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
