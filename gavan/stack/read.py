@@ -135,8 +135,7 @@ class Reader:
         has_password = "@" in text and ":" in text.partition("@")[0].partition("//")[2]
         must_not = key.never_written and not self._source.is_elsewhere(path)
         if text and is_literal(text) and (has_password or must_not):
-            name = key.example.strip('"').removeprefix("secret://") or key.name
-            self._written_secret(name, path)
+            self._written_secret("_".join(map(str, path[-2:])).upper(), path)
         value = self.resolve(text, path)
         return value if isinstance(value, Secret) else Secret(value)
 
@@ -244,13 +243,14 @@ class Reader:
                                  why=bad.why, mend=bad.mend)  # fmt: skip
         return found
 
-    def _written_secret(self, name: str, path: KeyPath) -> None:
+    def _written_secret(self, variable: str, path: KeyPath) -> None:
         place = self._source.key(path)
         # The line is not shown: it holds the secret.
         hidden = type(place)(position=place.position, length=1, source="")
-        self._report.add(hidden, "GV151", f'the value of "{name}" is a secret, written in the file',
+        self._report.add(hidden, "GV151",
+                         f'the value of "{path[-1]}" is a secret, written in the file',
                          why="the file is committed, and everyone who reads it has the secret",
-                         mend=f"write secret://{name} and set {name} in .env")  # fmt: skip
+                         mend=f"write secret://{variable} and set {variable} in .env")  # fmt: skip
 
 
 def _refuse_nul(name: str, text: str) -> None:

@@ -106,12 +106,14 @@ def running_oidc(
 
 @dataclass(slots=True)
 class Forge:
-    """A code forge: who comes is said by ``login``; what it answers can be changed by a test.
+    """A code forge: who comes is said by ``login``, otherwise it is its ``visitor``.
 
-    It gives codes to whoever asks and takes each once, with the client's secret.
+    What it answers can be changed by a test. It gives codes to whoever asks and takes each once,
+    with the client's secret.
     """
 
     url: str = ""
+    visitor: str = ""
     users: dict[str, dict[str, Any]] = field(default_factory=dict)
     emails: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     codes: dict[str, str] = field(default_factory=dict)
@@ -126,7 +128,7 @@ class Forge:
             return 200, {}, self.documents[path]
         if path in {"/login/oauth/authorize", "/oauth/authorize"}:
             code = f"code-{len(self.codes)}"
-            self.codes[code] = fields["login"]
+            self.codes[code] = fields.get("login", self.visitor)
             query = urlencode({"code": code, "state": fields["state"]})
             return 302, {"Location": f"{fields['redirect_uri']}?{query}"}, None
         if path in {"/login/oauth/access_token", "/oauth/token"}:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
+from tests.oidc.servers import SECRET, Forge, running_forge
 from tests.stacks.running_stack import RunningStack, running_stack
 
 ARGUMENTS = [
@@ -23,10 +24,26 @@ ARGUMENTS = [
 Window = Callable[..., Page]
 
 
+GITHUB = """
+[core.auth.external.github]
+client_id = "crm"
+secret = "secret://GITHUB_SECRET"
+url = "{url}"
+"""
+
+
 @pytest.fixture(scope="session")
-def crm() -> Iterator[RunningStack]:
-    """The CRM, brought up once for all tests that look at it."""
-    with running_stack("crm") as stack:
+def forge() -> Iterator[Forge]:
+    """A code forge that speaks GitHub's interface."""
+    with running_forge() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def crm(forge: Forge) -> Iterator[RunningStack]:
+    """The CRM, brought up once for all tests that look at it; it knows the forge as GitHub."""
+    more, dotenv = GITHUB.format(url=forge.url), f"GITHUB_SECRET='{SECRET}'\n"
+    with running_stack("crm", more, dotenv) as stack:
         yield stack
 
 

@@ -62,8 +62,11 @@ class RunningStack:
 
 
 @contextmanager
-def running_stack(name: str) -> Iterator[RunningStack]:
-    """Copy `stacks/NAME`, give it free ports, bring it up; down and away at the end."""
+def running_stack(name: str, more: str = "", dotenv: str = "") -> Iterator[RunningStack]:
+    """Copy `stacks/NAME`, give it free ports, bring it up; down and away at the end.
+
+    ``more`` is added to its stack file, ``dotenv`` is its `.env`.
+    """
     base = Path(tempfile.mkdtemp(prefix="gv-"))
     base.chmod(0o755)  # Postgres runs as another user when the tests run as root
     root = base / name
@@ -78,7 +81,8 @@ def running_stack(name: str) -> Iterator[RunningStack]:
     for thing, port in PORTS.items():
         text, changed = re.subn(rf"\b{port}\b", str(stack.ports[thing]), text)
         assert changed == 1, f"port {port} of {thing} in {file}"
-    file.write_text(text)
+    file.write_text(text + more)
+    (root / ".env").write_text(dotenv)
     try:
         stack.gavan("up", *(["--create-user"] if os.geteuid() == 0 else []))
         yield stack

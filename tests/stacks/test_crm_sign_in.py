@@ -9,6 +9,7 @@ import pyotp
 import pytest
 from playwright.sync_api import expect
 
+from tests.oidc.servers import Forge
 from tests.stacks.board_page import PATIENCE_MS, BoardPage, new_email
 from tests.stacks.conftest import Window
 from tests.stacks.running_stack import RunningStack
@@ -101,3 +102,28 @@ def test_the_code_of_a_mail_signs_in_a_new_person_anywhere(
     person.page.get_by_label("Code").fill(mail_of(crm, email)["code"])
     person.page.get_by_role("button", name="Continue").click()
     person.see_boards()
+
+
+def test_a_provider_signs_in_who_it_says_and_links_by_the_proved_address(
+    crm: RunningStack, forge: Forge, window: Window
+) -> None:
+    email = new_email("octo")
+    forge.visitor = "octo"
+    forge.users["octo"] = {"id": 583231, "login": "octo", "name": "The Octopus", "email": None}
+    forge.emails["octo"] = [{"email": email, "primary": True, "verified": True}]
+    octo = BoardPage(window(), crm.url)
+    octo.page.goto(crm.url)
+    octo.page.get_by_role("button", name="Continue with GitHub").click()
+    octo.see_boards()
+    octo.create_board("Reef")
+    expect(octo.page.get_by_role("button", name=f"Account of {email}")).to_be_visible()
+
+    by_mail = BoardPage(window(), crm.url)
+    by_mail.page.goto(crm.url)
+    by_mail.page.get_by_label("E-mail").fill(email)
+    by_mail.page.get_by_role("button", name="Mail me a sign-in link").click()
+    by_mail.page.get_by_label("Code").fill(mail_of(crm, email)["code"])
+    by_mail.page.get_by_role("button", name="Continue").click()
+    expect(by_mail.page.get_by_test_id("boards").get_by_text("Reef")).to_be_visible(
+        timeout=PATIENCE_MS
+    )
