@@ -1,31 +1,46 @@
-"""Endpoints of GoTrue that this service does not offer yet: they answer as upstream does when the
-feature is switched off, and never pretend.
+"""Endpoints of GoTrue that this service does not offer: they answer as upstream does when the
+feature is switched off, to whom upstream would answer so, and never pretend.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from gavan.core.auth.errors import AuthError
 
-# path -> (needs a user first, status, code, message)
-DISABLED: dict[str, tuple[bool, int, str, str]] = {
-    "/sso": (False, 404, "saml_provider_disabled", "SAML 2.0 is disabled"),
-    "/sso/saml/metadata": (False, 404, "saml_provider_disabled", "SAML 2.0 is disabled"),
-    "/sso/saml/acs": (False, 404, "saml_provider_disabled", "SAML 2.0 is disabled"),
-    "/.well-known/oauth-authorization-server": (
-        False,
-        404,
-        "feature_disabled",
-        "OAuth server is disabled",
-    ),
-    "/oauth/{rest:path}": (False, 404, "feature_disabled", "OAuth server is disabled"),
-    "/user/oauth/grants": (True, 404, "feature_disabled", "OAuth server is disabled"),
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Feature:
+    """A feature that is off; ``who`` is asked first: nobody (empty), a ``user`` or an ``admin``."""
+
+    code: str
+    message: str
+    who: str = ""
+
+    def refusal(self) -> AuthError:
+        """Return the answer."""
+        return AuthError(404, self.code, self.message)
+
+
+_SAML = ("saml_provider_disabled", "SAML 2.0 is disabled")
+_OAUTH = ("feature_disabled", "OAuth server is disabled")
+_SCIM = ("feature_disabled", "SCIM server is disabled")
+
+DISABLED: dict[str, Feature] = {
+    path: Feature(code=code, message=message, who=who)
+    for path, who, (code, message) in (
+        ("/sso", "", _SAML),
+        ("/sso/saml/{rest:path}", "", _SAML),
+        ("/admin/sso/providers", "admin", _SAML),
+        ("/admin/sso/providers/{rest:path}", "admin", _SAML),
+        ("/.well-known/oauth-authorization-server", "", _OAUTH),
+        ("/oauth/{rest:path}", "", _OAUTH),
+        ("/user/oauth/grants", "user", _OAUTH),
+        ("/admin/oauth/clients", "admin", _OAUTH),
+        ("/admin/oauth/clients/{rest:path}", "admin", _OAUTH),
+        ("/scim/v2/{rest:path}", "", _SCIM),
+    )
 }
-
-
-def refusal(path: str) -> tuple[bool, AuthError]:
-    """Return whether the caller must be known first, and the answer."""
-    needs_user, status, code, message = DISABLED[path]
-    return needs_user, AuthError(status, code, message)
 
 
 def grant_refusal(grant: str) -> AuthError:

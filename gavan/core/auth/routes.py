@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from gavan.core.auth.config.auth import AuthConfig
-from gavan.core.auth.disabled import DISABLED, refusal
+from gavan.core.auth.disabled import DISABLED, Feature
 from gavan.core.auth.door import Door
 from gavan.kit.version import VERSION
 
@@ -56,7 +56,10 @@ class Edge:
         """Return the routes; the disabled ones have to stand behind those of every room."""
         methods = ["GET", "POST", "PUT", "PATCH", "DELETE"]
         made = [Route("/health", self.health), Route("/settings", self.settings)]
-        return made + [Route(path, self._disabled(path), methods=methods) for path in DISABLED]
+        return made + [
+            Route(path, self._disabled(feature), methods=methods)
+            for path, feature in DISABLED.items()
+        ]
 
     async def health(self, _request: Request) -> Response:
         """Say that the service runs."""
@@ -68,12 +71,13 @@ class Edge:
         """Say what is offered; all keys, always."""
         return JSONResponse(offers(self.config))
 
-    def _disabled(self, path: str) -> Endpoint:
+    def _disabled(self, feature: Feature) -> Endpoint:
         async def answer(request: Request) -> Response:
-            needs_user, error = refusal(path)
-            if needs_user:
+            if feature.who == "user":
                 await self.door.caller(request)
-            raise error
+            elif feature.who == "admin":
+                await self.door.admin(request)
+            raise feature.refusal()
 
         return answer
 

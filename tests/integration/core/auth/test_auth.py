@@ -554,3 +554,32 @@ async def test_metadata_nested_as_deep_as_allowed_is_stored(client: httpx.AsyncC
         deep = {"a": deep}
     session = await sign_up(client, data={"deep": deep})
     assert session["user"]["user_metadata"]["deep"] == deep
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "key", "status", "code"),
+    [
+        ("POST", "/sso", "", 404, "saml_provider_disabled"),
+        ("GET", "/sso/saml/metadata", "", 404, "saml_provider_disabled"),
+        ("GET", "/admin/sso/providers", "sb_publishable_test", 403, "not_admin"),
+        ("GET", "/admin/sso/providers/x", "sb_secret_test", 404, "saml_provider_disabled"),
+        ("POST", "/oauth/clients/register", "", 404, "feature_disabled"),
+        ("GET", "/user/oauth/grants", "", 401, "no_authorization"),
+        ("GET", "/admin/oauth/clients", "sb_publishable_test", 403, "not_admin"),
+        ("POST", "/admin/oauth/clients", "sb_secret_test", 404, "feature_disabled"),
+        (
+            "POST",
+            "/admin/oauth/clients/x/regenerate_secret",
+            "sb_secret_test",
+            404,
+            "feature_disabled",
+        ),
+        ("GET", "/scim/v2/Schemas", "", 404, "feature_disabled"),
+    ],
+)
+async def test_what_is_not_offered_answers_as_switched_off(
+    client: httpx.AsyncClient, method: str, path: str, key: str, status: int, code: str
+) -> None:
+    """Trap 48 among them."""
+    answer = await client.request(method, f"/auth/v1{path}", headers=NEW | {"apikey": key})
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
