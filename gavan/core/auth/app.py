@@ -65,7 +65,7 @@ class Service:
                 await self._app(scope, await self._gate.admit(scope, receive), send)
             self._clean_up.after(scope["method"])
         except AuthError as refused:
-            await render(Request(scope), refused)(scope, receive, send)
+            await _refused(Request(scope), refused)(scope, receive, send)
         except TimeoutError:
             late = AuthError(504, "request_timeout", "Processing this request timed out")
             await render(Request(scope), late)(scope, receive, send)

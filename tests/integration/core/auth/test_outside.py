@@ -20,6 +20,7 @@ from gavan.core.auth.guard.leaks import Leaks
 from gavan.core.auth.outbound import Outbound
 from gavan.core.auth.sms.twilio import SmsError, Twilio
 from gavan.kit.secret import Secret
+from tests.conftest import Database
 from tests.integration.core.conftest import SERVICE_KEY, CoreFactory
 from tests.local_http import Heard, Reply, local_server
 from tests.ports import free_port
@@ -265,6 +266,27 @@ async def test_an_address_that_asks_too_often_is_told_when_to_come_again(
     assert (late.status_code, late.json()["code"]) == (429, "over_request_rate_limit")
     assert int(late.headers["retry-after"]) > 0
     assert (await guess("203.0.113.8")).status_code != 429
+
+
+@pytest.mark.parametrize(
+    ("header", "ip"), [("", "127.0.0.1"), ("X-Real-IP", "203.0.113.7"), ("X-Other", "127.0.0.1")]
+)
+async def test_a_session_remembers_an_address_that_the_proxy_told(
+    core_factory: CoreFactory,
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+    header: str,
+    ip: str,
+) -> None:
+    """A client cannot claim an address: only the configured header is believed."""
+    if header:
+        monkeypatch.setenv("GOTRUE_RATE_LIMIT_HEADER", header)
+    client = await core_factory("auth")
+    claimed = {"X-Real-IP": "203.0.113.7", "X-Forwarded-For": "198.51.100.1"}
+    made = await client.post("/auth/v1/signup", json=signup(None), headers=claimed)
+    assert made.status_code == 200
+    with database.connect("supabase_admin") as connection:
+        assert connection.execute("select host(ip) from auth.sessions").fetchall() == [(ip,)]
 
 
 async def test_a_body_over_one_mebibyte_is_refused(core_factory: CoreFactory) -> None:
