@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import psycopg
 from psycopg import AsyncConnection
 from psycopg.conninfo import make_conninfo
 
+from gavan.core.rest.schema_cache import Name
 from gavan.core.rest.schema_load import load_snapshot
 from gavan.database.embedded import ADMIN
 from gavan.kit.secret import Secret
@@ -273,3 +275,18 @@ async def _type_changes(api: Api, connection: psycopg.Connection[Any]) -> None:
         return (await api.get("/cat?id=eq.1")).status_code == 200
 
     await until(asked)
+
+
+async def test_an_unchanged_catalogue_keeps_what_was_built_from_it(api: Api) -> None:
+    connection = await AsyncConnection.connect(api.database.url("authenticator"), autocommit=True)
+    async with connection:
+        first = await load_snapshot(connection, api.service.config)
+        assert await load_snapshot(connection, first.config, first) is first
+        other = replace(first.config, max_rows=7)
+        configured = await load_snapshot(connection, other, first)
+        assert (configured.cache is first.cache, configured.config.max_rows) == (True, 7)
+        with api.database.connect() as owner:
+            owner.execute("create table late (id int)")
+        changed = await load_snapshot(connection, first.config, first)
+    assert Name("public", "late") in changed.cache.tables
+    assert Name("public", "late") not in first.cache.tables
