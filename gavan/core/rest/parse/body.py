@@ -102,6 +102,8 @@ def _keys_differ() -> RestError:
 
 
 def _csv_payload(raw: bytes, columns: tuple[str, ...] | None) -> Payload:
+    if not raw:
+        raise invalid_body('parse error (not enough input) at ""')
     text = raw.decode("utf-8", "replace")
     try:
         rows = [row for row in csv.reader(io.StringIO(text, newline=""), strict=True) if row]

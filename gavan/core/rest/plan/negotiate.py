@@ -22,6 +22,7 @@ PLAN_TYPES = {
     "application/vnd.pgrst.plan+json": "json",
 }
 PLAN_OPTIONS = ("analyze", "verbose", "settings", "buffers", "wal")
+UNPARAMETRIC = frozenset({"application/octet-stream", "application/x-www-form-urlencoded"})
 ROOT_TYPES = frozenset({"*/*", "application/json", "application/openapi+json"})
 CHARSET = "; charset=utf-8"
 WITH_CHARSET = frozenset(
@@ -70,13 +71,20 @@ def negotiate(accepted: Sequence[MediaType], offer: Offer) -> Format:
             found = _format(media, offer)
         if found is not None:
             return found
-    raise no_media_type([str(media) for media in accepted])
+    raise no_media_type([_shown(media) for media in accepted])
+
+
+def _shown(media: MediaType) -> str:
+    """Return how a type is named in errors: those known by name, plans with what they are for."""
+    if media.name in PLAN_TYPES:
+        return _plan_name(media)
+    return media.name if media.name in WITH_CHARSET | UNPARAMETRIC else str(media)
 
 
 def check_root(accepted: Sequence[MediaType]) -> None:
     """Raise PGRST107 unless the OpenAPI document is among the wanted types."""
     if not any(media.name in ROOT_TYPES for media in accepted):
-        raise no_media_type([str(media) for media in accepted])
+        raise no_media_type([_shown(media) for media in accepted])
 
 
 def _format(media: MediaType, offer: Offer) -> Format | None:
@@ -114,19 +122,26 @@ def _json(body: Body, name: str) -> Format:
 
 
 def _plan_format(media: MediaType, offer: Offer) -> Format | None:
-    wanted = media.get("for") or "application/json"
-    name, _, parameter = wanted.partition(";")
+    name, _, parameter = (media.get("for") or JSON.name).partition(";")
     parameters = (("nulls", "stripped"),) if "nulls=stripped" in parameter else ()
     inner = _format(MediaType(name.strip(), parameters), offer)
     if inner is None:
         return None
-    shown_type = SHORT_TYPES.get(name.strip(), name.strip()) + wanted[len(name) :]
+    options = _plan_options(media)
+    explain = Explain(format=PLAN_TYPES[media.name], options=options)
+    return replace(inner, content_type=_plan_name(media) + CHARSET, explain=explain)
+
+
+def _plan_options(media: MediaType) -> tuple[str, ...]:
     asked = (media.get("options") or "").split("|")
-    options = tuple(option for option in PLAN_OPTIONS if option in asked)
-    kind = PLAN_TYPES[media.name]
+    return tuple(option for option in PLAN_OPTIONS if option in asked)
+
+
+def _plan_name(media: MediaType) -> str:
+    """Return a plan type in full: what it is a plan for, and the options known of those asked."""
+    wanted = media.get("for") or JSON.name
+    name = wanted.partition(";")[0]
+    shown_type = SHORT_TYPES.get(name.strip(), name.strip()) + wanted[len(name) :]
+    options = _plan_options(media)
     shown = f"; options={'|'.join(options)}" if options else ""
-    return replace(
-        inner,
-        content_type=f'application/vnd.pgrst.plan+{kind}; for="{shown_type}"{shown}{CHARSET}',
-        explain=Explain(format=kind, options=options),
-    )
+    return f'application/vnd.pgrst.plan+{PLAN_TYPES[media.name]}; for="{shown_type}"{shown}'

@@ -146,6 +146,28 @@ async def test_a_configuring_function_that_fails_is_told_and_left_out(
     assert "db-pre-config failed" in caplog.text
 
 
+async def test_types_that_cannot_be_made_are_named_in_full(database: Database) -> None:
+    with database.connect() as connection:
+        connection.execute(SCHEMA.encode())
+    plan = "application/vnd.pgrst.plan"
+    begin = "None of these media types are available: "
+    async for api in serve(database):
+        await check(
+            api,
+            [
+                Case(url="/item", accept=accept, status=406, message=begin + named, code="PGRST107")
+                for accept, named in (
+                    (plan, f'{plan}+text; for="application/json"'),
+                    (
+                        f"{plan}+json; for=text/csv; options=analyze|odd|wal",
+                        f'{plan}+json; for="text/csv"; options=analyze|wal',
+                    ),
+                    ("text/xml; charset=utf-8, x/y;a=b", "text/xml, x/y;a=b"),
+                )
+            ],
+        )
+
+
 async def test_every_answer_repeats_the_trace_header(database: Database) -> None:
     with database.connect() as connection:
         connection.execute(SCHEMA.encode())
