@@ -16,6 +16,7 @@ from tests.stacks.crm.database import clone, template
 
 HERE = Path(__file__).parent
 CLI = HERE / "supabase_cli"
+SUITES = HERE / "suites"
 
 
 @pytest.fixture(scope="session")
@@ -79,3 +80,17 @@ def run_node(node: str, live: Live) -> Callable[[str], None]:
         assert result.returncode == 0, result.stdout + result.stderr
 
     return run
+
+
+@pytest.fixture
+def npm() -> Path:
+    """The node_modules of the suites, installed beside them."""
+    binary = shutil.which("npm")
+    assert binary, "the client suites need npm: sudo apt-get install npm"
+    wanted = (SUITES / "package.json").read_bytes()
+    stamp = SUITES / "node_modules/.installed"
+    if not stamp.exists() or stamp.read_bytes() != wanted:
+        command = [binary, "install", "--no-package-lock", "--no-audit", "--no-fund"]
+        subprocess.run(command, cwd=SUITES, check=True, timeout=150)
+        stamp.write_bytes(wanted)
+    return SUITES / "node_modules"

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tomllib
@@ -37,20 +36,6 @@ POSTGIS = re.compile(
 def expected(name: str) -> dict[str, str]:
     """Return the failing tests of a suite and why each fails."""
     return dict(tomllib.loads((SUITES / f"{name}.toml").read_text())["failures"])
-
-
-@pytest.fixture
-def npm() -> Path:
-    """The node_modules of the suites, installed beside them."""
-    binary = shutil.which("npm")
-    assert binary, "the client suites need npm: sudo apt-get install npm"
-    wanted = (SUITES / "package.json").read_bytes()
-    stamp = SUITES / "node_modules/.installed"
-    if not stamp.exists() or stamp.read_bytes() != wanted:
-        command = [binary, "install", "--no-package-lock", "--no-audit", "--no-fund"]
-        subprocess.run(command, cwd=SUITES, check=True, timeout=150)
-        stamp.write_bytes(wanted)
-    return SUITES / "node_modules"
 
 
 @contextmanager
@@ -94,8 +79,8 @@ def test_the_suite_of_postgrest_js_passes_but_for_the_listed(
                 | {
                     "NODE_PATH": str(npm),
                     "SUITE_ROOT": str(root),
-                    "SUITE_URL": "http://localhost:54321",
-                    "CORE_URL": core.url,
+                    "SUITE_FILES": '["*.test.ts"]',
+                    "SUITE_ADDRESSES": json.dumps({"http://localhost:54321": core.url}),
                 },
                 capture_output=True,
                 text=True,

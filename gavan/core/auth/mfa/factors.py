@@ -17,7 +17,7 @@ from gavan.core.auth.flows.room import Room
 from gavan.core.auth.mfa.queries import QUERIES
 from gavan.core.auth.mfa.totp import new_secret
 from gavan.core.auth.model import Caller, Row, factor_json
-from gavan.core.auth.store import Connection, many
+from gavan.core.auth.store import Connection, many, one
 
 AMR_METHODS = {"totp": "totp", "phone": "mfa/phone", "webauthn": "mfa/webauthn"}
 """How a session that was lifted by a factor says so, by type of factor."""
@@ -114,8 +114,10 @@ class Factors:
         return {"id": str(factor_id)}
 
     async def list(self, user_id: UUID) -> list[dict[str, Any]]:
-        """Return the factors of any user, for administrators."""
+        """Return the factors of any user, for administrators; raise AuthError 404 for nobody."""
         async with self._store.transaction() as connection:
+            if await one(connection, "user_by_id", id=user_id) is None:
+                raise AuthError(404, "user_not_found", "User not found")
             return [
                 factor_json(factor)
                 for factor in await many(connection, "factors_of", user_id=user_id)

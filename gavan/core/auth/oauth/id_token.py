@@ -19,7 +19,13 @@ from gavan.core.auth.flows.room import Asked, Room
 from gavan.core.auth.oauth.builtin import GOOGLE, google_profile
 from gavan.core.auth.oauth.custom import PREFIX, issuer_of, mapped_profile
 from gavan.core.auth.oauth.entry import Arrival, Entered, Entries, settled, tell_of
-from gavan.core.auth.oauth.oidc import IdTokenError, Issuer, audiences, check_access_token
+from gavan.core.auth.oauth.oidc import (
+    IdTokenError,
+    Issuer,
+    audiences,
+    check_access_token,
+    header_of,
+)
 from gavan.core.auth.oauth.profile import (
     Email,
     Profile,
@@ -130,7 +136,7 @@ class IdTokens:
     async def _source(self, wanted: IdToken) -> _Source:
         external = self._room.config.external
         if wanted.provider.startswith(PREFIX):
-            return await self._custom(wanted.provider)
+            return await self._custom(wanted.provider, wanted.id_token)
         name, address = _named(wanted, external)
         config = external.providers.get(name)
         if name and (config is None or not config.enabled):
@@ -142,7 +148,7 @@ class IdTokens:
         readers: dict[str, ReadProfile] = {"google": google_profile, "apple": apple_profile}
         return _Source(
             provider=name,
-            issuer=await self._issuer(address),
+            issuer=await self._issuer(address, wanted.id_token),
             client_ids=frozenset(config.client_ids),
             read=readers.get(name, _generic_profile),
             skips_nonce_check=config.skips_nonce_check,
@@ -154,16 +160,17 @@ class IdTokens:
             raise validation_failed(f'Custom OIDC provider "{wanted.provider}" not allowed')
         return _Source(
             provider=wanted.issuer,
-            issuer=await self._issuer(wanted.issuer),
+            issuer=await self._issuer(wanted.issuer, wanted.id_token),
             client_ids=frozenset({wanted.client_id} - {""}),
             read=_generic_profile,
         )
 
-    async def _custom(self, identifier: str) -> _Source:
+    async def _custom(self, identifier: str, token: str) -> _Source:
         try:
             row = await self._registry.custom_row(identifier)
             if row["provider_type"] != "oidc":
                 raise validation_failed(f'Provider "{identifier}" is not an OIDC provider')
+            _check_form(token)
             issuer = await issuer_of(row, self._registry.custom_setting())
         except WebError as error:
             raise validation_failed(str(error)) from error
@@ -176,7 +183,8 @@ class IdTokens:
             email_optional=row["email_optional"],
         )
 
-    async def _issuer(self, address: str) -> Issuer:
+    async def _issuer(self, address: str, token: str) -> Issuer:
+        _check_form(token)
         try:
             return await self._registry.issuers.get(address, self._registry.own)
         except WebError as error:
@@ -217,6 +225,14 @@ def _check_input(wanted: IdToken) -> None:
         raise OAuthError(INVALID, "id_token required")
     if not wanted.provider and not (wanted.client_id and wanted.issuer):
         raise OAuthError(INVALID, "provider or client_id and issuer required")
+
+
+def _check_form(token: str) -> None:
+    # What is no token at all is no reason to ask a provider.
+    try:
+        header_of(token)
+    except IdTokenError as error:
+        raise OAuthError(INVALID, "Bad ID token") from error
 
 
 def _check_nonce(given: str, told: object) -> None:

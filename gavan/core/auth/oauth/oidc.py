@@ -62,12 +62,7 @@ class Issuer:
 
         The audience is the caller's to check. Raises IdTokenError.
         """
-        try:
-            header = jwt.get_unverified_header(token)
-        except jwt.InvalidTokenError as error:
-            raise IdTokenError(str(error)) from error
-        if header.get("alg") not in ALGORITHMS:
-            raise IdTokenError("it is signed with an algorithm that proves nothing")
+        header = header_of(token)
         for key in await self._candidates(header.get("kid"), header["alg"]):
             try:
                 return _decoded(token, key, header["alg"], str(self.document["issuer"]))
@@ -137,6 +132,20 @@ async def discover(issuer: str, url: str, web: Web) -> Mapping[str, Any]:
     if missing:
         raise WebError(f"OIDC discovery document is missing required fields: {', '.join(missing)}")
     return document
+
+
+def header_of(token: str) -> dict[str, Any]:
+    """Return the header of a token that may prove something; raise IdTokenError for any other.
+
+    That much can be told without asking its issuer.
+    """
+    try:
+        header: dict[str, Any] = jwt.get_unverified_header(token)
+    except jwt.InvalidTokenError as error:
+        raise IdTokenError(str(error)) from error
+    if header.get("alg") not in ALGORITHMS:
+        raise IdTokenError("it is signed with an algorithm that proves nothing")
+    return header
 
 
 def check_access_token(claims: Mapping[str, Any], access_token: str, id_token: str) -> None:

@@ -110,32 +110,37 @@ class OAuthEdge:
 
     async def list_custom(self, request: Request) -> Response:
         """Return the custom providers."""
-        await self.door.admin(request)
+        await self._check_custom(request)
         found = await self.custom_providers.find(request.query_params.get("type", ""))
         return JSONResponse({"providers": found})
 
     async def create_custom(self, request: Request) -> Response:
         """Make a custom provider."""
-        await self.door.admin(request)
+        await self._check_custom(request)
         wanted = read_input(await read_body(request))
         return JSONResponse(await self.custom_providers.create(wanted), status_code=201)
 
     async def show_custom(self, request: Request) -> Response:
         """Return a custom provider."""
-        await self.door.admin(request)
+        await self._check_custom(request)
         return JSONResponse(await self.custom_providers.show(request.path_params["identifier"]))
 
     async def change_custom(self, request: Request) -> Response:
         """Change a custom provider."""
-        await self.door.admin(request)
+        await self._check_custom(request)
         identifier, body = request.path_params["identifier"], await read_body(request)
         return JSONResponse(await self.custom_providers.change(identifier, read_input(body)))
 
     async def delete_custom(self, request: Request) -> Response:
         """Delete a custom provider."""
-        await self.door.admin(request)
+        await self._check_custom(request)
         await self.custom_providers.delete(request.path_params["identifier"])
         return Response(status_code=204)
+
+    async def _check_custom(self, request: Request) -> None:
+        await self.door.admin(request)
+        if not self.door.config.external.custom_providers_enabled:
+            raise AuthError(404, "feature_disabled", "Custom OAuth providers are disabled")
 
     def _check_linking(self) -> None:
         if not self.door.config.security.manual_linking:

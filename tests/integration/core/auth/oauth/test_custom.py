@@ -169,7 +169,8 @@ async def test_there_may_be_a_limit(start: Start, custom: Json) -> None:
 
 async def test_custom_providers_may_be_off(start: Start, custom: Json) -> None:
     walker = await start(GOTRUE_CUSTOM_OAUTH_ENABLED="false")
-    await known(walker, custom)
+    refused = await walker.core.post(PATH, json=custom, headers=HEADERS)
+    assert (refused.status_code, refused.json()["code"]) == (404, "feature_disabled")
     answer = await walker.core.get("/auth/v1/authorize?provider=custom:test", headers=NEW)
     assert answer.json()["message"] == "Unsupported provider: custom OAuth providers are disabled"
 
