@@ -21,7 +21,7 @@ from gavan.core.rest.plan.negotiate import ARRAY
 from gavan.core.rest.plan.read import needed_columns
 from gavan.core.rest.plan.routine import find_routine
 from gavan.core.rest.request import ApiRequest
-from gavan.core.rest.schema_cache import Name, Parameter, Returns, Routine, SchemaCache
+from gavan.core.rest.schema_cache import Name, Parameter, Routine, SchemaCache
 
 VOLATILE = "v"
 
@@ -106,8 +106,3 @@ def _tested(where: Where) -> list[str]:
 def allowed_methods(routine: Routine) -> str:
     """Return the value of ``Allow``."""
     return "OPTIONS,POST" if routine.volatility == VOLATILE else "OPTIONS,GET,HEAD,POST"
-
-
-def is_void(plan: CallPlan) -> bool:
-    """Whether the answer has no body by type."""
-    return plan.returns is Returns.VOID

@@ -17,7 +17,6 @@ from gavan.core.rest.parse.model import (
     Field,
     Filter,
     OrderTerm,
-    RowRange,
     SelectEmbed,
     SelectField,
     SelectItem,
@@ -301,13 +300,3 @@ def needed_columns(node: ReadNode, primary_key: Sequence[str] = ()) -> tuple[str
         return ("*",)
     names += primary_key
     return tuple(dict.fromkeys(names))
-
-
-def without_rows(node: ReadNode) -> ReadNode:
-    """Return the node with its range removed: what a count needs."""
-    return replace(node, limit=None, offset=0)
-
-
-def effective_range(node: ReadNode) -> RowRange:
-    """Return the rows that the statement asks for, max-rows included."""
-    return RowRange(node.limit, node.offset)

@@ -62,6 +62,10 @@ TABLES = {
         table("project_view", "id", "title", "client_id", is_view=True),
         table("keyless", "name", key=()),
         table("pair", "a", "b", "note", key=("a", "b")),
+        table("film", "id", "name"),
+        table("actor", "id", "name"),
+        table("role", "film_id", "actor_id", key=("film_id", "actor_id")),
+        table("cameo", "film_id", "actor_id", key=("film_id", "actor_id")),
     )
 }
 LOOK = Representation(
@@ -90,6 +94,10 @@ KEYS = [
         ("passport_person_fk", "passport", "person_id", "person"),
         ("shipment_sender_fk", "shipment", "sender_id", "person"),
         ("shipment_receiver_fk", "shipment", "receiver_id", "person"),
+        ("role_film_fk", "role", "film_id", "film"),
+        ("role_actor_fk", "role", "actor_id", "actor"),
+        ("cameo_film_fk", "cameo", "film_id", "film"),
+        ("cameo_actor_fk", "cameo", "actor_id", "actor"),
     )
 ]
 SHOWN = {

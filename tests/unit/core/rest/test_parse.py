@@ -35,3 +35,10 @@ def test_any_query_string_is_read_or_refused(raw: bytes) -> None:
 def test_any_header_is_read(value: str) -> None:
     parse_prefer([value])
     assert parse_accept(value)
+
+
+@pytest.mark.parametrize("raw", [b"a=eq." + b"x" * 70_000, b"&".join([b"a=eq.1"] * 1001)])
+def test_a_query_string_has_bounds(raw: bytes) -> None:
+    with pytest.raises(RestError) as caught:
+        parse_query(raw)
+    assert (caught.value.code, caught.value.status) == ("PGRST100", 400)
