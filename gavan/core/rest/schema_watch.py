@@ -30,6 +30,7 @@ DEBOUNCE_S = 0.1
 BACKOFF_FIRST_S = 1.0
 BACKOFF_LAST_S = 32.0
 CONNECT_TIMEOUT_S = 5
+KEEPALIVE_S = 60
 
 logger = logging.getLogger(__name__)
 
@@ -160,6 +161,9 @@ class SchemaWatch:
             application_name=name,
             connect_timeout=CONNECT_TIMEOUT_S,
             prepare_threshold=None,  # a pooler may give every transaction another session
+            # A listener is silent for days: balancers forget such a connection after minutes without
+            # a word to either side, and no notification would ever come again.
+            keepalives_idle=KEEPALIVE_S,
         )
 
     async def _connect_to_load(self) -> psycopg.AsyncConnection[Any]:
