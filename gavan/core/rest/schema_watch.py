@@ -161,8 +161,8 @@ class SchemaWatch:
             application_name=name,
             connect_timeout=CONNECT_TIMEOUT_S,
             prepare_threshold=None,  # a pooler may give every transaction another session
-            # A listener is silent for days: balancers forget such a connection after minutes without
-            # a word to either side, and no notification would ever come again.
+            # A listener is silent for days: balancers forget such a connection after minutes, and
+            # no notification would ever come again.
             keepalives_idle=KEEPALIVE_S,
         )
 
