@@ -40,8 +40,17 @@ from gavan.kit.jwt import Claims, Verifier
 from gavan.kit.version import VERSION
 
 START_WAIT_S = 5.0
-PROBES = frozenset({"/", "/health", "/health/ready", "/rest-admin/v1/ready", "/rest-admin/v1/live"})
 INBOX = "/_gavan/inbox"
+PROBES = frozenset(
+    {
+        "/",
+        "/health",
+        "/health/ready",
+        "/rest-admin/v1/ready",
+        "/rest-admin/v1/live",
+        f"{INBOX}/api/wait",  # an open page of the inbox waits for the next mail, again and again
+    }
+)
 CLIENT_CLOSED = 499
 INTERNAL_ERROR = 1011
 POLICY_VIOLATION = 1008
@@ -144,7 +153,7 @@ class Gateway:
                 user_id=_user_id(scope),
             )
             # A probe that goes well is asked for every few seconds and tells nothing.
-            if access.status != 200 or path not in PROBES:
+            if access.status not in {200, 204} or path not in PROBES:
                 self._log.write(access)
 
     async def _answer(

@@ -26,6 +26,7 @@ from gavan.core.auth.sms.texter import Sms
 from gavan.core.auth.store import Store
 from gavan.kit.secret import Secret
 from tests.conftest import Database
+from tests.integration.core.auth.test_mail import smtp_server
 from tests.integration.core.conftest import CoreFactory
 from tests.local_http import LocalServer, Reply, local_server
 
@@ -161,6 +162,24 @@ async def test_an_smtp_server_in_development_gets_nothing(post: Any) -> None:
         await stack.send(stack.mail())
         assert server.heard == []
     assert len(await stack.caught()) == 1
+
+
+async def test_a_stack_that_holds_real_data_sends_by_smtp(post: Any) -> None:
+    with smtp_server() as mailbox:
+        stack = post(
+            catches=False,
+            SMTP_HOST="127.0.0.1",
+            SMTP_PORT=str(mailbox.port),
+            SMTP_ADMIN_EMAIL="us@example.com",
+            SMTP_HEADERS='{"X-Kind": ["$messageType"]}',
+        )
+        await stack.send(stack.mail())
+    (envelope,) = mailbox.taken
+    assert (envelope.mail_from, envelope.rcpt_tos) == ("us@example.com", [EMAIL])
+    assert isinstance(envelope.content, bytes)
+    assert b"X-Kind: magic_link" in envelope.content
+    assert b"X-Gavan" not in envelope.content
+    assert await stack.caught() == []
 
 
 async def test_a_stack_without_a_way_to_send_says_so(post: Any) -> None:
