@@ -55,7 +55,7 @@ def check(stack: Stack, source: Source, parts: Parts, report: Report) -> None:
         _directories, _secrets, _sites, _cors, _cron, _zones,
     ):  # fmt: skip
         rule(subject)
-    check_auth(parts.core["auth"], source, report)
+    check_auth(parts.core["auth"], source, report, protected=stack.profile.protected)
 
 
 def _versions(on: _Subject) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from gavan.stack.findings import Level
 from gavan.stack.model import KeyPath
 from gavan.stack.schema.auth import CAPTCHA, EXTERNAL, HOOK, SMTP, TWILIO
 from gavan.stack.schema.key import Section
@@ -23,8 +24,14 @@ _NEEDED: dict[str, tuple[str, ...]] = {
 }
 
 
-def check_auth(values: Values | None, source: Source, report: Report) -> None:
-    """Note what a table that is switched on lacks."""
+def check_auth(values: Values | None, source: Source, report: Report, *, protected: bool) -> None:
+    """Note what a table that is switched on lacks, and mails that could not leave.
+
+    Args:
+        protected: whether the profile holds real data, and so has no inbox.
+    """
+    if protected and values is not None:
+        _check_mail(values, source, report)
     for section, path, table in _tables(values or {}):
         if not table["enabled"]:
             continue
@@ -39,6 +46,24 @@ def check_auth(values: Values | None, source: Source, report: Report) -> None:
                 why=key.meaning,
                 mend=f"add: {name} = {key.example}, or switch it off: enabled = false",
             )
+
+
+def _check_mail(values: Values, source: Source, report: Report) -> None:
+    email = values["email"]
+    if email is None or not email["enable_signup"] or not email["enable_confirmations"]:
+        return
+    by_smtp = email["smtp"] is not None and email["smtp"]["enabled"]
+    by_hook = "send_email" in values["hook"] and values["hook"]["send_email"]["enabled"]
+    if by_smtp or by_hook:
+        return
+    report.add(
+        source.value(("core", "auth", "email", "enable_confirmations")),
+        "GV157",
+        "addresses are confirmed by mail, and no mail can leave",
+        why="a protected profile has no inbox: every sign-up would fail",
+        mend="write [core.auth.email.smtp], or [core.auth.hook.send_email]",
+        level=Level.WARNING,
+    )
 
 
 def _tables(values: Values) -> Iterator[tuple[Section, KeyPath, Values]]:

@@ -198,6 +198,16 @@ def test_a_mistake_in_the_other_file_is_shown_there(
     assert "jwt_expiry" in finding.source
 
 
+def test_a_profile_that_could_not_confirm_anybody_is_told_so(load_factory: LoadFactory) -> None:
+    text = "[core.auth.email]\nenable_confirmations = true\n"
+    smtp = "[core.auth.email.smtp]\nhost = 'smtp.example.com'\nadmin_email = 'a@b.ch'\n"
+    assert load_factory(text).findings == ()
+    assert load_factory(text + smtp, profile="prod").findings == ()
+    (finding,) = load_factory(text, profile="prod").findings
+    assert (finding.code, finding.level.value) == ("GV157", "warning")
+    assert finding.position.line == 4
+
+
 @pytest.mark.parametrize(
     ("text", "code", "part"),
     [
