@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from urllib.parse import quote
 
 from gavan.core.rest.parse.body import Payload
@@ -94,7 +94,8 @@ def with_body(question: Question | None, payload: Payload) -> Question | None:
     if question is None or payload.pairs or sum(map(len, payload.keys)) > MAX_BYTES:
         return None
     key = (*question.key, payload.keys, payload.is_array, payload.is_empty)
-    return replace(question, key=key, bound=[*question.bound, payload.raw])
+    bound = [*question.bound, payload.raw]
+    return Question(key, question.texts, question.places, bound, question.shown)
 
 
 def marked(question: Question) -> tuple[bytes, list[bytes]]:
