@@ -17,6 +17,7 @@ from gavan.core.rest.plan.call import (
     plan_call,
     routine_of,
 )
+from gavan.core.rest.plan.key_order import without_jsonb
 from gavan.core.rest.plan.model import (
     CallPlan,
     Count,
@@ -66,9 +67,10 @@ def build_plan(request: ApiRequest, payload: Payload | None, snapshot: Snapshot)
 
 def _read(request: ApiRequest, table: Table, snapshot: Snapshot) -> ReadPlan:
     node = _tree(request, snapshot, table.name, source=table.name, is_mutation=False)
+    wanted = _format_then_preferences(request, _offer(snapshot, node, table.name))
     return ReadPlan(
-        node=node,
-        format=_format_then_preferences(request, _offer(snapshot, node, table.name)),
+        node=without_jsonb(node, wanted, snapshot.cache),
+        format=wanted,
         count=_count(request, snapshot.config),
         head=request.method == "HEAD",
     )
@@ -78,7 +80,8 @@ def _mutate(request: ApiRequest, payload: Payload, table: Table, snapshot: Snaps
     node = _tree(request, snapshot, table.name, source=None, is_mutation=True)
     plan = plan_mutation(request, payload, table, node)
     _check_preferences(request)
-    plan = replace(plan, format=negotiate(request.accept, _offer(snapshot, node, table.name)))
+    wanted = negotiate(request.accept, _offer(snapshot, node, table.name))
+    plan = replace(plan, node=without_jsonb(node, wanted, snapshot.cache), format=wanted)
     if snapshot.config.safe_update:
         check_safe_update(plan.mutation)
     return plan
@@ -94,7 +97,8 @@ def _call(request: ApiRequest, payload: Payload | None, snapshot: Snapshot) -> C
         offer = replace(offer, own={routine.media.name: routine.media})
     wanted = _format_then_preferences(request, offer)
     check_max_affected(request, routine)
-    return replace(plan, format=wanted, count=_count(request, snapshot.config))
+    node = without_jsonb(node, wanted, snapshot.cache)
+    return replace(plan, node=node, format=wanted, count=_count(request, snapshot.config))
 
 
 def _rows_of(routine: Routine) -> str:

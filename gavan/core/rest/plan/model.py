@@ -192,6 +192,8 @@ class ReadNode:
     embeds: tuple[Embed, ...] = ()
     hoists: bool = False
     """A to-one spread: aggregates of its spreads pass through it"""
+    in_key_order: bool = False
+    """Columns stand in jsonb's order of keys: JSON of a row needs no jsonb to look like it"""
 
     @property
     def limited(self) -> bool:

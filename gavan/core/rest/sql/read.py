@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from gavan.core.rest.plan.key_order import key_place
 from gavan.core.rest.plan.model import (
     SOURCE,
     Embed,
@@ -32,6 +33,8 @@ def select_tree(node: ReadNode, params: Params, parent: Parent | None = None) ->
     """Return the SELECT of a node and everything embedded in it."""
     columns = [_output(node.alias, output, params) for output in node.outputs]
     columns += [item for embed in node.embeds for item in _embed_outputs(embed, node.hoists)]
+    if node.in_key_order:
+        columns.sort(key=lambda item: key_place(item.key))
     joins = "".join(_lateral(embed, node.alias, params) for embed in node.embeds)
     tests = [condition(node.alias, where, params) for where in node.where]
     if parent is not None:
@@ -93,6 +96,7 @@ class Written:
     is_aggregate: bool = False
     grouped_by: str | None = None
     """What GROUP BY names instead of the column's place"""
+    key: str = ""
 
 
 def _output(alias: str, output: Output, params: Params) -> Written:
@@ -111,7 +115,12 @@ def _output(alias: str, output: Output, params: Params) -> Written:
     named = f"{written} AS {quote_identifier(output.alias)}" if output.alias else written
     # Casts do not group: budget::int has a group for each budget, which order= may name then.
     casts = output.cast is not None and not output.ref.path and output.alias == output.ref.name
-    return Written(named, applied is not None, column(alias, output.ref.name) if casts else None)
+    return Written(
+        named,
+        applied is not None,
+        column(alias, output.ref.name) if casts else None,
+        key=output.alias or output.ref.name,
+    )
 
 
 def _cast(written: str, cast: str | None) -> str:
@@ -124,10 +133,16 @@ def _embed_outputs(embed: Embed, hoists: bool) -> list[Written]:
     if embed.shape is Shape.HIDDEN:
         return []
     if embed.shape is Shape.OBJECT:
-        return [Written(f"row_to_json({alias}.*)::jsonb AS {quote_identifier(embed.key)}")]
+        made = f"row_to_json({alias}.*){_like_jsonb(embed)} AS {quote_identifier(embed.key)}"
+        return [Written(made, key=embed.key)]
     if embed.shape is Shape.ARRAY:
-        return [Written(f"COALESCE({alias}.{alias}, '[]') AS {quote_identifier(embed.key)}")]
+        made = f"COALESCE({alias}.{alias}, '[]') AS {quote_identifier(embed.key)}"
+        return [Written(made, key=embed.key)]
     return [_lifted(embed.join_alias, item, hoists) for item in embed.spread]
+
+
+def _like_jsonb(embed: Embed) -> str:
+    return "" if embed.node.in_key_order else "::jsonb"
 
 
 def _lifted(alias: str, item: Lifted, hoists: bool) -> Written:
@@ -149,7 +164,8 @@ def _lateral(embed: Embed, origin: str, params: Params) -> str:
         f" AS {quote_identifier(item.name)}"
         for item in embed.spread
     )
-    rows = f"SELECT json_agg({alias})::jsonb AS {alias}{arrays} FROM ({inner}) AS {alias}"
+    made = f"json_agg({alias}){_like_jsonb(embed)}"
+    rows = f"SELECT {made} AS {alias}{arrays} FROM ({inner}) AS {alias}"
     match = f"{alias}.{alias} IS NOT NULL" if embed.inner else "TRUE"
     return f" {kind} JOIN LATERAL ({rows}) AS {alias} ON {match}"
 

@@ -255,7 +255,7 @@ async def test_spreads_lift_columns(api: Api) -> None:
 
 async def test_fields_come_before_embeds_in_the_answer(api: Api) -> None:
     answer = await api.get("/project?select=client(id),id&id=eq.1")
-    assert answer.text == '[{"id":1,"client":{"id": 1}}]'
+    assert answer.text == '[{"id":1,"client":{"id":1}}]'
 
 
 async def test_embeds_cannot_nest_without_end(api: Api) -> None:
