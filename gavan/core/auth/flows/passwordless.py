@@ -80,7 +80,9 @@ class Passwordless:
             raise validation_failed("Password recovery requires an email", status=422)
         email = email_of(wanted.email)
         wanted.challenge.check()
-        if not await self._is_confirmed("email", email, asked):
+        if await self._is_confirmed("email", email, asked):
+            await self._hash_for_nobody()
+        else:
             await self._sign_up(
                 SignUp(email=email, data=wanted.data, challenge=wanted.challenge), asked
             )
@@ -157,7 +159,9 @@ class Passwordless:
             raise AuthError(400, "phone_provider_disabled", "Unsupported phone provider")
         phone = phone_of(wanted.phone)
         channel = room.letters.texter.channel_of(wanted.channel)
-        if not await self._is_confirmed("phone", phone, asked):
+        if await self._is_confirmed("phone", phone, asked):
+            await self._hash_for_nobody()
+        else:
             await self._sign_up(SignUp(phone=phone, data=wanted.data, channel=channel), asked)
             if not room.config.sms.autoconfirm:
                 return {}
@@ -199,6 +203,10 @@ class Passwordless:
         async with self._room.store.transaction() as connection:
             user = await find(connection, address, asked.audience)
         return user is not None and user[f"{provider}_confirmed_at"] is not None
+
+    async def _hash_for_nobody(self) -> None:
+        # Somebody new gets a password: without this, the answer for a known address comes sooner.
+        await self._room.passwords.verify("", None)
 
     async def _begin(
         self, connection: Connection, user: Row, method: str, challenge: Challenge
