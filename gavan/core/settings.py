@@ -20,7 +20,7 @@ from gavan.kit.secret import Secret
 SERVICES = ("rest", "auth", "realtime")
 PGRST = "PGRST_"
 _NUMBER = re.compile(r"\d{1,9}")
-MAY_BE_FILES = frozenset({"PGRST_DB_URI", "PGRST_JWT_SECRET"})
+MAY_BE_FILES = frozenset({"GOTRUE_JWT_KEYS", "PGRST_DB_URI", "PGRST_JWT_SECRET"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,7 +139,7 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
 
 def _keys(environ: Mapping[str, str]) -> KeySet:
     secret, kid = Secret(environ["JWT_SECRET"]), environ.get("GOTRUE_JWT_KEY_ID", "")
-    keys = environ.get("GOTRUE_JWT_KEYS")
+    keys = _from_file("GOTRUE_JWT_KEYS", environ.get("GOTRUE_JWT_KEYS", ""))
     if not keys:
         return shared_set(secret, kid=kid)
     try:

@@ -22,7 +22,7 @@ from gavan.kit.jwt import MIN_SECRET_BYTES
 from gavan.kit.keyset import make_jwk, public_jwk, read_key_set, shared_jwk
 from gavan.kit.secret import Secret
 from gavan.secrets.files import damaged, locked, write_private
-from gavan.stack.model import Stack
+from gavan.stack.model import EnvValue, Stack
 
 FILE_NAME = "signing_keys.json"
 VARIABLE = "GOTRUE_JWT_KEYS"
@@ -68,7 +68,7 @@ def signing_list(stack: Stack, secret: Secret) -> Secret | None:
     Raises:
         GavanError: GV612, the file is damaged.
     """
-    given = stack.env.get(VARIABLE)
+    given = _given(stack)
     if given:
         return given if isinstance(given, Secret) else Secret(given)
     items = _read(_file(stack))
@@ -80,7 +80,12 @@ def signing_list(stack: Stack, secret: Secret) -> Secret | None:
 
 
 def list_keys(stack: Stack) -> list[SigningKey]:
-    """Return the stored keys, the newest last."""
+    """Return the stored keys, the newest last.
+
+    Raises:
+        GavanError: GV612, the file is damaged; GV613, the stack names its keys itself.
+    """
+    _check_ours(stack)
     return [_described(item) for item in _read(_file(stack))]
 
 
@@ -164,12 +169,17 @@ def _state(item: Mapping[str, Any]) -> State:
     return State.SIGNS if "sign" in item["key_ops"] else State.WAITS
 
 
+def _given(stack: Stack) -> EnvValue | None:
+    """Return the keys that the stack names itself: by the variable, else by signing_keys_path."""
+    return stack.env.get(VARIABLE) or stack.core.auth.get("JWT_KEYS")
+
+
 def _check_ours(stack: Stack) -> None:
-    if stack.env.get(VARIABLE):
+    if _given(stack):
         raise GavanError(
             "GV613",
-            f"the signing keys of this stack are set by the variable {VARIABLE}",
-            hint="rotate them where the variable is set",
+            f"the signing keys of this stack are set by {VARIABLE} or signing_keys_path",
+            hint="rotate them where they are kept",
             exit_code=2,
         )
 

@@ -78,7 +78,7 @@ def auth_variables(values: Values | None, root: Path) -> dict[str, EnvValue]:
     """Return the variables, without the prefix ``GOTRUE_``; none for a stack without the section.
 
     Args:
-        root: where paths of templates begin.
+        root: where paths of templates and keys begin.
     """
     if values is None:
         return {}
@@ -88,6 +88,8 @@ def auth_variables(values: Values | None, root: Path) -> dict[str, EnvValue]:
 
 def _all(values: Values, root: Path) -> Pairs:
     yield "DISABLE_SIGNUP", not values["enable_signup"]
+    if values["signing_keys_path"]:
+        yield "JWT_KEYS", f"@{root / values['signing_keys_path']}"
     yield "URI_ALLOW_LIST", values["additional_redirect_urls"]
     yield "PASSWORD_REQUIRED_CHARACTERS", _CHARACTERS[values["password_requirements"]]
     yield from _mapped(values, _PLAIN)

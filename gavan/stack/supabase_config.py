@@ -42,18 +42,26 @@ def lay_under(source: Source, root: Path) -> None:
 
 
 def _known(table: dict[str, Any], section: Section) -> dict[str, Any]:
-    """Return what has a key of ours; a notice's file is named from the folder supabase there."""
+    """Return what has a key of ours; some files are named from the folder supabase there."""
     found: dict[str, Any] = {}
     for name, value in table.items():
         key = section.by_name.get(name)
         if key is None or (isinstance(value, dict) and value.get("enabled") is False):
             continue
         found[name] = _inner(key, value)
-    if section.path[:4] == ("core", "auth", "email", "notification"):
-        path = found.get("content_path")
-        if isinstance(path, str) and not Path(path).is_absolute():
-            found["content_path"] = str(FILE.parent / path)
+    name = _from_folder(section)
+    path = found.get(name)
+    if isinstance(path, str) and path and not Path(path).is_absolute():
+        found[name] = str(FILE.parent / path)
     return found
+
+
+def _from_folder(section: Section) -> str:
+    """Return the key whose path begins in the folder supabase, empty when none does."""
+    if section is CORE_AUTH:
+        return "signing_keys_path"
+    is_notice = section.path[:4] == ("core", "auth", "email", "notification")
+    return "content_path" if is_notice else ""
 
 
 def _inner(key: Key, value: Any) -> Any:

@@ -264,6 +264,8 @@ CORE_AUTH = Section(
         _flag("enable_manual_linking", "Users may add identities themselves."),
         _count("jwt_expiry", 3600, "Life of an access token in seconds."),
         _text("jwt_issuer", "Claim iss; default: /auth/v1 of the core."),
+        _text("signing_keys_path", "File of the keys that sign, as supabase gen signing-key writes "
+              "it; default: the keys of `gavan keys`.", '"signing_keys.json"'),
         _flag("enable_refresh_token_rotation", "A reused refresh token ends its session.",
               default=True),
         _count("refresh_token_reuse_interval", 10, "Seconds in which a reuse is forgiven."),

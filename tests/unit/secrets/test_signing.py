@@ -127,9 +127,13 @@ def test_a_variable_stands_above_the_file(stack: Stack) -> None:
     keys = load_or_create_keys(overridden).signing_keys
     assert keys is not None
     assert keys.reveal() == own
-    for change in (lambda: rotate(overridden, now=NOW), lambda: revoke(overridden, "x")):
+    for use in (
+        lambda: list_keys(overridden),
+        lambda: rotate(overridden, now=NOW),
+        lambda: revoke(overridden, "x"),
+    ):
         with pytest.raises(GavanError) as caught:
-            change()
+            use()
         assert caught.value.code == "GV613"
 
 

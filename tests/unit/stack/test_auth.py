@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,10 @@ from gavan.core.auth.config.auth import AuthConfig, read_config
 from gavan.core.auth.config.passwords import character_sets
 from gavan.core.settings import read_settings
 from gavan.engines.embedded.environment import reveal
+from gavan.kit.errors import GavanError
+from gavan.kit.keyset import make_jwk
 from gavan.kit.secret import Secret
+from gavan.secrets.signing import rotate, signing_list
 from gavan.stack.findings import render
 from gavan.stack.load import Loaded
 from gavan.stack.model import EnvValue
@@ -178,6 +182,28 @@ def test_the_file_of_the_supabase_cli_lies_under(load_factory: LoadFactory, tmp_
     assert config.hooks["custom_access_token"].function == ("public", "claims")
     assert loaded.stack.core.site_url == "http://127.0.0.1:3000"
     assert loaded.stack.core.port == 54321
+
+
+def test_signing_keys_may_be_a_file_of_either_tool(
+    load_factory: LoadFactory, tmp_path: Path
+) -> None:
+    keys = [make_jwk("ES256") | {"key_ops": ["sign", "verify"]} for _ in range(2)]
+    write_config(tmp_path, '[auth]\nsigning_keys_path = "./signing_keys.json"\n')
+    (tmp_path / "supabase/signing_keys.json").write_text(json.dumps(keys[:1]))
+    (tmp_path / "own.json").write_text(json.dumps(keys[1:]))
+    for text, signer in (
+        ("", keys[0]),
+        ('[core.auth]\nsigning_keys_path = "own.json"\n', keys[1]),
+    ):
+        stack = load_factory(text).stack
+        assert stack is not None
+        listed = signing_list(stack, Secret(CORE["JWT_SECRET"]))
+        assert listed is not None
+        environ = {**CORE, "GOTRUE_JWT_KEYS": listed.reveal()}
+        assert read_settings(environ).keys.kid == signer["kid"]
+        with pytest.raises(GavanError) as caught:
+            rotate(stack, now=0)
+        assert caught.value.code == "GV613"
 
 
 def test_a_site_of_the_stack_is_nearer_than_the_other_file(
