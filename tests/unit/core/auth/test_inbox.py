@@ -102,6 +102,18 @@ async def test_who_waits_sees_what_another_process_caught(tmp_path: Path) -> Non
     assert await waiting is not None
 
 
+async def test_many_may_read_while_mails_come_and_go(tmp_path: Path) -> None:
+    inbox = Inbox(tmp_path)
+
+    async def come_and_go(number: int) -> None:
+        await inbox.send(letter(f"p{number}@example.com"))
+        assert await inbox.wait(Wanted(to=f"p{number}@example.com"), timeout_s=30)
+        assert await inbox.clear(Wanted(to=f"p{number}@example.com")) == 1
+
+    await asyncio.gather(*(come_and_go(number) for number in range(20)))
+    assert await inbox.find(Wanted()) == []
+
+
 async def test_who_waits_in_vain_is_told(tmp_path: Path) -> None:
     assert await Inbox(tmp_path).wait(Wanted(), timeout_s=0) is None
 

@@ -105,6 +105,12 @@ def test_a_loop_over_what_a_user_stored_has_a_longest_text() -> None:
         plain(source, {"Data": {"big": [1] * 100}})
 
 
+def test_a_loop_in_a_loop_over_what_a_user_stored_ends() -> None:
+    source = "{{ range .Data.big }}{{ range $.Data.big }}{{ end }}{{ end }}"
+    with pytest.raises(TemplateError, match="steps"):
+        plain(source, {"Data": {"big": [0] * 10_000}})
+
+
 EVIL = [
     "\"><script>alert('x')</script>",
     "'><img src=x onerror=alert(1)>",

@@ -147,12 +147,14 @@ class Inbox:
 
     def _find(self, wanted: Wanted) -> list[Caught]:
         ids = sorted((path.stem for path in self._paths()), reverse=True)
-        known, self._read = self._read, {}
+        # Several threads may be here: each fills a table of its own and leaves it whole.
+        known, read = self._read, dict[str, Caught]()
         for mail_id in ids:
             mail = known.get(mail_id) or self._open(mail_id)
             if mail is not None:
-                self._read[mail_id] = mail
-        return [mail for mail in self._read.values() if wanted.fits(mail)]
+                read[mail_id] = mail
+        self._read = read
+        return [mail for mail in read.values() if wanted.fits(mail)]
 
     def _get(self, mail_id: str) -> Caught | None:
         return self._open(mail_id) if _ID.fullmatch(mail_id) else None

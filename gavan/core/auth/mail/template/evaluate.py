@@ -23,6 +23,8 @@ from gavan.core.auth.mail.template.nodes import (
 
 LONGEST = 2_000_000
 """Characters of a rendered text; what users store about themselves may be looped over."""
+MOST_STEPS = 100_000
+"""Nodes carried out for one text: a loop in a loop over such a list would not end."""
 
 
 class Place(Protocol):
@@ -63,9 +65,11 @@ class _Run:
     def __init__(self, data: Mapping[str, object], place: Place) -> None:
         self._place = place
         self._scopes: list[dict[str, object]] = [{"": data}]
+        self._steps = 0
 
     def nodes(self, nodes: tuple[Node, ...], dot: object) -> Iterator[str]:
         for node in nodes:
+            self._count()
             match node:
                 case Text(text):
                     self._place.feed(text)
@@ -76,6 +80,11 @@ class _Run:
                         yield self._place.escape(show(value))
                 case Block():
                     yield from self._block(node, dot)
+
+    def _count(self) -> None:
+        self._steps += 1
+        if self._steps > MOST_STEPS:
+            raise TemplateError(f"more than {MOST_STEPS} steps")
 
     def _block(self, block: Block, dot: object) -> Iterator[str]:
         self._scopes.append({})
@@ -91,6 +100,7 @@ class _Run:
         plain = Pipeline(block.pipeline.commands)
         items = list(_items(self._value(plain, dot)))
         for key, item in items:
+            self._count()
             names = block.pipeline.declares
             values = (item,) if len(names) == 1 else (key, item)
             self._scopes.append(dict(zip(names, values, strict=False)))
