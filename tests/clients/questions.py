@@ -238,3 +238,76 @@ def calls(random: Random, number: int) -> Iterator[Question]:
         else:
             url = f"/rpc/{name}{random.choice(AFTER)}"
             yield Question("POST", url, headers, random.choice(BODIES))
+
+
+COLUMNS = {
+    "client": ("id", "name", "city"),
+    "project": ("id", "name", "client_id", "budget", "starts"),
+    "task": ("id", "title", "project_id", "done"),
+    "person": ("id", "name", "boss_id"),
+    "passport": ("person_id", "number"),
+    "shipment": ("id", "sender_id", "receiver_id"),
+    "project_view": ("project_id", "title", "client"),
+    "task_person": ("task_id", "person_id"),
+}
+WAYS = {
+    "client": "project biggest_project:project project_view",
+    "project": "client task client_id:client project_client_id_fkey:client",
+    "task": "project person task_person project_view",
+    "person": "task passport person boss_id:person person!boss_id:person"
+    " shipment!sender_id:shipment",
+    "passport": "person",
+    "shipment": "person!sender_id:person sender_id:person person!shipment_receiver_id_fkey:person",
+    "project_view": "client task client!project_client_id_fkey:client",
+    "task_person": "task person",
+}
+"""Embeds of each relation; after a colon the relation they lead to, if it is called otherwise"""
+TESTS = ("eq.1", "gt.1", "in.(1,2)", "is.null", "not.is.null", "neq.2", "lte.2")
+
+
+def embeds(random: Random, number: int) -> Iterator[Question]:
+    """Yield reads of relations inside relations, with filters, orders and ranges at every level."""
+    for _ in range(number):
+        table = random.choice(list(COLUMNS))
+        parts: list[str] = []
+        select = _embedding(random, table, (), parts)
+        if random.random() < 0.3:
+            parts.append(f"{random.choice(COLUMNS[table])}={random.choice(TESTS)}")
+        if not any(part.startswith("order=") for part in parts):
+            parts.append(f"order={COLUMNS[table][0]},{COLUMNS[table][1]}")
+        query = "&".join((f"select={select}", *parts))
+        headers = random.choice(READ_HEADERS)
+        # Without a range 14 takes the rows of the page for the count, 12 counts the parents.
+        counts = "count" in headers.get("prefer", "")
+        yield Question("GET", f"/{table}?{query}", {} if counts else headers)
+
+
+def _embedding(random: Random, table: str, path: tuple[str, ...], parts: list[str]) -> str:
+    """Return a select list; what applies to its embeds is added to ``parts``."""
+    columns = COLUMNS[table]
+    items = random.sample(columns, random.randint(1, min(3, len(columns))))
+    if random.random() < 0.2:
+        items[0] = f"x{len(path)}:{items[0]}"
+    ways = random.sample(WAYS[table].split(), 1) if len(path) < 3 and random.random() < 0.8 else ()
+    for way in ways:
+        name, _, far = way.partition(":")
+        below = (*path, name.partition("!")[0])
+        inner = _embedding(random, far or name, below, parts)
+        join = random.choice(("", "", "!inner", "!left"))
+        items.append(f"{name}{join}({inner})")
+        parts += _applied(random, below, COLUMNS[far or name])
+    return ",".join(items)
+
+
+def _applied(random: Random, path: tuple[str, ...], columns: tuple[str, ...]) -> list[str]:
+    where, key = ".".join(path), columns[0]
+    parts = [f"{where}.order={','.join(columns[:2])}"]
+    choices = (
+        (0.25, f"{where}.{random.choice(columns)}={random.choice(TESTS)}"),
+        (0.15, f"{where}.limit={random.randint(0, 2)}"),
+        (0.1, f"{where}.offset=1"),
+        (0.1, f"{where}.or=({key}.eq.1,{key}.eq.2)"),
+        (0.15 if len(path) == 1 else 0, f"{where}={random.choice(('is.null', 'not.is.null'))}"),
+        (0.1 if len(path) == 1 else 0, f"order={where}({random.choice(columns)})"),
+    )
+    return parts + [part for chance, part in choices if random.random() < chance]

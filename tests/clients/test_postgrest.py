@@ -18,7 +18,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.clients.questions import FUNCTIONS, Question, calls, reads, writes
+from tests.clients.questions import FUNCTIONS, Question, calls, embeds, reads, writes
 from tests.conftest import JWT_SECRET, Database
 from tests.integration.core.rest.conftest import SCHEMA, Api, serve
 from tests.integration.core.rest.test_media import AGGREGATES
@@ -320,7 +320,9 @@ async def test_looks_and_media_types_are_those_of_postgrest(
     assert not wrong, "\n".join(wrong)
 
 
-@pytest.mark.parametrize(("asked", "number"), [(reads, 300), (calls, 300), (writes, 300)])
+@pytest.mark.parametrize(
+    ("asked", "number"), [(reads, 300), (embeds, 300), (calls, 300), (writes, 300)]
+)
 async def test_random_questions_are_answered_as_postgrest_answers_them(
     both: tuple[Api, httpx.AsyncClient],
     asked: Callable[[Random, int], Iterator[Question]],
