@@ -11,38 +11,15 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from gavan.core.auth.config.auth import AuthConfig
+from gavan.core.auth.config.external import PROVIDERS
 from gavan.core.auth.disabled import DISABLED, Feature
 from gavan.core.auth.door import Door
 from gavan.kit.version import VERSION
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
-# Every name a client may look for.
-PROVIDERS = (
-    "apple",
-    "azure",
-    "bitbucket",
-    "discord",
-    "facebook",
-    "snapchat",
-    "figma",
-    "fly",
-    "github",
-    "gitlab",
-    "google",
-    "keycloak",
-    "kakao",
-    "linkedin",
-    "linkedin_oidc",
-    "notion",
-    "spotify",
-    "slack",
-    "slack_oidc",
-    "workos",
-    "twitch",
-    "twitter",
-    "zoom",
-)
+# Upstream knows these, but its settings do not show them.
+UNSHOWN = frozenset({"vercel_marketplace", "x"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +63,9 @@ def offers(config: AuthConfig) -> dict[str, Any]:
     """Return the public settings; pure."""
     external = config.external
     providers = {
-        name: name in external.providers and external.providers[name].enabled for name in PROVIDERS
+        name: name in external.providers and external.providers[name].enabled
+        for name in PROVIDERS
+        if name not in UNSHOWN
     }
     return {
         "external": providers
