@@ -185,9 +185,8 @@ async def test_argon2_hashes_are_taken_over(easy: Accounts, kind: Type) -> None:
     assert code_of(wrong) == (400, "invalid_credentials")
 
 
-@pytest.mark.parametrize(
-    "password_hash",
-    [
+async def test_hashes_nobody_can_verify_are_refused(easy: Accounts) -> None:
+    for password_hash in (
         "plain text",
         "$2b$99$" + "a" * 53,
         "$argon2d$v=19$m=64,t=1,p=1$c29tZXNhbHQ$aGFzaGhhc2g",
@@ -197,13 +196,11 @@ async def test_argon2_hashes_are_taken_over(easy: Accounts, kind: Type) -> None:
         "$argon2id$v=19$m=64,t=1,p=1,keyid=a$c29tZXNhbHQ$aGFzaGhhc2g",
         FIREBASE.replace("v=1,", "v=2,"),
         FIREBASE.replace("n=14", "n=30"),
-    ],
-)
-async def test_hashes_nobody_can_verify_are_refused(easy: Accounts, password_hash: str) -> None:
-    refused = await easy.admin(
-        "POST", "/admin/users", email="a@example.com", password_hash=password_hash
-    )
-    assert code_of(refused) == (400, "validation_failed")
+    ):
+        refused = await easy.admin(
+            "POST", "/admin/users", email="a@example.com", password_hash=password_hash
+        )
+        assert code_of(refused) == (400, "validation_failed"), refused.text
 
 
 async def test_a_user_without_a_password_gets_one_that_nobody_knows(easy: Accounts) -> None:
@@ -253,10 +250,10 @@ async def test_the_audit_log_may_stay_out_of_postgres(accounts_factory: Accounts
     assert accounts.actions() == []
 
 
-@pytest.mark.parametrize("sort", ["email asc", "created_at sideways", "created_at; drop"])
-async def test_an_unknown_order_is_refused(easy: Accounts, sort: str) -> None:
-    refused = await easy.admin("GET", f"/admin/users?sort={sort}")
-    assert code_of(refused) == (400, "validation_failed")
+async def test_an_unknown_order_is_refused(easy: Accounts) -> None:
+    for sort in ("email asc", "created_at sideways", "created_at; drop"):
+        refused = await easy.admin("GET", f"/admin/users?sort={sort}")
+        assert code_of(refused) == (400, "validation_failed"), refused.text
 
 
 async def test_an_unknown_user_is_a_404(easy: Accounts) -> None:
