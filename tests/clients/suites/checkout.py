@@ -31,17 +31,25 @@ class Checkout:
         target = CLONES / f"{self.repository.rpartition('/')[2]}-{self.tag}"
         if not target.exists():
             url = f"https://github.com/{self.repository}"
-            done = subprocess.run(
-                ["git", "clone", "-q", "--depth=1", f"--branch={self.tag}", url, str(target)],
-                env=os.environ | {"GIT_TERMINAL_PROMPT": "0"},
-                capture_output=True,
-                text=True,
-                timeout=120,
-                check=False,
-            )
-            if done.returncode:
+            if reason := _clone(url, self.tag, target):
                 pytest.skip(
-                    f"{url} cannot be cloned: {done.stderr.strip()[-200:]};"
+                    f"{url} cannot be cloned: {reason};"
                     f" set {self.variable} to a checkout of {self.tag}"
                 )
         return target
+
+
+def _clone(url: str, tag: str, target: Path) -> str | None:
+    """Clone one tag; return why it could not be done."""
+    try:
+        done = subprocess.run(
+            ["git", "clone", "-q", "--depth=1", f"--branch={tag}", url, str(target)],
+            env=os.environ | {"GIT_TERMINAL_PROMPT": "0"},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    except (FileNotFoundError, subprocess.TimeoutExpired) as error:
+        return str(error)
+    return done.stderr.strip()[-200:] if done.returncode else None
