@@ -16,7 +16,10 @@ from gavan.kit.errors import GavanError
 from gavan.kit.secret import Secret
 from gavan.stack.model import App, EnvValue, Site, Stack
 
-INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TERM", "USER", "TMPDIR")
+INHERITED = (
+    *("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TERM", "USER", "TMPDIR"),
+    *("SSL_CERT_FILE", "SSL_CERT_DIR"),  # whom the caller trusts, the core's calls trust too
+)
 POSTGRES = "postgres"
 AUTHENTICATOR = "authenticator"
 AUTH_ADMIN = "supabase_auth_admin"
