@@ -35,8 +35,9 @@ def facts() -> str:
     cores, load = os.cpu_count() or 1, os.getloadavg()[0]
     busy = " (busy: times say little, processor time per request more)" if load > cores / 2 else ""
     memory_gb = psutil.virtual_memory().total / 2**30
+    kernel = ".".join(platform.release().split(".")[:2])
     return (
-        f"{model}, {cores} cores, {memory_gb:.0f} GB, Linux {platform.release()}, "
+        f"{model}, {cores} cores, {memory_gb:.0f} GB, Linux {kernel}, "
         f"Python {platform.python_version()}, load {load:.1f}{busy}"
     )
 
