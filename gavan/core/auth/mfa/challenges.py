@@ -23,7 +23,7 @@ from gavan.core.auth.mfa.totp import fits
 from gavan.core.auth.model import Caller, Client, Row
 from gavan.core.auth.relying_site import relying_site
 from gavan.core.auth.sms.texter import Sms, Texter
-from gavan.core.auth.store import Connection, change
+from gavan.core.auth.store import Connection, change, many
 
 if TYPE_CHECKING:
     from gavan.core.auth.mfa.webauthn import RelyingParty
@@ -181,9 +181,11 @@ class Challenges:
         challenge: Row,
         credential: dict[str, Any] | None,
     ) -> dict[str, Any]:
+        user_id = caller.user["id"]
+        await QUERIES.one(connection, "hold_user", id=user_id)
+        await _check_may_verify(connection, caller, factor["id"], creates=_creates(challenge))
         if not await QUERIES.change(connection, "use_challenge", id=challenge["id"]):
             raise _used_or_elsewhere()
-        user_id = caller.user["id"]
         traits = {
             "factor_id": str(factor["id"]),
             "challenge_id": str(challenge["id"]),
@@ -241,6 +243,29 @@ class Challenges:
         )
         await self._texter.send(connection, sms)
         return otp
+
+
+async def _check_may_verify(
+    connection: Connection, caller: Caller, factor_id: UUID, *, creates: bool
+) -> None:
+    """Raise AuthError for a factor that must not lift this session; the user is held.
+
+    A factor that was begun before another one was verified is no second proof: whoever knew the
+    password alone could have begun it. Nor may an answer to an old challenge put a new credential
+    into a factor that is verified by now.
+    """
+    factors = await many(connection, "factors_of", user_id=caller.user["id"])
+    verified = {known["id"] for known in factors if known["status"] == "verified"}
+    if factor_id in verified:
+        if creates:
+            raise _used_or_elsewhere()
+        return
+    if verified and caller.aal != "aal2":
+        raise AuthError(403, "insufficient_aal", "AAL2 required to enroll a new factor")
+
+
+def _creates(challenge: Row) -> bool:
+    return (challenge["web_authn_session_data"] or {}).get("type") == "create"
 
 
 def _used_or_elsewhere() -> AuthError:

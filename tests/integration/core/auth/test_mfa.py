@@ -380,3 +380,24 @@ async def test_a_hook_that_rejects_a_wrong_code_ends_every_session(
     assert refused(rejected, 403, "mfa_verification_rejected") == "Not like that"
     answer = await client.get("/auth/v1/user", headers=bearer(session))
     refused(answer, 403, "session_not_found")
+
+
+async def test_a_factor_begun_before_another_was_verified_lifts_no_weak_session(
+    by_phone: httpx.AsyncClient, database: Database
+) -> None:
+    """Who knows the password alone begins a factor and waits until the owner has one."""
+    intruder = await sign_up(by_phone)
+    begun = ok(await enroll(by_phone, intruder, "intruder"))
+    owner = await sign_in(by_phone)
+    wanted = {"factor_type": "phone", "phone": "4915112345678"}
+    mobile = ok(await enroll(by_phone, owner, "owner", **wanted))
+    asked = await challenge(by_phone, owner, mobile)
+    with database.connect("supabase_admin") as connection:
+        ((sent,),) = connection.execute("select otp from public.sent").fetchall()
+    strong = ok(await verify(by_phone, owner, mobile, asked, sent))
+    intruder = await sign_in(by_phone)
+    asked = await challenge(by_phone, intruder, begun)
+    code = pyotp.TOTP(begun["totp"]["secret"]).now()
+    refused(await verify(by_phone, intruder, begun, asked, code), 403, "insufficient_aal")
+    asked = await challenge(by_phone, strong, begun)
+    ok(await verify(by_phone, strong, begun, asked, code))
