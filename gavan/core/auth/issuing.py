@@ -45,6 +45,8 @@ class Issuer:
         user = await one(connection, "user_by_id", id=user_id)
         if user is None:
             raise AuthError(500, "unexpected_failure", "Database error finding user")
+        if user["is_banned"]:  # flows say so before; none shall forget
+            raise AuthError(403, "user_banned", "User is banned")
         amr = await many(connection, "amr_of", session_id=session_id)
         claims = access_claims(self._config, user, session_id, amr, int(self._clock()))
         body = token_response(

@@ -62,7 +62,9 @@ def is_public(address: str) -> bool:
         # NAT64 (RFC 6052) leads into the network behind the gateway.
         if ip.packed.startswith(bytes.fromhex("0064ff9b")):
             return False
-    return ip.is_global and not ip.is_multicast
+        if ip.is_site_local:
+            return False
+    return ip.is_global and not (ip.is_multicast or ip.is_reserved)
 
 
 class PublicOnly:

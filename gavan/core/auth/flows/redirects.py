@@ -65,6 +65,8 @@ class Redirects:
             return True
         if not _is_ordinary(host, wanted.scheme):
             return False
+        if "@" in wanted.netloc and wanted.scheme in {"http", "https"}:
+            return False  # a glob for any port would take a name and password before another host
         without_fragment = url.partition("#")[0]
         return any(pattern.fullmatch(without_fragment) for pattern in self.patterns)
 

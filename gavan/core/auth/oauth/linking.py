@@ -56,7 +56,7 @@ async def decide(
     )
     if known is not None:
         user = await accounts.lock(connection, known["user_id"])
-        email = Email(user["email"] or "", profile.primary.is_verified, True)
+        email = Email(user["email"] or "", _vouches(profile, user["email"] or ""), True)
         return Decision(link=Link.KNOWN, email=email, domain=domain, user=user)
     verified = profile.verified(counts_all=config.mail.autoconfirm)
     if not verified:
@@ -66,6 +66,14 @@ async def decide(
         return Decision(link=Link.CREATE, email=profile.primary, domain=domain)
     user = await accounts.lock(connection, owner)
     return Decision(link=Link.LINK, email=profile.primary, domain=domain, user=user)
+
+
+def _vouches(profile: Profile, address: str) -> bool:
+    # The account's address may be another one than the provider has seen by now; upstream takes
+    # the proof of the one for a proof of the other.
+    if not address:
+        return profile.primary.is_verified
+    return address.lower() in profile.verified(counts_all=False)
 
 
 async def _unproved(

@@ -96,7 +96,10 @@ def make_profile(
         made["custom_claims"] = dict(custom)
     if not made.get("sub"):
         raise ValueError("the provider named no subject")
-    return Profile(made, tuple(email for email in emails if email.address))
+    named = tuple(email for email in emails if email.address)
+    if any(_reads_as_another(email.address) for email in named):
+        raise ValueError("the provider named an address that small letters make another one")
+    return Profile(made, named)
 
 
 def standard_claims(raw: Mapping[str, Any]) -> dict[str, Any]:
@@ -129,6 +132,11 @@ def standard_profile(claims: Mapping[str, Any]) -> Profile:
     address = str(claims.get("email", ""))
     email = Email(address, claims.get("email_verified") is True, True)
     return make_profile(claims, [email])
+
+
+def _reads_as_another(address: str) -> bool:
+    # The Kelvin sign has the small letter k, and its address is another person's.
+    return address.lower().isascii() and not address.isascii()
 
 
 def _is_number(value: object) -> bool:

@@ -31,6 +31,8 @@ from tests.local_http import Heard, Reply, local_server
         "224.0.0.1",
         "255.255.255.255",
         "::1",
+        "fec0::1",
+        "::127.0.0.1",
         "::",
         "fe80::1%eth0",
         "fd00::1",

@@ -71,3 +71,13 @@ def test_an_address_of_the_application_keeps_its_query() -> None:
         "refresh_token": "r",
     }
     assert with_tokens("app://in?a=1", session, "p", "").endswith("&sb=&token_type=bearer")
+
+
+def test_an_address_that_small_letters_make_another_ones_is_refused() -> None:
+    kelvin = Email("\N{KELVIN SIGN}ate@example.com", True, True)
+    with pytest.raises(ValueError, match="small letters"):
+        make_profile({"sub": "a"}, [kelvin])
+    jo = make_profile(
+        {"sub": "a"}, [Email("J\N{LATIN SMALL LETTER O WITH DIAERESIS}@x.de", True, True)]
+    )
+    assert jo.primary.address.startswith("j")

@@ -147,3 +147,10 @@ def test_an_error_of_another_status_has_no_word() -> None:
     assert with_error(SITE, error, is_pkce=False) == (
         f"{SITE}#error_code=email_exists&error_description=taken&sb="
     )
+
+
+def test_a_name_and_password_lead_to_no_other_host() -> None:
+    """A glob for any port of this machine would fit what stands before the @."""
+    globs = ("http://localhost:**",)
+    assert allows("http://localhost:3000/a@b", globs=globs)
+    assert not allows("http://localhost:3000@evil.com/", globs=globs)

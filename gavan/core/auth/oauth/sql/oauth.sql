@@ -4,12 +4,18 @@
 -- name: identity_by_subject
 select * from auth.identities where provider_id = %(subject)s and provider = %(provider)s
 
--- Identities that have one of these addresses, which are in small letters.
+-- Identities that have one of these addresses, which are in small letters. An address that neither
+-- its provider nor the account vouches for is nobody's: whoever typed it somewhere shall not get
+-- the owner into their account.
 -- name: identities_by_addresses
 select identities.*
 from auth.identities
 join auth.users on users.id = identities.user_id
 where identities.email = any(%(emails)s::text[]) and users.deleted_at is null
+    and (
+        identities.email = lower(users.email)
+        or identities.identity_data -> 'email_verified' in ('true', '"true"')
+    )
 order by identities.created_at, identities.id
 
 -- Accounts that have one of these addresses; those of other linking domains may have any.

@@ -286,3 +286,52 @@ async def test_the_walker_is_signed_in_as_who_the_provider_says(start: Start, cu
     await known(walker, custom)
     ends = [await walker.walk("custom:test", name) for name in ("ann", "zoe")]
     assert len({subject(end) for end in ends}) == 2
+
+
+async def test_the_proof_of_one_address_is_none_of_another(
+    start: Start, forge: Forge, tmp_path: object
+) -> None:
+    """Who came with an address of somebody else comes again with one of their own."""
+    forge.users["mallory"] = {"id": 66, "login": "mallory"}
+    forge.emails["mallory"] = [{"email": "ann@example.com", "primary": True, "verified": False}]
+    more = {"GAVAN_INBOX_DIR": str(tmp_path), "GOTRUE_SMTP_MAX_FREQUENCY": "0s"}
+    walker = await start(**github(forge), **more)
+    told = query(await walker.walk("github", "mallory"))
+    assert told["error_code"] == "provider_email_needs_verification"
+    forge.emails["mallory"] = [{"email": "m@example.com", "primary": True, "verified": True}]
+    told = query(await walker.walk("github", "mallory"))
+    assert told["error_code"] == "provider_email_needs_verification"
+    (user,) = (await walker.core.get("/auth/v1/admin/users", headers=ADMIN)).json()["users"]
+    assert (user["email"], user.get("email_confirmed_at")) == ("ann@example.com", None)
+
+
+async def test_an_address_that_nobody_vouches_for_draws_its_owner_into_no_account(
+    start: Start, forge: Forge, custom: Json
+) -> None:
+    """A confirmed account has an identity with Ann's address when Ann comes for the first time."""
+    forge.users["mallory"] = {"id": 66, "login": "mallory"}
+    forge.emails["mallory"] = [{"email": "m@example.com", "primary": True, "verified": True}]
+    walker = await start(**github(forge))
+    await known(walker, custom)
+    mallory = subject(await walker.walk("github", "mallory"))
+    forge.emails["mallory"] = [{"email": "ann@example.com", "primary": True, "verified": False}]
+    assert subject(await walker.walk("github", "mallory")) == mallory
+    assert subject(await walker.walk("custom:test", "ann")) != mallory
+
+
+async def test_a_banned_user_accepts_no_invitation(
+    start: Start, custom: Json, database: Database, tmp_path: object
+) -> None:
+    walker = await start(GAVAN_INBOX_DIR=str(tmp_path))
+    await known(walker, custom)
+    answer = await walker.core.post(
+        "/auth/v1/invite", json={"email": "ann@example.com"}, headers=ADMIN
+    )
+    assert answer.status_code == 200, answer.text
+    ((token,),) = rows(database, "select token_hash from auth.one_time_tokens")
+    path = f"/auth/v1/admin/users/{answer.json()['id']}"
+    banned = await walker.core.put(path, json={"ban_duration": "1h"}, headers=ADMIN)
+    assert banned.status_code == 200
+    told = query(await walker.walk("custom:test", "ann", invite_token=token))
+    assert (told["error"], told["error_code"]) == ("access_denied", "user_banned")
+    assert rows(database, "select count(*) from auth.sessions") == [(0,)]
