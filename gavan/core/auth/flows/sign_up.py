@@ -137,8 +137,10 @@ class SignUps:
             try:
                 return await self._enter(wanted, new, asked)
             except psycopg.errors.UniqueViolation as error:
-                if not left or accounts.taken(error) is None:
+                if accounts.taken(error) is None:
                     raise database_error("saving new user") from error
+                if not left:  # it is an account's of another audience
+                    return await self._repeated(wanted, None, asked)
             except psycopg.OperationalError:
                 raise
             except psycopg.Error as error:
@@ -215,11 +217,12 @@ class SignUps:
             await begin_flow(connection, flow)
         await room.letters.confirmation(connection, user, asked.redirect_to, wanted.challenge)
 
-    async def _repeated(self, wanted: SignUp, user: Row, asked: Asked) -> dict[str, Any]:
+    async def _repeated(self, wanted: SignUp, user: Row | None, asked: Asked) -> dict[str, Any]:
         room = self._room
-        async with room.store.transaction() as connection:
-            traits = {"provider": wanted.provider}
-            await room.audit.record(connection, "user_repeated_signup", user, traits)
+        if user is not None:
+            async with room.store.transaction() as connection:
+                traits = {"provider": wanted.provider}
+                await room.audit.record(connection, "user_repeated_signup", user, traits)
         if room.config.mail.autoconfirm or room.config.sms.autoconfirm:
             raise AuthError(422, "user_already_exists", "User already registered")
         await room.letters.mailer.pretend()

@@ -22,6 +22,7 @@ from gavan.core.auth.flows.flow_state import IMPLICIT, Challenge, NewFlow, begin
 from gavan.core.auth.flows.notices import Notice
 from gavan.core.auth.flows.room import Asked, Room
 from gavan.core.auth.flows.verified import Effects
+from gavan.core.auth.guard.guesses import Guesses
 from gavan.core.auth.model import Caller, Row
 from gavan.core.auth.show import show_user
 from gavan.core.auth.store import Connection
@@ -61,6 +62,7 @@ class UserChanges:
     def __init__(self, room: Room) -> None:
         self._room = room
         self._effects = Effects(room)
+        self._guesses = Guesses()
 
     async def update(self, caller: Caller, wanted: UserChange, asked: Asked) -> dict[str, Any]:
         """Change what is wanted and return the user object.
@@ -158,6 +160,7 @@ class UserChanges:
 
     async def _use_nonce(self, user: Row, nonce: str) -> None:
         config = self._room.config
+        self._guesses.take(str(user["id"]))
         address = (user["email"] or "").lower() or user["phone"] or ""
         lifetime_s = (config.mail if user["email"] else config.sms).otp_lifetime_s
         hashes = self._room.letters.hasher.typed(address, nonce)
@@ -172,6 +175,7 @@ class UserChanges:
                     422, "reauthentication_not_valid", "Nonce has expired or is invalid"
                 )
             await one_time.reauthenticated(connection, user["id"])
+        self._guesses.forget(str(user["id"]))
 
     async def _set_password(
         self, connection: Connection, caller: Caller, user: Row, hashed: str

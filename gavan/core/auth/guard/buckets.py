@@ -46,3 +46,7 @@ class Buckets:
         if len(self._levels) > MOST_KEYS:
             del self._levels[next(iter(self._levels))]
         return None if passes else max(1, ceil((1 - tokens) / per_second))
+
+    def forget(self, key: str) -> None:
+        """Let a key begin with a full bucket."""
+        self._levels.pop(key, None)

@@ -14,7 +14,7 @@ from starlette.types import Message, Receive, Scope
 from gavan.core.auth.asked import begin
 from gavan.core.auth.body import BODY_BYTES
 from gavan.core.auth.config.auth import AuthConfig
-from gavan.core.auth.errors import AuthError
+from gavan.core.auth.errors import AuthError, validation_failed
 from gavan.core.auth.guard.address import asked_of
 from gavan.core.auth.guard.captcha import FREE_GRANTS, PATHS, Captcha
 from gavan.core.auth.guard.limits import ANONYMOUS, Limits
@@ -36,9 +36,12 @@ class Gate:
         """Return what the endpoint reads the body from.
 
         Raises:
-            AuthError: 429 for an address that asks too often, 400 without a captcha, 413 for a
+            AuthError: 429 for an address that asks too often, 400 without a captcha or with a NUL,
+                413 for a
                 body over 1 MiB.
         """
+        if b"%00" in scope["query_string"] or "\0" in scope["path"]:
+            raise validation_failed("the character NUL cannot be stored")
         headers = Headers(scope=scope)
         peer = scope["client"][0] if scope.get("client") else ""
         begin(asked_of(headers, peer, self._config.rates.header, self._config.mail.external_hosts))

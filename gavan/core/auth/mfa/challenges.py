@@ -16,6 +16,7 @@ from gavan.core.auth.errors import AuthError, validation_failed
 from gavan.core.auth.flows.notices import Notice
 from gavan.core.auth.flows.room import Room
 from gavan.core.auth.guard.frequency import check_frequency
+from gavan.core.auth.guard.guesses import Guesses
 from gavan.core.auth.mfa.answer import Answer
 from gavan.core.auth.mfa.factors import AMR_METHODS, check_switch, find_factor
 from gavan.core.auth.mfa.queries import QUERIES
@@ -39,6 +40,7 @@ class Challenges:
         self._config = room.config
         self._store = room.store
         self._texter = texter
+        self._guesses = Guesses()
 
     async def challenge(
         self, caller: Caller, factor_id: UUID, *, channel: str, client: Client
@@ -157,6 +159,7 @@ class Challenges:
 
         Its no ends every session of the user. No connection is held while it thinks.
         """
+        self._guesses.take(str(factor["id"]))
         if factor["factor_type"] == "totp":
             is_right, refusal = fits(factor["secret"] or "", code), "Invalid TOTP code entered"
         else:
@@ -172,6 +175,7 @@ class Challenges:
             raise AuthError(403, "mfa_verification_rejected", rejected.message)
         if not is_right:
             raise AuthError(422, "mfa_verification_failed", refusal)
+        self._guesses.forget(str(factor["id"]))
 
     async def _lift(
         self,

@@ -401,3 +401,24 @@ async def test_a_factor_begun_before_another_was_verified_lifts_no_weak_session(
     refused(await verify(by_phone, intruder, begun, asked, code), 403, "insufficient_aal")
     asked = await challenge(by_phone, strong, begun)
     ok(await verify(by_phone, strong, begun, asked, code))
+
+
+async def test_codes_of_a_factor_cannot_be_tried_without_end(client: httpx.AsyncClient) -> None:
+    """Who has the password would find a code of six digits within the hour."""
+    session = await sign_up(client)
+    factor = ok(await enroll(client, session))
+    strong = await lifted(client, session, factor)
+    weak = await sign_in(client)
+    asked = await challenge(client, weak, factor)
+    tries = [await verify(client, weak, factor, asked, "x") for _ in range(11)]
+    assert [answer.status_code for answer in tries] == [422] * 10 + [429]
+    assert int(tries[-1].headers["retry-after"]) > 0
+    again = ok(await refresh(client, strong["refresh_token"]))
+    assert claims(again)["aal"] == "aal2"
+
+
+async def test_right_codes_are_not_counted(client: httpx.AsyncClient) -> None:
+    session = await sign_up(client)
+    factor = ok(await enroll(client, session))
+    for _ in range(11):
+        session = await lifted(client, session, factor)

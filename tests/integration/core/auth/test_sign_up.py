@@ -10,6 +10,7 @@ import pytest
 
 from tests.integration.core.auth.accounts import (
     CONFIRMING,
+    NEW,
     PASSWORD,
     PHONE,
     PHONE_CODE,
@@ -397,3 +398,17 @@ async def test_parallel_sign_ups_of_one_unproved_address_make_one_user(
         confirming.run(
             "insert into auth.users (id, email) values (gen_random_uuid(), 'a@example.com')"
         )
+
+
+async def test_another_audience_does_not_tell_who_has_an_account(confirming: Accounts) -> None:
+    await confirming.made()
+    answers = [
+        await confirming.client.post(
+            "/auth/v1/signup",
+            json={"email": email, "password": PASSWORD},
+            headers=NEW | {"X-JWT-AUD": "other"},
+        )
+        for email in ("a@example.com", "new@example.com")
+    ]
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert await confirming.mails("a@example.com") == []

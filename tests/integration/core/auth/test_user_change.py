@@ -291,3 +291,19 @@ async def test_what_happened_is_told_by_mail_where_that_is_wanted(
     await accounts.post("/verify", type="phone_change", phone=PHONE, token=PHONE_CODE)
     assert len(await accounts.mails("new@example.com", "identity_linked")) == 1
     assert await accounts.mails(kind="phone_changed") == []
+
+
+async def test_a_nonce_cannot_be_guessed_with_a_stolen_session(
+    accounts_factory: AccountsFactory,
+) -> None:
+    more = {"GOTRUE_SECURITY_UPDATE_PASSWORD_REQUIRE_REAUTHENTICATION": "true"}
+    accounts = await accounts_factory(**CONFIRMING, **more)
+    await accounts.made()
+    session = await accounts.session()
+    accounts.run("update auth.sessions set created_at = now() - interval '3 days'")
+    await accounts.get("/reauthenticate", bearer=session["access_token"])
+    tries = [
+        (await accounts.put_user(session, password="another horse", nonce="x")).status_code
+        for _ in range(11)
+    ]
+    assert tries == [422] * 10 + [429]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import pytest
 
@@ -403,3 +403,20 @@ async def test_headers_cannot_be_injected_through_the_target(
     unicode = quote("https://e.dev/Привет", safe="")
     click = await accounts.click(f"http://x/verify?token=x&type=signup&redirect_to={unicode}")
     assert click.headers["location"].startswith("https://e.dev/%D0%9F")
+
+
+async def test_a_look_at_a_link_uses_nothing_up(confirming: Accounts) -> None:
+    """Mail programs ask with HEAD before anybody clicks."""
+    await confirming.made()
+    await confirming.post("/magiclink", email="a@example.com")
+    link = (await confirming.mail("a@example.com")).link
+    looked = await confirming.client.head(f"/auth/v1/verify?{urlsplit(link).query}")
+    assert looked.status_code == 405
+    assert "access_token" in fragment_of(await confirming.click(link))
+
+
+@pytest.mark.parametrize(
+    "path", ["/verify?type=signup&token=%00", "/authorize?provider=custom:%00", "/authorize%00"]
+)
+async def test_a_nul_is_refused_before_it_reaches_postgres(confirming: Accounts, path: str) -> None:
+    assert code_of(await confirming.get(path)) == (400, "validation_failed")
