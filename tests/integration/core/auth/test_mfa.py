@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import hashlib
+import json
+import os
 from collections.abc import AsyncIterator
 from typing import Any
 
+import cbor2
 import httpx
 import pyotp
 import pytest
 import pytest_asyncio
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from gavan.kit.jwt import Verifier, shared_key
 from gavan.kit.secret import Secret
@@ -422,3 +428,50 @@ async def test_right_codes_are_not_counted(client: httpx.AsyncClient) -> None:
     factor = ok(await enroll(client, session))
     for _ in range(11):
         session = await lifted(client, session, factor)
+
+
+def new_key(question: Json) -> Json:
+    """Return what an authenticator answers that makes a credential and attests nothing."""
+    asked = question["webauthn"]["credential_options"]["publicKey"]
+    numbers = ec.generate_private_key(ec.SECP256R1()).public_key().public_numbers()
+    point = {1: 2, 3: -7, -1: 1, -2: numbers.x.to_bytes(32), -3: numbers.y.to_bytes(32)}
+    site = hashlib.sha256(asked["rp"]["id"].encode()).digest()
+    credential_id = os.urandom(16)
+    data = site + b"\x45" + bytes(4 + 16) + (16).to_bytes(2) + credential_id + cbor2.dumps(point)
+    attested = cbor2.dumps({"fmt": "none", "attStmt": {}, "authData": data})
+    said = {
+        "type": "webauthn.create",
+        "challenge": asked["challenge"],
+        "origin": "http://localhost:5173",
+    }
+    response = {
+        "clientDataJSON": url_text(json.dumps(said).encode()),
+        "attestationObject": url_text(attested),
+    }
+    name = url_text(credential_id)
+    made = {"id": name, "rawId": name, "type": "public-key", "response": response}
+    return {"type": "create", "credential_response": made}
+
+
+def url_text(value: bytes) -> str:
+    return base64.urlsafe_b64encode(value).rstrip(b"=").decode()
+
+
+async def test_an_old_question_puts_no_new_key_into_a_verified_factor(
+    core_factory: CoreFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who knows the password alone asks while the owner enrols, and answers afterwards."""
+    for action in ("ENROLL", "VERIFY"):
+        monkeypatch.setenv(f"GOTRUE_MFA_WEB_AUTHN_{action}_ENABLED", "true")
+    client = await core_factory("auth")
+    owner, intruder = await sign_up(client), await sign_in(client)
+    factor = ok(await enroll(client, owner, factor_type="webauthn"))
+    old = await challenge(client, intruder, factor)
+    question = await challenge(client, owner, factor)
+    path = f"/auth/v1/factors/{factor['id']}/verify"
+    body = {"challenge_id": question["id"], "webauthn": new_key(question)}
+    assert claims(ok(await client.post(path, json=body, headers=bearer(owner))))["aal"] == "aal2"
+    intruder = await sign_in(client)
+    body = {"challenge_id": old["id"], "webauthn": new_key(old)}
+    answer = await client.post(path, json=body, headers=bearer(intruder))
+    refused(answer, 422, "mfa_ip_address_mismatch")
