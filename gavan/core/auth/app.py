@@ -15,11 +15,11 @@ from starlette.types import Receive, Scope, Send
 from gavan.core.auth.clean_up import CleanUp
 from gavan.core.auth.config.auth import AuthConfig, read_config
 from gavan.core.auth.door import Door
-from gavan.core.auth.doors import Doors, open_doors
 from gavan.core.auth.errors import UNEXPECTED, AuthError, render
 from gavan.core.auth.flows.redirects import Redirects
 from gavan.core.auth.flows.room import Room
 from gavan.core.auth.guard.gate import Gate
+from gavan.core.auth.outlets import Outlets, open_outlets
 from gavan.core.auth.store import Store
 from gavan.core.auth.wiring import furnish, routes_of
 from gavan.core.settings import Settings
@@ -33,9 +33,9 @@ logger = logging.getLogger(__name__)
 class Service:
     """ASGI callable with a life."""
 
-    def __init__(self, room: Room, doors: Doors, gate: Gate, routes: list[Route]) -> None:
+    def __init__(self, room: Room, outlets: Outlets, gate: Gate, routes: list[Route]) -> None:
         self._room = room
-        self._doors = doors
+        self._outlets = outlets
         self._gate = gate
         self._clean_up = CleanUp(room.config, room.store)
         self._app = Starlette(
@@ -55,7 +55,7 @@ class Service:
     async def stop(self) -> None:
         """Close every connection and the hashing threads."""
         await self._clean_up.close()
-        await self._doors.close()
+        await self._outlets.close()
         await self._room.store.close()
         self._room.passwords.close()
 
@@ -84,15 +84,15 @@ def build(
     config = config or read_config(settings)
     verifier = verifier or Verifier(settings.keys.verifying)
     store = Store(settings.auth_admin_url)
-    doors = open_doors(config, store)
-    room = furnish(config, store, doors)
+    outlets = open_outlets(config, store)
+    room = furnish(config, store, outlets)
     door = Door(config=config, store=store, verifier=verifier, redirects=Redirects.of(config.urls))
-    gate = Gate(config, verifier, doors.outbound)
-    routes = routes_of(door, room, doors)
+    gate = Gate(config, verifier, outlets.outbound)
+    routes = routes_of(door, room, outlets)
     for route in routes:
         # Programs that look at links before people do ask with HEAD, which must use no token up.
         (route.methods or set()).discard("HEAD")
-    return Service(room, doors, gate, routes)
+    return Service(room, outlets, gate, routes)
 
 
 def _refused(request: Request, error: Exception) -> Response:

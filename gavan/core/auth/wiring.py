@@ -11,7 +11,6 @@ from gavan.core.auth.admin.routes import AdminEdge
 from gavan.core.auth.admin.users import AdminUsers
 from gavan.core.auth.config.auth import AuthConfig
 from gavan.core.auth.door import Door
-from gavan.core.auth.doors import Doors
 from gavan.core.auth.flows.audit import Audit
 from gavan.core.auth.flows.letters import Letters
 from gavan.core.auth.flows.notices import Notices
@@ -26,6 +25,7 @@ from gavan.core.auth.mfa.challenges import Challenges
 from gavan.core.auth.mfa.factors import Factors
 from gavan.core.auth.mfa.routes import MfaEdge
 from gavan.core.auth.oauth.routes import build_oauth
+from gavan.core.auth.outlets import Outlets
 from gavan.core.auth.passkeys.passkeys import Passkeys
 from gavan.core.auth.passkeys.routes import PasskeyEdge
 from gavan.core.auth.passwords import Passwords
@@ -34,28 +34,28 @@ from gavan.core.auth.sessions import Sessions
 from gavan.core.auth.store import Store
 
 
-def furnish(config: AuthConfig, store: Store, doors: Doors) -> Room:
+def furnish(config: AuthConfig, store: Store, outlets: Outlets) -> Room:
     """Return what the flows share; nothing is opened."""
-    strength = Strength(config.passwords, Leaks(config.passwords, doors.outbound))
+    strength = Strength(config.passwords, Leaks(config.passwords, outlets.outbound))
     audit = Audit(to_postgres=config.security.audits_to_postgres)
     return Room(
         config=config,
         store=store,
         passwords=Passwords(strength),
-        sessions=Sessions(config, store, audit, Issuer(config, doors.hooks)),
+        sessions=Sessions(config, store, audit, Issuer(config, outlets.hooks)),
         letters=Letters(
             config=config,
-            mailer=doors.mailer,
-            texter=doors.texter,
+            mailer=outlets.mailer,
+            texter=outlets.texter,
             hasher=Hasher(config.tokens.pepper.reveal().encode()),
         ),
-        notices=Notices(doors.mailer),
-        hooks=doors.hooks,
+        notices=Notices(outlets.mailer),
+        hooks=outlets.hooks,
         audit=audit,
     )
 
 
-def routes_of(door: Door, room: Room, doors: Doors) -> list[Route]:
+def routes_of(door: Door, room: Room, outlets: Outlets) -> list[Route]:
     """Return every route of the service, those of disabled features last."""
     admin = AdminEdge(
         door=door,
@@ -66,7 +66,7 @@ def routes_of(door: Door, room: Room, doors: Doors) -> list[Route]:
     )
     mfa = MfaEdge(
         factors=Factors(room),
-        challenges=Challenges(room, doors.texter),
+        challenges=Challenges(room, outlets.texter),
         door=door,
     )
     passkeys = PasskeyEdge(
@@ -74,14 +74,14 @@ def routes_of(door: Door, room: Room, doors: Doors) -> list[Route]:
         is_enabled=room.config.mfa.passkeys_enabled,
         door=door,
     )
-    oauth = build_oauth(door, room, doors.registry)
+    oauth = build_oauth(door, room, outlets.registry)
     return [
         *build_flows(door, room, grants={"id_token": oauth.by_id_token}).routes(),
         *oauth.routes(),
         *admin.routes(),
         *mfa.routes(),
         *passkeys.routes(),
-        *doors.routes(),
+        *outlets.routes(),
         *KeyEdge(tokens=room.config.tokens).routes(),
         *Edge(config=room.config, door=door).routes(),
     ]

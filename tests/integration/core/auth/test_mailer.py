@@ -17,11 +17,11 @@ import pytest_asyncio
 
 from gavan.core.auth import asked
 from gavan.core.auth.config.auth import AuthConfig, read_config
-from gavan.core.auth.doors import Doors, open_doors
 from gavan.core.auth.errors import AuthError
 from gavan.core.auth.mail.inbox.store import Caught, Inbox, Wanted
 from gavan.core.auth.mail.message import Mail
 from gavan.core.auth.model import Row
+from gavan.core.auth.outlets import Outlets, open_outlets
 from gavan.core.auth.sms.texter import Sms
 from gavan.core.auth.store import Store
 from gavan.kit.secret import Secret
@@ -35,14 +35,14 @@ API = "http://127.0.0.1:54321/auth/v1"
 
 
 class Post:
-    """The doors of one stack, a user and the inbox."""
+    """The outlets of one stack, a user and the inbox."""
 
     def __init__(self, store: Store, user: Row, inbox: Path, config: AuthConfig) -> None:
         self.store = store
         self.user = user
         self.inbox = Inbox(inbox)
         self.config = config
-        self.doors: Doors = open_doors(config, store)
+        self.outlets: Outlets = open_outlets(config, store)
 
     def mail(self, kind: str = "magic_link", **changes: Any) -> Mail:
         values = {
@@ -58,11 +58,11 @@ class Post:
 
     async def send(self, *mails: Mail) -> None:
         async with self.store.transaction() as connection:
-            await self.doors.mailer.send(connection, *mails)
+            await self.outlets.mailer.send(connection, *mails)
 
     async def text(self, sms: Sms) -> str:
         async with self.store.transaction() as connection:
-            return await self.doors.texter.send(connection, sms)
+            return await self.outlets.texter.send(connection, sms)
 
     async def caught(self) -> list[Caught]:
         return await self.inbox.find(Wanted())
@@ -74,7 +74,7 @@ class Post:
 
 @pytest_asyncio.fixture
 async def post(database: Database, core_factory: CoreFactory, tmp_path: Path) -> AsyncIterator[Any]:
-    """Return a function that gives the doors of a stack told by variables."""
+    """Return a function that gives the outlets of a stack told by variables."""
     client: httpx.AsyncClient = await core_factory("auth")
     body = {"email": EMAIL, "password": "correct horse", "data": {"name": "Ann <b>"}}
     assert (await client.post("/auth/v1/signup", json=body)).status_code == 200
@@ -95,7 +95,7 @@ async def post(database: Database, core_factory: CoreFactory, tmp_path: Path) ->
 
     yield make
     for made in opened:
-        await made.doors.close()
+        await made.outlets.close()
     await store.close()
 
 
@@ -220,8 +220,8 @@ async def test_who_asks_for_a_stranger_waits_as_long(post: Any) -> None:
     """Timing: the pretended mail takes as long as the last real one."""
     stack = post()
     await stack.send(stack.mail())
-    assert stack.doors.mailer._last_s > 0
-    await stack.doors.mailer.pretend()
+    assert stack.outlets.mailer._last_s > 0
+    await stack.outlets.mailer.pretend()
 
 
 def hooked(server: LocalServer, name: str) -> dict[str, str]:
@@ -278,21 +278,21 @@ async def test_a_hook_that_refuses_undoes_what_the_caller_did(
         with pytest.raises(AuthError, match="no mail today"):
             async with stack.store.transaction() as connection:
                 await connection.execute("update auth.users set recovery_sent_at = now()")
-                await stack.doors.mailer.send(connection, stack.mail())
+                await stack.outlets.mailer.send(connection, stack.mail())
     with database.connect("supabase_admin") as connection:
         assert connection.execute("select recovery_sent_at from auth.users").fetchone() == (None,)
 
 
 async def test_a_number_of_the_test_map_gets_nothing(post: Any) -> None:
     stack = post(SMS_TEST_OTP="4152127777:999999", SMS_TEST_OTP_VALID_UNTIL="2999-01-01T00:00:00Z")
-    assert stack.doors.texter.test_otp("4152127777") == "999999"
+    assert stack.outlets.texter.test_otp("4152127777") == "999999"
     assert await stack.text(stack.sms()) == "test-otp"
 
 
 async def test_a_test_map_that_is_over_is_none(post: Any) -> None:
     stack = post(SMS_TEST_OTP="4152127777:999999", SMS_TEST_OTP_VALID_UNTIL="2020-01-01T00:00:00Z")
     assert stack.config.sms.test_otp_until == datetime(2020, 1, 1, tzinfo=UTC)
-    assert stack.doors.texter.test_otp("4152127777") is None
+    assert stack.outlets.texter.test_otp("4152127777") is None
     with pytest.raises(AuthError, match="Unable to get SMS provider"):
         await stack.text(stack.sms())
 
@@ -324,7 +324,7 @@ async def test_the_hook_gets_the_code_instead_of_a_provider(
 ) -> None:
     with local_server(lambda _heard: Reply(status=204)) as server:
         stack = post(**hooked(server, "SEND_SMS"))
-        assert stack.doors.texter.channel_of("whatsapp") == "whatsapp"
+        assert stack.outlets.texter.channel_of("whatsapp") == "whatsapp"
         assert await stack.text(stack.sms(sms_type=sms_type)) == ""
     body = orjson.loads(server.heard[0].body)
     assert body["sms"] == {"otp": "123456", "phone": "4152127777", **told}

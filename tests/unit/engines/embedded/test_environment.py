@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gavan.core.auth.config.auth import read_config
-from gavan.core.auth.doors import open_doors
+from gavan.core.auth.outlets import open_outlets
 from gavan.core.auth.store import Store
 from gavan.core.settings import read_settings
 from gavan.engines.embedded.environment import Surroundings, app_env, core_env, site_env
@@ -106,11 +106,11 @@ def test_only_a_stack_that_holds_real_data_sends_mail_to_the_world(
     stack = load_stack(tmp_path / "gavan.toml", profile=profile, environ={})
     environ = core_env(_surroundings(stack))
     config = read_config(read_settings(environ), environ)
-    doors = open_doors(config, Store(Secret("postgresql://nowhere")))
+    outlets = open_outlets(config, Store(Secret("postgresql://nowhere")))
     inbox = str(tmp_path / ".gavan" / "inbox")
     assert config.mail.inbox_dir == (inbox if caught else "")
-    assert (doors.inbox is not None) is caught
-    assert bool(doors.routes()) is caught
+    assert (outlets.inbox is not None) is caught
+    assert bool(outlets.routes()) is caught
 
 
 def test_the_core_is_given_the_signing_keys_and_no_app_is(stack: Stack) -> None:

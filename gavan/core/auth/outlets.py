@@ -23,7 +23,7 @@ from gavan.core.auth.store import Store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Doors:
+class Outlets:
     """``outbound`` calls addresses of the configuration; hooks have a stricter one of their own."""
 
     hooks: Hooks
@@ -44,14 +44,14 @@ class Doors:
         await self.registry.close()
 
 
-def open_doors(config: AuthConfig, store: Store) -> Doors:
-    """Return the doors of one stack; nothing is connected before it is needed."""
+def open_outlets(config: AuthConfig, store: Store) -> Outlets:
+    """Return the outlets of one stack; nothing is connected before it is needed."""
     outbound = Outbound()
     hooks = Hooks(config.hooks, store)
     inbox = Inbox(Path(config.mail.inbox_dir)) if config.mail.inbox_dir else None
     transport = inbox or _transport(config.mail)
     host = urlsplit(config.urls.external_url).hostname or ""
-    return Doors(
+    return Outlets(
         hooks=hooks,
         mailer=Mailer(config, hooks, transport),
         texter=Texter(config, hooks, outbound),
