@@ -394,6 +394,7 @@ async def test_a_session_past_its_end_is_expired(
 async def test_other_grants_answer_as_switched_off(
     client: httpx.AsyncClient, kind: str, status: int, code: str
 ) -> None:
+    """Trap 50 among them."""
     response = await grant(client, kind, auth_code="x", code_verifier="y")
     assert (response.status_code, response.json()["code"]) == (status, code)
 

@@ -280,6 +280,18 @@ async def test_types_that_are_off_or_unknown_are_refused(client: httpx.AsyncClie
     )
 
 
+async def test_factors_are_listed_with_the_user_and_nowhere_else(
+    client: httpx.AsyncClient,
+) -> None:
+    """Trap 54."""
+    session = await sign_up(client)
+    factor = ok(await enroll(client, session))
+    listed = await client.get("/auth/v1/factors", headers=bearer(session))
+    assert (listed.status_code, listed.text) == (405, "")
+    user = ok(await client.get("/auth/v1/user", headers=bearer(session)))
+    assert [shown["id"] for shown in user["factors"]] == [factor["id"]]
+
+
 async def test_enrolling_needs_a_user_with_a_session(client: httpx.AsyncClient) -> None:
     """Trap 13."""
     anonymous = await client.post("/auth/v1/factors", json={}, headers=NEW)
