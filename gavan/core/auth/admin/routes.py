@@ -19,6 +19,7 @@ from gavan.core.auth.door import Door
 from gavan.core.auth.duration import parse_duration_s
 from gavan.core.auth.errors import validation_failed
 from gavan.core.auth.flows.addresses import email_of, phone_of
+from gavan.core.auth.path import path_id
 
 BAN_MOST_S = 200 * 365 * 86400.0
 
@@ -68,19 +69,19 @@ class AdminEdge:
     async def show_user(self, request: Request) -> Response:
         """Return a user."""
         await self.door.admin(request)
-        return JSONResponse(await self.users.show(_path_id(request)))
+        return JSONResponse(await self.users.show(path_id(request, "user_id")))
 
     async def update_user(self, request: Request) -> Response:
         """Change a user."""
         actor = await self.door.admin(request)
-        user_id = _path_id(request)
+        user_id = path_id(request, "user_id")
         wanted = _admin_user(await read_body(request))
         return JSONResponse(await self.users.update(user_id, wanted, actor=actor))
 
     async def delete_user(self, request: Request) -> Response:
         """Delete a user."""
         actor = await self.door.admin(request)
-        user_id = _path_id(request)
+        user_id = path_id(request, "user_id")
         keeps_row = (await read_body(request)).flag("should_soft_delete")
         await self.users.delete(user_id, keeps_row=keeps_row, actor=actor)
         return JSONResponse({})
@@ -160,10 +161,3 @@ def _body_id(body: Body) -> UUID | None:
     if user_id.int == 0:
         raise validation_failed("ID cannot be a nil uuid")
     return user_id
-
-
-def _path_id(request: Request) -> UUID:
-    try:
-        return UUID(request.path_params["user_id"])
-    except ValueError as error:
-        raise validation_failed("user_id must be an UUID", status=404) from error

@@ -48,6 +48,11 @@ class Environ:
         """Return a whole number that is not negative."""
         return self._read(name, default, _count)
 
+    def digits(self, name: str, default: int) -> int:
+        """Return how long a code is; a length out of GoTrue's bounds counts as none, as there."""
+        length = self.count(name, default)
+        return length if 6 <= length <= 10 else default
+
     def number(self, name: str, default: float) -> float:
         """Return a number that is not negative."""
         return self._read(name, default, _number)

@@ -73,14 +73,13 @@ class MailConfig:
 def read_mail(environ: Environ, inbox_dir: str) -> MailConfig:
     """Return the section; ``inbox_dir`` is empty where mails are not caught."""
     default = MailConfig()
-    length = environ.count("MAILER_OTP_LENGTH", default.otp_length)
     return MailConfig(
         autoconfirm=environ.flag("MAILER_AUTOCONFIRM", default.autoconfirm),
         allows_unverified_sign_ins=environ.flag("MAILER_ALLOW_UNVERIFIED_EMAIL_SIGN_INS", False),
         double_confirm_changes=environ.flag(
             "MAILER_SECURE_EMAIL_CHANGE_ENABLED", default.double_confirm_changes
         ),
-        otp_length=length if 6 <= length <= 10 else default.otp_length,
+        otp_length=environ.digits("MAILER_OTP_LENGTH", default.otp_length),
         otp_lifetime_s=environ.count("MAILER_OTP_EXP", default.otp_lifetime_s)
         or default.otp_lifetime_s,
         max_frequency_s=environ.duration_s("SMTP_MAX_FREQUENCY", default.max_frequency_s),

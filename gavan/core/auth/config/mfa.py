@@ -40,7 +40,6 @@ class MfaConfig:
 def read_mfa(environ: Environ) -> MfaConfig:
     """Return the section."""
     default = MfaConfig()
-    length = environ.count("MFA_PHONE_OTP_LENGTH", default.phone_otp_length)
     return MfaConfig(
         totp=_factor(environ, "TOTP", default.totp),
         phone=_factor(environ, "PHONE", default.phone),
@@ -48,7 +47,7 @@ def read_mfa(environ: Environ) -> MfaConfig:
         most_factors=int(environ.number("MFA_MAX_ENROLLED_FACTORS", default.most_factors)),
         challenge_lifetime_s=max(300.0, environ.number("MFA_CHALLENGE_EXPIRY_DURATION", 300.0)),
         factor_lifetime_s=max(300.0, environ.duration_s("MFA_FACTOR_EXPIRY_DURATION", 300.0)),
-        phone_otp_length=length if 6 <= length <= 10 else default.phone_otp_length,
+        phone_otp_length=environ.digits("MFA_PHONE_OTP_LENGTH", default.phone_otp_length),
         phone_template=environ.text("MFA_PHONE_TEMPLATE", TEMPLATE),
         phone_max_frequency_s=environ.duration_s(
             "MFA_PHONE_MAX_FREQUENCY", default.phone_max_frequency_s

@@ -48,13 +48,12 @@ class SmsConfig:
 def read_sms(environ: Environ) -> SmsConfig:
     """Return the section."""
     default = SmsConfig()
-    length = environ.count("SMS_OTP_LENGTH", default.otp_length)
     provider = environ.text("SMS_PROVIDER")
     if provider and provider not in PROVIDERS:
         environ.refuse("SMS_PROVIDER", f"one of {', '.join(PROVIDERS)} is expected")
     return SmsConfig(
         autoconfirm=environ.flag("SMS_AUTOCONFIRM", default.autoconfirm),
-        otp_length=length if 6 <= length <= 10 else default.otp_length,
+        otp_length=environ.digits("SMS_OTP_LENGTH", default.otp_length),
         otp_lifetime_s=environ.count("SMS_OTP_EXP", default.otp_lifetime_s)
         or default.otp_lifetime_s,
         max_frequency_s=environ.duration_s("SMS_MAX_FREQUENCY", default.max_frequency_s),

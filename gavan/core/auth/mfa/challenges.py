@@ -6,13 +6,13 @@ aal2, ends the weaker sessions of the user and drops the factors of that type no
 
 from __future__ import annotations
 
-import secrets
 from datetime import UTC, datetime, timedelta
 from hmac import compare_digest
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 from gavan.core.auth.errors import AuthError, validation_failed
+from gavan.core.auth.flows import accounts, one_time
 from gavan.core.auth.flows.notices import Notice
 from gavan.core.auth.flows.room import Room
 from gavan.core.auth.guard.frequency import check_frequency
@@ -186,7 +186,7 @@ class Challenges:
         credential: dict[str, Any] | None,
     ) -> dict[str, Any]:
         user_id = caller.user["id"]
-        await QUERIES.one(connection, "hold_user", id=user_id)
+        await accounts.lock(connection, user_id)
         await _check_may_verify(connection, caller, factor["id"], creates=_creates(challenge))
         if not await QUERIES.change(connection, "use_challenge", id=challenge["id"]):
             raise _used_or_elsewhere()
@@ -235,10 +235,10 @@ class Challenges:
         check_frequency(
             factor["last_challenged_at"], rules.phone_max_frequency_s, "over_sms_send_rate_limit"
         )
-        drawn = secrets.randbelow(10**rules.phone_otp_length)
-        otp = self._texter.test_otp(factor["phone"]) or f"{drawn:0{rules.phone_otp_length}}"
+        phone = factor["phone"]
+        otp = self._texter.test_otp(phone) or one_time.new_code(rules.phone_otp_length)
         sms = Sms(
-            phone=factor["phone"],
+            phone=phone,
             otp=otp,
             user=caller.user,
             sms_type="mfa",

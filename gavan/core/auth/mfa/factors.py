@@ -12,6 +12,7 @@ import psycopg
 from gavan.core.auth.config.auth import AuthConfig
 from gavan.core.auth.config.mfa import FactorConfig
 from gavan.core.auth.errors import AuthError, validation_failed
+from gavan.core.auth.flows import accounts
 from gavan.core.auth.flows.notices import Notice
 from gavan.core.auth.flows.room import Room
 from gavan.core.auth.mfa.queries import QUERIES
@@ -69,7 +70,8 @@ class Factors:
         if wanted.factor_type == "phone":
             answer["phone"] = wanted.phone
         async with self._store.transaction() as connection:
-            await QUERIES.one(connection, "hold_user", id=user_id)
+            # One enrolment at a time: the number and the names of factors are counted first.
+            await accounts.lock(connection, user_id)
             await self._check_factors(connection, caller, wanted)
             await QUERIES.change(
                 connection,

@@ -18,6 +18,7 @@ from gavan.core.auth.mfa.answer import Answer, AuthenticatorAnswer
 from gavan.core.auth.mfa.challenges import Challenges
 from gavan.core.auth.mfa.factors import Enrolment, Factors
 from gavan.core.auth.model import Caller
+from gavan.core.auth.path import path_id
 
 NO_CHALLENGE = UUID(int=0)
 
@@ -58,12 +59,12 @@ class MfaEdge:
     async def unenroll(self, request: Request) -> JSONResponse:
         """Remove a factor."""
         caller = await self._person(request)
-        return JSONResponse(await self.factors.unenroll(caller, _path_id(request, "factor_id")))
+        return JSONResponse(await self.factors.unenroll(caller, path_id(request, "factor_id")))
 
     async def challenge(self, request: Request) -> JSONResponse:
         """Begin a verification."""
         caller = await self._person(request)
-        factor_id = _path_id(request, "factor_id")
+        factor_id = path_id(request, "factor_id")
         body = await read_body(request)
         return JSONResponse(
             await self.challenges.challenge(
@@ -74,7 +75,7 @@ class MfaEdge:
     async def verify(self, request: Request) -> JSONResponse:
         """Check an answer and lift the session."""
         caller = await self._person(request)
-        factor_id = _path_id(request, "factor_id")
+        factor_id = path_id(request, "factor_id")
         body = await read_body(request)
         answer = Answer(
             challenge_id=_challenge_id(body), code=body.text("code"), webauthn=_webauthn(body)
@@ -85,7 +86,7 @@ class MfaEdge:
     async def list_of_user(self, request: Request) -> JSONResponse:
         """Return the factors of a user."""
         await self.door.admin(request)
-        return JSONResponse(await self.factors.list(_path_id(request, "user_id")))
+        return JSONResponse(await self.factors.list(path_id(request, "user_id")))
 
     async def rename(self, request: Request) -> JSONResponse:
         """Change a factor of a user."""
@@ -94,8 +95,8 @@ class MfaEdge:
         return JSONResponse(
             await self.factors.rename(
                 admin,
-                _path_id(request, "factor_id"),
-                user_id=_path_id(request, "user_id"),
+                path_id(request, "factor_id"),
+                user_id=path_id(request, "user_id"),
                 name=body.text("friendly_name"),
                 phone=phone_of(phone) if (phone := body.text("phone")) else "",
             )
@@ -104,9 +105,9 @@ class MfaEdge:
     async def delete(self, request: Request) -> JSONResponse:
         """Remove a factor of a user."""
         admin = await self.door.admin(request)
-        factor_id = _path_id(request, "factor_id")
+        factor_id = path_id(request, "factor_id")
         return JSONResponse(
-            await self.factors.delete(admin, factor_id, user_id=_path_id(request, "user_id"))
+            await self.factors.delete(admin, factor_id, user_id=path_id(request, "user_id"))
         )
 
     async def _person(self, request: Request) -> Caller:
@@ -124,13 +125,6 @@ class MfaEdge:
                 "A valid session and a registered user are required to enroll a factor",
             )
         return caller
-
-
-def _path_id(request: Request, name: str) -> UUID:
-    try:
-        return UUID(request.path_params[name])
-    except ValueError as error:
-        raise validation_failed(f"{name} must be an UUID", status=404) from error
 
 
 def _challenge_id(body: Body) -> UUID:

@@ -14,6 +14,7 @@ from typing import Any
 from uuid import UUID
 
 import webauthn
+from webauthn.helpers import base64url_to_bytes, bytes_to_base64url
 from webauthn.helpers.exceptions import InvalidJSONStructure, WebAuthnException
 from webauthn.helpers.structs import AttestationFormat, PublicKeyCredentialDescriptor
 
@@ -37,7 +38,6 @@ class RelyingParty:
 
         A factor that is not verified yet asks for a new credential, then for signatures.
         """
-
         known = await self._credentials(connection, user)
         if factor["status"] == "verified":
             request = webauthn.generate_authentication_options(
@@ -63,7 +63,11 @@ class RelyingParty:
                 webauthn.options_to_json(creation),
             )
         question = {"type": kind, "credential_options": {"publicKey": json.loads(text)}}
-        remembered = {"challenge": _url_text(challenge), "rpId": self._site.id, "type": kind}
+        remembered = {
+            "challenge": bytes_to_base64url(challenge),
+            "rpId": self._site.id,
+            "type": kind,
+        }
         return question, remembered
 
     async def check(
@@ -80,13 +84,12 @@ class RelyingParty:
             AuthError: 400 ``validation_failed`` for an answer of the wrong kind or shape, 422
                 ``mfa_verification_failed`` for one that does not verify.
         """
-
         if answer is None:
             raise validation_failed("WebAuthn config required")
         asked: Mapping[str, Any] = challenge["web_authn_session_data"] or {}
         if asked.get("type") != answer.kind:
             raise validation_failed("WebAuthn type does not match the challenge")
-        expected = base64.urlsafe_b64decode(asked["challenge"] + "==")
+        expected = base64url_to_bytes(asked["challenge"])
         try:
             if answer.kind == "create":
                 return self._created(answer.credential, expected)
@@ -105,7 +108,6 @@ class RelyingParty:
         return UUID(bytes=base64.b64decode(credential["authenticator"]["AAGUID"]))
 
     def _created(self, credential: dict[str, Any], expected: bytes) -> dict[str, Any]:
-
         made = webauthn.verify_registration_response(
             credential=credential,
             expected_challenge=expected,
@@ -135,7 +137,6 @@ class RelyingParty:
     def _signed(
         self, credential: dict[str, Any], expected: bytes, stored: dict[str, Any] | None
     ) -> dict[str, Any]:
-
         if stored is None:
             raise AuthError(422, "mfa_verification_failed", "The factor has no credential")
         signed = webauthn.verify_authentication_response(
@@ -166,7 +167,3 @@ def _descriptor(credential: Mapping[str, Any]) -> PublicKeyCredentialDescriptor:
 
 def _text(value: bytes) -> str:
     return base64.b64encode(value).decode()
-
-
-def _url_text(value: bytes) -> str:
-    return base64.urlsafe_b64encode(value).rstrip(b"=").decode()

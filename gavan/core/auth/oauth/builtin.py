@@ -7,7 +7,7 @@ internal/api/provider/github.go, gitlab.go, google.go, keycloak.go).
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from gavan.core.auth.config.external import ProviderConfig
@@ -34,13 +34,7 @@ class Setting:
 
     def registered(self, *scopes: str) -> Registration:
         """Return the registration with the provider's own scopes before those asked for."""
-        known = self.registration
-        return Registration(
-            client_id=known.client_id,
-            secret=known.secret,
-            redirect_uri=known.redirect_uri,
-            scopes=(*scopes, *known.scopes),
-        )
+        return replace(self.registration, scopes=(*scopes, *self.registration.scopes))
 
 
 async def github(setting: Setting) -> Provider:

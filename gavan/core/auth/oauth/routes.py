@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
-from uuid import UUID
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
@@ -24,6 +23,7 @@ from gavan.core.auth.oauth.entry import Entries
 from gavan.core.auth.oauth.id_token import INVALID, IdToken, IdTokens
 from gavan.core.auth.oauth.identities import Identities
 from gavan.core.auth.oauth.registry import Registry
+from gavan.core.auth.path import path_id
 
 NO_STORE = {"Cache-Control": "no-store"}
 
@@ -82,10 +82,7 @@ class OAuthEdge:
         """Delete an identity of the caller."""
         caller = await self.door.caller(request)
         self._check_linking()
-        try:
-            identity_id = UUID(request.path_params["identity_id"])
-        except ValueError as error:
-            raise validation_failed("identity_id must be an UUID", status=404) from error
+        identity_id = path_id(request, "identity_id")
         await self.identities.unlink(caller.user, identity_id, self.door.asked(request))
         return JSONResponse({})
 

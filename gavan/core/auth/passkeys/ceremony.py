@@ -6,20 +6,25 @@ The cryptography is the library's; whoever needs this module imports it then, be
 
 from __future__ import annotations
 
-import base64
 import json
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 import webauthn
-from webauthn.helpers import parse_authentication_credential_json
+from webauthn.helpers import (
+    base64url_to_bytes,
+    bytes_to_base64url,
+    parse_authentication_credential_json,
+)
 from webauthn.helpers.exceptions import WebAuthnException
 from webauthn.helpers.structs import (
     AttestationFormat,
     AuthenticatorSelectionCriteria,
     CredentialDeviceType,
+    PublicKeyCredentialCreationOptions,
     PublicKeyCredentialDescriptor,
+    PublicKeyCredentialRequestOptions,
     ResidentKeyRequirement,
     UserVerificationRequirement,
 )
@@ -64,17 +69,13 @@ def ask_for_credential(site: RelyingSite, user: Row, known: list[Row]) -> Questi
             PublicKeyCredentialDescriptor(id=row["credential_id"]) for row in known
         ],
     )
-    return Question(
-        options=json.loads(webauthn.options_to_json(options)), challenge=_text(options.challenge)
-    )
+    return _question(options)
 
 
 def ask_for_signature(site: RelyingSite) -> Question:
     """Return the question to somebody who has not said who they are."""
     options = webauthn.generate_authentication_options(rp_id=site.id)
-    return Question(
-        options=json.loads(webauthn.options_to_json(options)), challenge=_text(options.challenge)
-    )
+    return _question(options)
 
 
 def check_credential(
@@ -84,7 +85,7 @@ def check_credential(
     try:
         made = webauthn.verify_registration_response(
             credential=credential,
-            expected_challenge=_bytes(challenge),
+            expected_challenge=base64url_to_bytes(challenge),
             expected_rp_id=site.id,
             expected_origin=site.origins,
         )
@@ -122,7 +123,7 @@ def check_assertion(
     try:
         signed = webauthn.verify_authentication_response(
             credential=credential,
-            expected_challenge=_bytes(challenge),
+            expected_challenge=base64url_to_bytes(challenge),
             expected_rp_id=site.id,
             expected_origin=site.origins,
             credential_public_key=passkey["public_key"],
@@ -133,13 +134,14 @@ def check_assertion(
     return signed.new_sign_count
 
 
+def _question(
+    options: PublicKeyCredentialCreationOptions | PublicKeyCredentialRequestOptions,
+) -> Question:
+    return Question(
+        options=json.loads(webauthn.options_to_json(options)),
+        challenge=bytes_to_base64url(options.challenge),
+    )
+
+
 def _not_verified(message: str) -> AuthError:
     return AuthError(400, "webauthn_verification_failed", message)
-
-
-def _text(value: bytes) -> str:
-    return base64.urlsafe_b64encode(value).rstrip(b"=").decode()
-
-
-def _bytes(text: str) -> bytes:
-    return base64.urlsafe_b64decode(text + "==")

@@ -12,11 +12,12 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from gavan.core.auth.errors import AuthError, database_error, validation_failed
+from gavan.core.auth.flows import accounts
 from gavan.core.auth.flows.room import Room
 from gavan.core.auth.model import Caller, Client, Row, rfc3339
 from gavan.core.auth.passkeys.queries import QUERIES
 from gavan.core.auth.relying_site import relying_site
-from gavan.core.auth.store import Connection, many, one
+from gavan.core.auth.store import Connection, one
 
 NAME = "Passkey"
 NAME_LENGTH = 120
@@ -64,7 +65,8 @@ class Passkeys:
         made["transports"] = Jsonb(made["transports"])
         try:
             async with self._store.transaction() as connection:
-                await QUERIES.one(connection, "hold_user", id=user_id)
+                # One registration at a time: the passkeys are counted first.
+                await accounts.lock(connection, user_id)
                 known = await QUERIES.many(connection, "passkeys_of", user_id=user_id)
                 self._check_number(known)
                 kept = await QUERIES.one(
@@ -158,9 +160,8 @@ class Passkeys:
     async def _check_may_manage(self, connection: Connection, caller: Caller) -> None:
         if caller.user["is_sso_user"]:
             raise validation_failed("SSO users cannot register passkeys", status=422)
-        factors = await many(connection, "factors_of", user_id=caller.user["id"])
-        has_factor = any(factor["status"] == "verified" for factor in factors)
-        if has_factor and caller.aal != "aal2":
+        factor = await one(connection, "has_factor", user_id=caller.user["id"])
+        if factor and factor["found"] and caller.aal != "aal2":
             raise AuthError(
                 403,
                 "insufficient_aal",
@@ -176,7 +177,6 @@ class Passkeys:
     ) -> dict[str, Any]:
         challenge_id = uuid4()
         lifetime_s = self._config.mfa.webauthn_challenge_lifetime_s
-        await QUERIES.change(connection, "delete_old_challenges")
         await QUERIES.change(
             connection,
             "insert_challenge",

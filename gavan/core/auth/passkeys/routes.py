@@ -16,6 +16,7 @@ from gavan.core.auth.client import client_of
 from gavan.core.auth.door import Door
 from gavan.core.auth.errors import AuthError, validation_failed
 from gavan.core.auth.passkeys.passkeys import Passkeys, not_found
+from gavan.core.auth.path import path_id
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -78,23 +79,23 @@ class PasskeyEdge:
         """Give a passkey of the caller another name."""
         caller = await self.door.caller(request)
         name = (await read_body(request)).text("friendly_name")
-        passkey_id = _path_id(request)
+        passkey_id = _passkey_id(request)
         return JSONResponse(await self.passkeys.rename(caller, passkey_id, name))
 
     async def remove(self, request: Request) -> Response:
         """Forget a passkey of the caller."""
-        await self.passkeys.remove(await self.door.caller(request), _path_id(request))
+        await self.passkeys.remove(await self.door.caller(request), _passkey_id(request))
         return Response(status_code=204)
 
     async def list_of_user(self, request: Request) -> Response:
         """Return the passkeys of any user."""
         await self.door.admin(request)
-        return JSONResponse(await self.passkeys.of_user(_user_id(request)))
+        return JSONResponse(await self.passkeys.of_user(path_id(request, "user_id")))
 
     async def delete(self, request: Request) -> Response:
         """Forget a passkey of any user."""
         admin = await self.door.admin(request)
-        await self.passkeys.delete(admin, _path_id(request), user_id=_user_id(request))
+        await self.passkeys.delete(admin, _passkey_id(request), user_id=path_id(request, "user_id"))
         return Response(status_code=204)
 
 
@@ -115,15 +116,8 @@ def _answer(body: Body) -> tuple[UUID, dict[str, Any]]:
         raise validation_failed("challenge_id must be a valid UUID") from error
 
 
-def _path_id(request: Request) -> UUID:
+def _passkey_id(request: Request) -> UUID:
     try:
         return UUID(request.path_params["passkey_id"])
     except ValueError as error:
         raise not_found() from error
-
-
-def _user_id(request: Request) -> UUID:
-    try:
-        return UUID(request.path_params["user_id"])
-    except ValueError as error:
-        raise validation_failed("user_id must be an UUID", status=404) from error

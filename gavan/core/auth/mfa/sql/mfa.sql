@@ -7,10 +7,6 @@ where factor.status <> 'verified'
     and factor.created_at + make_interval(secs => %(lifetime_s)s) < now()
     and not exists (select from auth.mfa_challenges where factor_id = factor.id)
 
--- One enrolment at a time per user: the number and the names of factors are counted first.
--- name: hold_user
-select id from auth.users where id = %(id)s for no key update
-
 -- name: insert_factor
 insert into auth.mfa_factors (
     id, user_id, friendly_name, factor_type, status, created_at, updated_at, secret, phone

@@ -12,9 +12,6 @@ delete from auth.webauthn_challenges
 where id = %(id)s and challenge_type = %(kind)s and user_id is not distinct from %(user_id)s
 returning session_data, expires_at < now() as is_expired
 
--- name: delete_old_challenges
-delete from auth.webauthn_challenges where expires_at < now() - interval '1 day'
-
 -- name: passkeys_of
 select * from auth.webauthn_credentials where user_id = %(user_id)s order by created_at, id
 
@@ -23,10 +20,6 @@ select * from auth.webauthn_credentials where id = %(id)s and user_id = %(user_i
 
 -- name: passkey_by_credential
 select * from auth.webauthn_credentials where credential_id = %(credential_id)s
-
--- One registration at a time per user: the passkeys are counted first.
--- name: hold_user
-select id from auth.users where id = %(id)s for no key update
 
 -- name: insert_passkey
 insert into auth.webauthn_credentials (
@@ -38,7 +31,6 @@ insert into auth.webauthn_credentials (
 )
 returning *
 
--- A counter that does not grow is a cloned authenticator, unless it never counts.
 -- name: use_passkey
 update auth.webauthn_credentials
 set sign_count = %(sign_count)s, last_used_at = now(), updated_at = now()
