@@ -68,6 +68,7 @@ class Database:
             "services": ("rest", "auth", "realtime"),
             "authenticator_url": Secret(self.url("authenticator")),
             "auth_admin_url": Secret(self.url("supabase_auth_admin")),
+            "storage_admin_url": Secret(self.url("supabase_storage_admin")),
             "admin_url": Secret(self.url(ADMIN)),
             "keys": shared_set(Secret(JWT_SECRET)),
             "anon_key": Secret("anon-key-of-a-test"),

@@ -17,7 +17,7 @@ from gavan.kit.errors import GavanError
 from gavan.kit.keyset import KeySet, read_key_set, shared_set
 from gavan.kit.secret import Secret
 
-SERVICES = ("rest", "auth", "realtime")
+SERVICES = ("rest", "auth", "storage", "realtime")
 PGRST = "PGRST_"
 _NUMBER = re.compile(r"\d{1,9}")
 MAY_BE_FILES = frozenset({"GOTRUE_JWT_KEYS", "PGRST_DB_URI", "PGRST_JWT_SECRET"})
@@ -34,6 +34,8 @@ class Settings:
     """Role of the data API: NOINHERIT, may become anon, authenticated, service_role."""
     auth_admin_url: Secret
     """Owner of schema auth."""
+    storage_admin_url: Secret
+    """Owner of schema storage, may become anon, authenticated, service_role."""
     admin_url: Secret
     """Superuser of the embedded cluster: logical replication and the row-level checks."""
     keys: KeySet
@@ -95,6 +97,7 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
     required = (
         "GAVAN_DB_AUTHENTICATOR_URL",
         "GAVAN_DB_AUTH_ADMIN_URL",
+        "GAVAN_DB_STORAGE_ADMIN_URL",
         "GAVAN_DB_ADMIN_URL",
         "JWT_SECRET",
         "ANON_KEY",
@@ -118,6 +121,7 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         services=_names(environ.get("GAVAN_CORE_SERVICES", ",".join(SERVICES))),
         authenticator_url=Secret(environ["GAVAN_DB_AUTHENTICATOR_URL"]),
         auth_admin_url=Secret(environ["GAVAN_DB_AUTH_ADMIN_URL"]),
+        storage_admin_url=Secret(environ["GAVAN_DB_STORAGE_ADMIN_URL"]),
         admin_url=Secret(environ["GAVAN_DB_ADMIN_URL"]),
         keys=_keys(environ),
         anon_key=Secret(environ["ANON_KEY"]),

@@ -131,7 +131,8 @@ class Gateway:
         service = mount.name if mount else "gateway"
         if origin is not None and not _is_preflight(method, headers):
             extra += self._cors.response(origin, service)
-        exchange = Exchange(receive, send, extra, self._limit_bytes)
+        limit_bytes = self._limit_bytes if mount is None else mount.limit_bytes(self._limit_bytes)
+        exchange = Exchange(receive, send, extra, limit_bytes)
         try:
             await self._answer(scope, headers, mount, exchange)
         except asyncio.CancelledError:
@@ -168,8 +169,8 @@ class Gateway:
             if _is_preflight(method, headers):
                 granted = self._cors.preflight(headers[b"origin"], headers)
                 await send_bytes(send, 200, b"", granted)
-            elif _declared_bytes(headers) > self._limit_bytes:
-                await send_error(send, BodyTooLarge(self._limit_bytes))
+            elif _declared_bytes(headers) > exchange.limit_bytes:
+                await send_error(send, BodyTooLarge(exchange.limit_bytes))
             elif mount is None:
                 await self._own_page(scope["path"], exchange)
             elif not mount.is_ready:
@@ -193,7 +194,7 @@ class Gateway:
         if exchange.is_too_large and not exchange.status:
             exchange.is_too_large = False
             close = [(b"connection", b"close")]
-            await send_error(send, BodyTooLarge(self._limit_bytes), close)
+            await send_error(send, BodyTooLarge(exchange.limit_bytes), close)
 
     def _token(self, headers: Mapping[bytes, bytes]) -> str | None:
         """Return the token that a request acts with."""

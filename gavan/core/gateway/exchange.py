@@ -28,7 +28,6 @@ class Exchange:
         "_body_done",
         "_extra",
         "_has_body",
-        "_limit_bytes",
         "_receive",
         "_send",
         "_task",
@@ -36,6 +35,7 @@ class Exchange:
         "is_abandoned",
         "is_finished",
         "is_too_large",
+        "limit_bytes",
         "received_bytes",
         "sent_bytes",
         "status",
@@ -45,7 +45,7 @@ class Exchange:
         self._receive = receive
         self._send = send
         self._extra = extra
-        self._limit_bytes = limit_bytes
+        self.limit_bytes = limit_bytes
         self._body_done = False
         self._task: asyncio.Task[object] | None = None
         self._has_body = False
@@ -63,9 +63,9 @@ class Exchange:
         message = await self._receive()
         if message["type"] == "http.request":
             self.received_bytes += len(message.get("body", b""))
-            if self.received_bytes > self._limit_bytes:
+            if self.received_bytes > self.limit_bytes:
                 self.is_too_large = True
-                raise BodyTooLarge(self._limit_bytes)
+                raise BodyTooLarge(self.limit_bytes)
             if not message.get("more_body", False):
                 self._body_done = True
         return message

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import logging
+import sys
 from collections.abc import Callable
 from typing import Protocol
 
@@ -63,6 +64,10 @@ class Mount:
             self.is_ready = True
             logger.info("service %s is ready", self.name, extra={"event": "service.ready"})
             return
+
+    def limit_bytes(self, usual: int) -> int:
+        """Return how large a body may be: what a service streams, it bounds itself."""
+        return sys.maxsize if getattr(self.service, "streams_bodies", False) else usual
 
     async def stop(self) -> None:
         """Stop the service within two seconds; a failure is logged, not raised."""

@@ -23,6 +23,7 @@ INHERITED = (
 POSTGRES = "postgres"
 AUTHENTICATOR = "authenticator"
 AUTH_ADMIN = "supabase_auth_admin"
+STORAGE_ADMIN = "supabase_storage_admin"
 ADMIN = "supabase_admin"
 
 
@@ -109,7 +110,9 @@ def core_env(around: Surroundings) -> dict[str, str]:
         "GAVAN_CORE_SERVICES": ",".join(core.services),
         "GAVAN_DB_AUTHENTICATOR_URL": around.urls.url(AUTHENTICATOR, socket=True).reveal(),
         "GAVAN_DB_AUTH_ADMIN_URL": around.urls.url(AUTH_ADMIN, socket=True).reveal(),
+        "GAVAN_DB_STORAGE_ADMIN_URL": around.urls.url(STORAGE_ADMIN, socket=True).reveal(),
         "GAVAN_DB_ADMIN_URL": around.urls.url(ADMIN, socket=True).reveal(),
+        "FILE_STORAGE_BACKEND_PATH": str(stack.state_dir / "storage"),
         "JWT_SECRET": keys.jwt_secret.reveal(),
         "GOTRUE_JWT_KEYS": keys.signing_keys.reveal() if keys.signing_keys else "",
         "ANON_KEY": keys.anon_key.reveal(),

@@ -168,8 +168,8 @@ CORE = Section(
     meaning="The process that speaks the Supabase protocols.",
     keys=(
         Key(name="port", kind=Kind.PORT, default=54321, meaning="HTTP port."),
-        Key(name="services", kind=Kind.TEXTS, default=("rest", "auth", "realtime"),
-            choices=("rest", "auth", "realtime"), meaning="Services that answer."),
+        Key(name="services", kind=Kind.TEXTS, default=("rest", "auth", "storage", "realtime"),
+            choices=("rest", "auth", "storage", "realtime"), meaning="Services that answer."),
         Key(name="schemas", kind=Kind.TEXTS, default=("public",),
             meaning="Schemas of the data API; the first is the default."),
         Key(name="extra_search_path", kind=Kind.TEXTS, default=("public", "extensions"),

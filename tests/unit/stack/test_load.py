@@ -29,7 +29,7 @@ def test_a_name_alone_is_enough(load_factory: LoadFactory, tmp_path: Path) -> No
     assert loaded.findings == ()
     assert (stack.name, stack.root, stack.profile.name) == ("test", tmp_path, "dev")
     assert (stack.database.port, stack.core.port) == (54322, 54321)
-    assert stack.core.services == ("rest", "auth", "realtime")
+    assert stack.core.services == ("rest", "auth", "storage", "realtime")
     assert (stack.profile.engine, stack.profile.watch) == (EngineName.EMBEDDED, True)
     assert (stack.apps, stack.sites, stack.cron) == ((), (), ())
 

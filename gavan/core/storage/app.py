@@ -1,0 +1,95 @@
+"""The storage service as an ASGI application; the gateway mounts it under ``/storage/v1``."""
+
+from __future__ import annotations
+
+import logging
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import Receive, Scope, Send
+
+from gavan.core.settings import Settings
+from gavan.core.storage.commons import Commons
+from gavan.core.storage.config import StorageConfig, read_config
+from gavan.core.storage.errors import StorageError, provider_error, render
+from gavan.core.storage.providers import open_provider
+from gavan.core.storage.wiring import furnish, routes_of
+from gavan.kit.jwt import Verifier
+from gavan.kit.storage.provider import ProviderError
+
+logger = logging.getLogger(__name__)
+
+
+class Service:
+    """ASGI callable with a life."""
+
+    streams_bodies = True  # the front door bounds no body of ours: every room does, by its rules
+
+    def __init__(self, commons: Commons) -> None:
+        self._commons = commons
+        self._app = Starlette(
+            routes=routes_of(commons),
+            exception_handlers={
+                StorageError: _refused,
+                ProviderError: _refused,
+                HTTPException: _unrouted,
+                Exception: _failed,
+            },
+        )
+        self._app.router.redirect_slashes = False
+
+    async def start(self) -> None:
+        """Open the pool; Postgres may still be down."""
+        await self._commons.store.open()
+
+    async def stop(self) -> None:
+        """Close every connection."""
+        await self._commons.provider.close()
+        await self._commons.store.close()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._app(scope, receive, send)
+
+
+def build(
+    settings: Settings, *, verifier: Verifier | None = None, config: StorageConfig | None = None
+) -> Service:
+    """Return the service; nothing is opened before ``start``.
+
+    Args:
+        settings: database URL and keys.
+        verifier: the gateway's; without one, its own over the same keys.
+        config: for tests; otherwise read from the environment.
+    """
+    config = config or read_config()
+    verifier = verifier or Verifier(settings.keys.verifying)
+    return Service(furnish(config, settings, verifier, open_provider(config)))
+
+
+def _refused(request: Request, error: Exception) -> Response:
+    if isinstance(error, ProviderError):
+        error = provider_error(error)
+    if not isinstance(error, StorageError):
+        return _failed(request, error)
+    if error.status >= 500:
+        request_id = request.scope.get("gavan.request_id", "")
+        logger.error(error.message, exc_info=error, extra={"request_id": request_id})
+    return render(error)
+
+
+def _unrouted(request: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    body = {
+        "statusCode": "404",
+        "error": "Not Found",
+        "message": f"Route {request.method}:{request.url.path} not found",
+        "code": "InvalidRequest",
+    }
+    return JSONResponse(body, status_code=404 if status == 405 else status)
+
+
+def _failed(_request: Request, _error: Exception) -> Response:
+    # The application raises the error again after this answer; the gateway logs it.
+    return render(StorageError(500, "InternalError", "Internal Server Error", error="Internal"))

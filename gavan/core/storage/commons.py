@@ -1,0 +1,35 @@
+"""What every room of the storage service shares."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from starlette.requests import Request
+
+from gavan.core.storage.caller import Caller, any_caller, known_caller
+from gavan.core.storage.config import StorageConfig
+from gavan.core.storage.store import Store
+from gavan.core.storage.uploads.uploads import Uploads
+from gavan.kit.jwt import Verifier
+from gavan.kit.keyset import KeySet
+from gavan.kit.storage.provider import Provider
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Commons:
+    """``keys`` sign and ``verifier`` verifies the tokens of callers and of signed URLs."""
+
+    config: StorageConfig
+    store: Store
+    provider: Provider
+    uploads: Uploads
+    verifier: Verifier
+    keys: KeySet
+
+    def caller(self, request: Request) -> Caller:
+        """Return who asks; raise StorageError for a token that is missing or does not verify."""
+        return known_caller(request, self.verifier)
+
+    def visitor(self, request: Request) -> Caller:
+        """Return who asks, a visitor without a token that verifies."""
+        return any_caller(request, self.verifier)

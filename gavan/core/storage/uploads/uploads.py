@@ -1,0 +1,220 @@
+"""Bring bytes and their row in together; every road that stores an object ends here.
+
+The order (contract storage.md 10): the policies judge the row as the caller; the bytes go under a
+new version that nobody knows; one statement puts the row on it; the bytes of the replaced version
+go last. A process that dies anywhere in between leaves the old object or the new one, and at worst
+bytes without a row, which ``gavan storage sweep`` removes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import uuid4
+
+from gavan.core.storage.caller import Caller, uuid_or_none
+from gavan.core.storage.errors import StorageError, already_exists, provider_error, too_large
+from gavan.core.storage.model import Metadata, StoredObject, blob_key
+from gavan.core.storage.rules import check_key
+from gavan.core.storage.store import Queries, Store
+from gavan.database.session import Rows
+from gavan.kit.storage.provider import Provider, ProviderError, Written
+
+ATTEMPTS = 5
+_queries = Queries(Path(__file__).parent / "uploads.sql")
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upload:
+    """An object that shall be: ``mime`` and ``cache_control`` as they are served.
+
+    ``owner`` is the ``sub`` of whoever it belongs to. ``declared`` bytes are what policies see as
+    ``contentLength``; ``most`` bytes are taken, more are refused.
+    """
+
+    bucket_id: str
+    name: str
+    owner: str | None
+    mime: str
+    cache_control: str
+    most: int
+    is_upsert: bool = False
+    declared: int | None = None
+    user_metadata: Metadata | None = None
+    robots: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judge:
+    """As whom, and in which operation, the policies are asked."""
+
+    caller: Caller
+    operation: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Permit:
+    """An upload that may be made: the policies agreed, while ``replaces`` was the version there.
+
+    ``judge`` None: they spoke before, at the signing of a URL.
+    """
+
+    upload: Upload
+    judge: Judge | None
+    replaces: str | None
+
+
+class Uploads:
+    """Permission, bytes, row; in this order."""
+
+    def __init__(self, store: Store, provider: Provider) -> None:
+        self._store = store
+        self._provider = provider
+
+    async def permit(self, upload: Upload, judge: Judge | None) -> Permit:
+        """Return the permit, with nothing changed.
+
+        Raises:
+            StorageError: the name is none, a policy refuses, the object exists and may not be
+                replaced, or its size as declared is over the limit.
+        """
+        check_key(upload.name)
+        if upload.declared is not None and upload.declared > upload.most:
+            raise too_large()
+        replaces = await self._version(upload)
+        if judge is not None:
+            await self._ask(upload, judge)
+        elif replaces is not None and not upload.is_upsert:
+            raise already_exists()
+        return Permit(upload=upload, judge=judge, replaces=replaces)
+
+    async def store(self, permit: Permit, chunks: AsyncIterable[bytes]) -> StoredObject:
+        """Take the bytes in and make the object of them; what fails leaves the former one.
+
+        Raises:
+            StorageError: too many bytes, the store of blobs failed, or the row was refused.
+        """
+        upload, version = permit.upload, str(uuid4())
+        bounded = _bounded(chunks, upload.most)
+        try:
+            written = await self._provider.write(blob_key(version), bounded, length=upload.declared)
+        except ProviderError as error:
+            raise provider_error(error) from error
+        return await self.commit(permit, version, written)
+
+    async def commit(self, permit: Permit, version: str, written: Written) -> StoredObject:
+        """Put the row on bytes that are stored already; they are removed when that fails.
+
+        The change is carried through when the client leaves now. Raises StorageError as ``store``.
+        """
+        return await asyncio.shield(
+            asyncio.get_running_loop().create_task(self._commit(permit, version, written))
+        )
+
+    async def forget(self, versions: list[str]) -> None:
+        """Remove bytes that no row names any more; those that stay are for the sweep."""
+        try:
+            await self._provider.delete([blob_key(version) for version in versions])
+        except ProviderError as error:
+            logger.warning(
+                "%d blobs without a row stay: %s",
+                len(versions),
+                error,
+                extra={"event": "storage.orphans", "versions": versions[:10]},
+            )
+
+    async def _commit(self, permit: Permit, version: str, written: Written) -> StoredObject:
+        metadata = _metadata(permit.upload, written)
+        try:
+            _check_size(written, permit.upload)
+            made = await self._put(permit, version, metadata)
+        except BaseException:
+            await self.forget([version])
+            raise
+        if made.replaced is not None:
+            await self.forget([made.replaced])
+        upload = permit.upload
+        return StoredObject(
+            id=made.id,
+            bucket_id=upload.bucket_id,
+            name=upload.name,
+            version=version,
+            metadata=metadata,
+            user_metadata=upload.user_metadata,
+        )
+
+    async def _put(self, permit: Permit, version: str, metadata: Metadata) -> _Made:
+        """Put the row; when somebody changed it since the policies spoke, they are asked again."""
+        upload = permit.upload
+        row = (*_columns(upload), metadata, version)
+        if not upload.is_upsert:
+            return _Made(_text(await self._store.as_owner(_queries("insert", *row))), None)
+        for _ in range(ATTEMPTS):
+            rows = await self._store.as_owner(_queries("upsert", *row, permit.replaces))
+            if rows.values:
+                return _Made(_text(rows), permit.replaces)
+            permit = await self.permit(upload, permit.judge)
+        raise StorageError(423, "ResourceLocked", "The resource is locked")
+
+    async def _version(self, upload: Upload) -> str | None:
+        rows = await self._store.as_owner(_queries("version", upload.bucket_id, upload.name))
+        return _text(rows) if rows.values else None
+
+    async def _ask(self, upload: Upload, judge: Judge) -> None:
+        declared: Metadata = {"mimetype": upload.mime}
+        if upload.declared is not None:
+            declared["contentLength"] = upload.declared
+        query = "try_upsert" if upload.is_upsert else "try_insert"
+        statement = _queries(query, *_columns(upload), declared, "1")
+        await self._store.try_as_caller(judge.caller, judge.operation, statement)
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    id: str
+    replaced: str | None
+
+
+def _check_size(written: Written, upload: Upload) -> None:
+    if written.size > upload.most:
+        raise too_large()
+
+
+async def _bounded(chunks: AsyncIterable[bytes], most: int) -> AsyncIterable[bytes]:
+    size = 0
+    async for chunk in chunks:
+        size += len(chunk)
+        if size > most:
+            raise too_large()
+        yield chunk
+
+
+def _columns(upload: Upload) -> tuple[str, str, str | None, str | None, Metadata | None]:
+    owner = upload.owner
+    return upload.bucket_id, upload.name, owner, uuid_or_none(owner), upload.user_metadata
+
+
+def _metadata(upload: Upload, written: Written) -> Metadata:
+    """Return the column ``metadata`` (supabase/storage:src/storage/backend/adapter.ts)."""
+    now = datetime.now(UTC)
+    metadata: Metadata = {
+        "eTag": f'"{written.etag}"',
+        "size": written.size,
+        "mimetype": upload.mime,
+        "cacheControl": upload.cache_control,
+        "lastModified": now.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "contentLength": written.size,
+        "httpStatusCode": 200,
+    }
+    if upload.robots is not None:
+        metadata["xRobotsTag"] = upload.robots
+    return metadata
+
+
+def _text(rows: Rows) -> str:
+    return (rows.values[0][0] or b"").decode()

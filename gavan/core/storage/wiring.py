@@ -1,0 +1,38 @@
+"""Put the storage service together: what the rooms share, and the routes of all of them."""
+
+from __future__ import annotations
+
+from starlette.routing import Route
+
+from gavan.core.settings import Settings
+from gavan.core.storage.commons import Commons
+from gavan.core.storage.config import StorageConfig
+from gavan.core.storage.routes import Edge
+from gavan.core.storage.store import Store
+from gavan.core.storage.uploads.uploads import Uploads
+from gavan.database.pool import Pool
+from gavan.kit.jwt import Verifier
+from gavan.kit.storage.provider import Provider
+
+CONNECTIONS = 6
+
+
+def furnish(
+    config: StorageConfig, settings: Settings, verifier: Verifier, provider: Provider
+) -> Commons:
+    """Return what the rooms share; nothing is opened."""
+    pool = Pool(settings.storage_admin_url, size=CONNECTIONS, application_name="gavan-storage")
+    store = Store(pool)
+    return Commons(
+        config=config,
+        store=store,
+        provider=provider,
+        uploads=Uploads(store, provider),
+        verifier=verifier,
+        keys=settings.keys,
+    )
+
+
+def routes_of(commons: Commons) -> list[Route]:
+    """Return every route of the service; the narrow ones before those that take any path."""
+    return [*Edge(commons=commons).routes()]

@@ -1,0 +1,126 @@
+"""What every store of blobs can do; files.py and s3.py are the two that exist.
+
+A key is written once and never changed: whoever has a new content takes a new key. So copies may
+share bytes, readers are never surprised, and a write that fails leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from gavan.kit.errors import GavanError
+
+PART_BYTES = 5 * 1024 * 1024
+"""The least an S3 part may have, except the last one (Amazon S3: multipart upload limits)"""
+
+
+class ProviderError(GavanError):
+    """The store failed: it is down, full, or refuses; ``message`` names the class of the failure.
+
+    Nothing of what was being written is left under its key.
+    """
+
+    def __init__(
+        self, message: str, *, details: str | None = None, hint: str | None = None
+    ) -> None:
+        super().__init__("GV730", message, details=details, hint=hint)
+
+
+class BlobMissing(ProviderError):
+    """There is nothing under the key or the handle."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__("The resource was not found", details=key)
+        self.code = "GV731"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """A complete blob. ``etag`` without quotes: MD5 in hex, or S3's ``<hex>-<parts>``."""
+
+    size: int
+    etag: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A blob in a listing; ``modified`` in seconds since the epoch."""
+
+    key: str
+    size: int
+    modified: float
+
+
+class Reading(Protocol):
+    """An open blob: its bytes stay readable even when the key is deleted meanwhile.
+
+    Iterate once, then ``close``; both ends may come early. ``size`` is that of the whole blob.
+    """
+
+    size: int
+
+    def __aiter__(self) -> AsyncIterator[bytes]: ...
+
+    async def close(self) -> None: ...
+
+
+class Provider(Protocol):
+    """A store of blobs. Every method may raise ProviderError.
+
+    Keys are made by the caller and safe: ``[0-9a-z/-]``, parts divided by single slashes.
+    Memory is bounded whatever the size of a blob.
+    """
+
+    async def write(
+        self, key: str, chunks: AsyncIterable[bytes], *, length: int | None = None
+    ) -> Written:
+        """Store a blob; durable when it returns. Whatever ``chunks`` raises goes through, and
+        nothing is left. ``length`` in bytes, when it is known beforehand."""
+
+    async def read(self, key: str, *, first: int = 0, last: int | None = None) -> Reading:
+        """Open the bytes ``first`` to ``last``, both included; raise BlobMissing."""
+
+    async def copy(self, source: str, target: str) -> None:
+        """Make ``target`` another name of the same bytes; raise BlobMissing."""
+
+    async def delete(self, keys: Sequence[str]) -> None:
+        """Remove blobs; those that are missing count as removed."""
+
+    def list(self, prefix: str = "") -> AsyncIterator[Found]:
+        """Walk all blobs, in no promised order; unfinished uploads are not among them."""
+
+    async def begin(self, key: str) -> str:
+        """Begin an upload that comes in pieces over many requests; return its handle.
+
+        The pieces come by ``grow`` or by ``write_part``, never both. A handle is text that may be
+        kept in a table, and outlives the process.
+        """
+
+    async def grow(self, handle: str, offset: int, chunks: AsyncIterable[bytes]) -> int:
+        """Append; return the new size. What had arrived when ``chunks`` failed or the process
+        died is kept as far as ``grown`` tells. One caller at a time."""
+
+    async def grown(self, handle: str) -> int:
+        """Return how many bytes are safe; raise BlobMissing."""
+
+    async def settle(self, handle: str) -> Written:
+        """Turn what has grown into the blob; raise BlobMissing."""
+
+    async def write_part(
+        self, handle: str, number: int, chunks: AsyncIterable[bytes], *, length: int | None = None
+    ) -> Written:
+        """Store one numbered part, instead of one of that number; raise BlobMissing."""
+
+    async def join(self, handle: str, parts: Sequence[tuple[int, str]]) -> Written:
+        """Make the blob of parts, by number and etag, in this order; raise BlobMissing."""
+
+    async def discard(self, handle: str) -> None:
+        """Forget an upload and its pieces; one that is missing counts as forgotten."""
+
+    def unfinished(self) -> AsyncIterator[Found]:
+        """Walk the uploads that were begun and neither settled, joined nor discarded: by handle."""
+
+    async def close(self) -> None:
+        """Let go of connections and threads."""
