@@ -21,7 +21,7 @@ from gavan.core.storage.errors import StorageError, already_exists, provider_err
 from gavan.core.storage.model import Metadata, StoredObject, blob_key
 from gavan.core.storage.rules import check_key
 from gavan.core.storage.store import Queries, Store
-from gavan.database.session import Rows
+from gavan.database.session import CONNECTION_DIED, DatabaseError, Rows
 from gavan.kit.storage.provider import Provider, ProviderError, Written
 
 ATTEMPTS = 5
@@ -110,7 +110,7 @@ class Uploads:
     async def commit(self, permit: Permit, version: str, written: Written) -> StoredObject:
         """Put the row on bytes that are stored already; they are removed when that fails.
 
-        The change is carried through when the client leaves now. Raises StorageError as ``store``.
+        A connection that died may have died after the row was there: then the bytes stay. The change is carried through when the client leaves now. Raises StorageError as ``store``.
         """
         return await asyncio.shield(
             asyncio.get_running_loop().create_task(self._commit(permit, version, written))
@@ -133,8 +133,9 @@ class Uploads:
         try:
             _check_size(written, permit.upload)
             made = await self._put(permit, version, metadata)
-        except BaseException:
-            await self.forget([version])
+        except StorageError as error:
+            if not _is_doubtful(error):
+                await self.forget([version])
             raise
         if made.replaced is not None:
             await self.forget([made.replaced])
@@ -178,6 +179,11 @@ class Uploads:
 class _Made:
     id: str
     replaced: str | None
+
+
+def _is_doubtful(error: StorageError) -> bool:
+    cause = error.__cause__
+    return isinstance(cause, DatabaseError) and cause.sqlstate in CONNECTION_DIED
 
 
 def _check_size(written: Written, upload: Upload) -> None:
