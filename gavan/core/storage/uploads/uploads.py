@@ -110,7 +110,8 @@ class Uploads:
     async def commit(self, permit: Permit, version: str, written: Written) -> StoredObject:
         """Put the row on bytes that are stored already; they are removed when that fails.
 
-        A connection that died may have died after the row was there: then the bytes stay. The change is carried through when the client leaves now. Raises StorageError as ``store``.
+        A connection that died may have died after the row was there: then the bytes stay. The
+        change is carried through when the client leaves now. Raises StorageError as ``store``.
         """
         return await asyncio.shield(
             asyncio.get_running_loop().create_task(self._commit(permit, version, written))
