@@ -323,9 +323,11 @@ class Changes:
         if len(content) > self._limits.broadcast_bytes:
             log.warning("broadcast_too_large", extra={"topic": topic})
             return
-        metadata = orjson.dumps({"id": row.get("id")})
+        message_id = row.get("id")
+        metadata = orjson.dumps({"id": message_id})
         self._relay(
-            RoomKey(private == "t", topic), UserBroadcast(event, content, is_json, metadata)
+            RoomKey(private == "t", topic),
+            UserBroadcast(event, content, is_json, metadata, message_id),
         )
 
 

@@ -45,8 +45,11 @@ class Member(Protocol):
     def hears_broadcast(self) -> bool: ...
     @property
     def hears_presence(self) -> bool: ...
-    def send(self, frame: Frame) -> None:
-        """Queue a frame; never wait: one slow socket must not hold the others."""
+    def send(self, frame: Frame, message_id: str | None = None) -> None:
+        """Queue a frame; never wait: one slow socket must not hold the others.
+
+        ``message_id`` is that of a stored message: a member that has it drops the frame.
+        """
 
 
 Encoder: TypeAlias = Callable[[Version], Frame | None]
@@ -83,7 +86,9 @@ class Room:
         """Relay a user broadcast, its bytes untouched; return how many members got it."""
         topic = self.key.topic
         return self._fan_out(
-            lambda version: encode_user_broadcast(version, topic, broadcast), self._listeners(omit)
+            lambda version: encode_user_broadcast(version, topic, broadcast),
+            self._listeners(omit),
+            broadcast.id,
         )
 
     def send_diff(self, diff: Diff) -> int:
@@ -98,7 +103,11 @@ class Room:
                 yield member
 
     @staticmethod
-    def _fan_out(encoder: Encoder, members: Iterator[Member] | list[Member]) -> int:
+    def _fan_out(
+        encoder: Encoder,
+        members: Iterator[Member] | list[Member],
+        message_id: str | None = None,
+    ) -> int:
         frames: dict[Version, Frame | None] = {}
         count = 0
         for member in members:
@@ -106,7 +115,7 @@ class Room:
                 frames[member.version] = encoder(member.version)
             frame = frames[member.version]
             if frame is not None:
-                member.send(frame)
+                member.send(frame, message_id)
                 count += 1
         return count
 
