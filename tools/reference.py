@@ -22,6 +22,7 @@ _NESTED = (Kind.SECTION, Kind.SECTIONS)
 _TYPES = {
     Kind.TEXT: "text", Kind.SLUG: "name", Kind.SECRET: "secret text", Kind.INTEGER: "integer",
     Kind.PORT: "port", Kind.BOOLEAN: "boolean", Kind.CHOICE: "text", Kind.DURATION: "duration",
+    Kind.SIZE: "size",
     Kind.CRON: "schedule", Kind.PATH: "directory", Kind.TEXTS: "list of text",
     Kind.SETTINGS: "table", Kind.ENV: "table of variables", Kind.CONDITIONS: "table",
     Kind.SECTION: "table", Kind.SECTIONS: "list of tables", Kind.TABLES: "tables by name",
@@ -119,7 +120,8 @@ def _tables(section: Section, path: list[str]) -> Iterator[str]:
     inner: list[tuple[Section, list[str]]] = []
     for key in section.keys:
         if key.section is not None and section.path[0] == "core":
-            name = [key.choices[0]] if key.kind is Kind.TABLES else []
+            by_name = key.choices[0] if key.choices else key.section.example
+            name = [by_name] if key.kind is Kind.TABLES else []
             inner.append((key.section, [*path, key.name, *name]))
             continue
         # external_url would replace the database, and an entry of cron does one thing.

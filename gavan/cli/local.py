@@ -16,6 +16,12 @@ from gavan.secrets.keys import StackKeys
 from gavan.stack.load import load_stack
 from gavan.stack.model import EngineName, Stack
 
+S3_REGION = "local"
+_S3_ROWS = (
+    ("S3", "STORAGE_S3_URL"),
+    ("S3 access key", "S3_PROTOCOL_ACCESS_KEY_ID"),
+    ("S3 secret key", "S3_PROTOCOL_ACCESS_KEY_SECRET"),
+)
 COLORS = ("cyan", "magenta", "yellow", "blue", "green", "bright_cyan", "bright_magenta")
 
 
@@ -72,7 +78,7 @@ def connection_facts(stack: Stack, keys: StackKeys) -> dict[str, str]:
     url = f"postgresql://postgres:{password}@127.0.0.1:{database.port}/{database.name}"
     if database.external_url is not None:
         url = database.external_url.reveal()
-    return {
+    facts = {
         "API_URL": core,
         "REST_URL": f"{core}/rest/v1",
         "DB_URL": url,
@@ -82,6 +88,19 @@ def connection_facts(stack: Stack, keys: StackKeys) -> dict[str, str]:
         "PUBLISHABLE_KEY": keys.publishable_key.reveal(),
         "SECRET_KEY": keys.secret_key.reveal(),
     }
+    if _speaks_s3(stack):
+        facts |= {
+            "STORAGE_S3_URL": f"{core}/storage/v1/s3",
+            "S3_PROTOCOL_ACCESS_KEY_ID": keys.s3_access_key_id.reveal(),
+            "S3_PROTOCOL_ACCESS_KEY_SECRET": keys.s3_secret_access_key.reveal(),
+            "S3_PROTOCOL_REGION": S3_REGION,
+        }
+    return facts
+
+
+def _speaks_s3(stack: Stack) -> bool:
+    is_on = stack.core.storage.get("S3_PROTOCOL_ENABLED") != "false"
+    return is_on and "storage" in stack.core.services
 
 
 def address_rows(stack: Stack, keys: StackKeys) -> list[tuple[str, str]]:
@@ -102,6 +121,7 @@ def address_rows(stack: Stack, keys: StackKeys) -> list[tuple[str, str]]:
         ("service_role key", facts["SERVICE_ROLE_KEY"]),
         ("publishable key", facts["PUBLISHABLE_KEY"]),
         ("secret key", facts["SECRET_KEY"]),
+        *[(label, facts[name]) for label, name in _S3_ROWS if name in facts],
     ]
 
 

@@ -44,6 +44,9 @@ class StackKeys:
     service_role_key: Secret
     publishable_key: Secret
     secret_key: Secret
+    s3_access_key_id: Secret
+    s3_secret_access_key: Secret
+    """With the id: what S3 clients of the stack sign with; they act as the service role."""
     postgres_password: Secret
     authenticator_password: Secret
     auth_admin_password: Secret
@@ -91,6 +94,8 @@ def _completed(stored: Mapping[str, str]) -> dict[str, str]:
         "expires_at": str(int(time.time()) + _TEN_YEARS_S),
         "publishable_key": f"sb_publishable_{secrets.token_urlsafe(24)}",
         "secret_key": f"sb_secret_{secrets.token_urlsafe(24)}",
+        "s3_access_key_id": secrets.token_hex(16),
+        "s3_secret_access_key": secrets.token_hex(32),
         **{name: secrets.token_urlsafe(24) for name in _PASSWORDS},
     }
     return fresh | dict(stored)
@@ -106,6 +111,10 @@ def _with_overrides(stack: Stack, stored: Mapping[str, str]) -> StackKeys:
         anon_key=_variable(stack, "ANON_KEY") or _role_key("anon", jwt_secret, expires_at),
         service_role_key=_variable(stack, "SERVICE_ROLE_KEY")
         or _role_key("service_role", jwt_secret, expires_at),
+        s3_access_key_id=_variable(stack, "S3_PROTOCOL_ACCESS_KEY_ID")
+        or Secret(stored["s3_access_key_id"]),
+        s3_secret_access_key=_variable(stack, "S3_PROTOCOL_ACCESS_KEY_SECRET")
+        or Secret(stored["s3_secret_access_key"]),
         postgres_password=_variable(stack, "POSTGRES_PASSWORD") or Secret(DEFAULT_PASSWORD),
         **made,
     )

@@ -5,6 +5,7 @@ Stands between read.py and check.py; decides nothing but paths and what follows 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +33,7 @@ from gavan.stack.model import (
 from gavan.stack.read import Values
 from gavan.stack.schema.sections import HEALTH
 from gavan.stack.scope import HOST
+from gavan.stack.storage import storage_variables
 from gavan.stack.values import is_path, read_duration
 
 
@@ -73,7 +75,7 @@ def build(file: Path, parts: Parts, layers: Layers) -> Stack:
         root=root,
         profile=parts.profile,
         database=_database(root, parts),
-        core=_core(root, parts.core, sites),
+        core=_core(root, parts.core, sites, layers.merged()),
         apps=tuple(_app(root, name, values) for name, values in parts.apps.items()),
         sites=sites,
         cron=tuple(_cron(name, values) for name, values in parts.cron.items()),
@@ -126,13 +128,14 @@ def is_glob(pattern: str) -> bool:
     return any(character in pattern for character in "*?[")
 
 
-def _core(root: Path, values: Values, sites: tuple[Site, ...]) -> Core:
+def _core(root: Path, values: Values, sites: tuple[Site, ...], env: Mapping[str, EnvValue]) -> Core:
     port = sites[0].port if sites else values["port"]
     site_url = values["site_url"] or f"http://{'localhost' if sites else HOST}:{port}"
     made = {
         "site_url": site_url,
         "rest": _rest(values["rest"] or {}),
         "auth": auth_variables(values["auth"], root),
+        "storage": storage_variables(values["storage"], env),
     }
     return Core(**(values | made))
 

@@ -109,6 +109,8 @@ class Core:
     a file that has the section."""
     auth: Mapping[str, EnvValue]
     """Variables of GoTrue without their prefix; none for a file without the section."""
+    storage: Mapping[str, EnvValue]
+    """Variables of supabase/storage; none for a file without the section."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ Stands between source.py and build.py. The only place where defaults are applied
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
@@ -99,6 +100,8 @@ class Reader:
             return PLAIN_READERS[key.kind](key, value)
         if key.kind in self._tables:
             return self._tables[key.kind](key, value, path)
+        if key.kind is Kind.SIZE and type(value) is int:
+            value = str(value)
         if not isinstance(value, str):
             raise expected(key, "text", value, f"{key.name} = {key.example or chr(34) * 2}")
         if key.kind is Kind.SECRET:
@@ -231,8 +234,7 @@ class Reader:
             raise expected(key, "a table", value, f"{key.name} = {key.example}")
         found: dict[str, Values] = {}
         for name, table in value.items():
-            if name not in key.choices:
-                self.unknown(name, list(key.choices), path)
+            if not self._may_stand(key, name, path):
                 continue
             one = Key(name=name, kind=Kind.SECTION, meaning=section.meaning, section=section,
                       example=key.example)  # fmt: skip
@@ -242,6 +244,19 @@ class Reader:
                 self._report.add(self._source.value((*path, name)), bad.code, bad.message,
                                  why=bad.why, mend=bad.mend)  # fmt: skip
         return found
+
+    def _may_stand(self, key: Key, name: str, path: KeyPath) -> bool:
+        """Say whether a table of this name may be there; note it when not."""
+        if key.choices:
+            if name not in key.choices:
+                self.unknown(name, list(key.choices), path)
+            return name in key.choices
+        if re.fullmatch(key.pattern, name):
+            return True
+        self._report.add(self._source.key((*path, name)), "GV104", f'"{name}" cannot be a name',
+                         why=key.meaning,
+                         mend="use letters, digits, - and _, at most 100 of them")  # fmt: skip
+        return False
 
     def _written_secret(self, variable: str, path: KeyPath) -> None:
         place = self._source.key(path)

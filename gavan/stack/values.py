@@ -19,6 +19,8 @@ from gavan.stack.schema.key import Key, Kind
 SLUG = re.compile(r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?")
 SLUG_MEND = "use 1-40 of a-z, 0-9 and -, first a letter, last no -"
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+_SIZE = re.compile(r"(\d+(?:\.\d+)?) ?(?:([kmgt])i?)?b?", re.IGNORECASE | re.ASCII)
+_LONGEST_SIZE = 24
 _LONGEST_PATH = 1024
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
@@ -117,6 +119,16 @@ def read_duration(key: Key, value: str) -> float:
     return float(match[1]) * _SECONDS[match[2]]
 
 
+def read_size(key: Key, value: str) -> int:
+    """Return bytes as the supabase CLI counts them: KB is KiB, MB is MiB, GB is GiB."""
+    match = _SIZE.fullmatch(value) if len(value) < _LONGEST_SIZE else None
+    size = int(float(match[1]) * 1024 ** " kmgt".index((match[2] or " ").lower())) if match else 0
+    if size < 1:
+        raise Bad("GV105", f'"{value}" is not a size', key.meaning,
+                  f"write it like {key.name} = {key.example} (KiB, MiB, GiB)")  # fmt: skip
+    return size
+
+
 def read_cron(key: Key, value: str) -> str:
     every, _, period = value.partition(" ")
     if every == "@every":
@@ -137,6 +149,7 @@ TEXT_READERS: Mapping[Kind, Callable[[Key, str], object]] = {
     Kind.SLUG: read_slug,
     Kind.CHOICE: read_choice,
     Kind.DURATION: read_duration,
+    Kind.SIZE: read_size,
     Kind.CRON: read_cron,
 }
 """Kinds that are written as text, and so may carry `${...}`."""

@@ -323,11 +323,9 @@ class Changes:
         if len(content) > self._limits.broadcast_bytes:
             log.warning("broadcast_too_large", extra={"topic": topic})
             return
-        message_id = row.get("id")
-        metadata = orjson.dumps({"id": message_id})
+        metadata = orjson.dumps({"id": row.get("id")})
         self._relay(
-            RoomKey(private == "t", topic),
-            UserBroadcast(event, content, is_json, metadata, message_id),
+            RoomKey(private == "t", topic), UserBroadcast(event, content, is_json, metadata)
         )
 
 

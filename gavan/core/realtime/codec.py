@@ -49,14 +49,13 @@ class Message:
 class UserBroadcast:
     """A broadcast whose payload bytes are relayed untouched.
 
-    ``metadata`` is a JSON object in bytes, or empty. ``id`` is that of a stored message.
+    ``metadata`` is a JSON object in bytes, or empty.
     """
 
     event: str
     body: bytes
     is_json: bool
     metadata: bytes = b""
-    id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

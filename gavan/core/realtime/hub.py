@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 
 from gavan.core.realtime.changes import Changes
 from gavan.core.realtime.codec import UserBroadcast
-from gavan.core.realtime.connection import Connection
-from gavan.core.realtime.history import History
 from gavan.core.realtime.limits import Limits, Rate
 from gavan.core.realtime.policies import Policies
 from gavan.core.realtime.rooms import RoomKey, Rooms
@@ -30,7 +28,6 @@ class Hub:
     stopping: bool = False
     changes: Changes = field(init=False)
     policies: Policies = field(init=False)
-    history: History = field(init=False)
     messages: Rate = field(init=False)
     presence_messages: Rate = field(init=False)
     joins: Rate = field(init=False)
@@ -39,9 +36,7 @@ class Hub:
         self.messages = Rate(self.limits.messages_per_s)
         self.presence_messages = Rate(self.limits.presence_messages_per_s)
         self.joins = Rate(self.limits.joins_per_s)
-        asking = Connection(self.database_url.reveal(), "policies.sql")
-        self.policies = Policies(asking)
-        self.history = History(asking)
+        self.policies = Policies(self.database_url.reveal())
         self.changes = Changes(self.database_url.reveal(), self.limits, self.relay)
 
     def relay(self, key: RoomKey, broadcast: UserBroadcast) -> None:

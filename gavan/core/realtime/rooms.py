@@ -45,11 +45,8 @@ class Member(Protocol):
     def hears_broadcast(self) -> bool: ...
     @property
     def hears_presence(self) -> bool: ...
-    def send(self, frame: Frame, message_id: str | None = None) -> None:
-        """Queue a frame; never wait: one slow socket must not hold the others.
-
-        ``message_id`` is that of a stored message: a member that has it drops the frame.
-        """
+    def send(self, frame: Frame) -> None:
+        """Queue a frame; never wait: one slow socket must not hold the others."""
 
 
 Encoder: TypeAlias = Callable[[Version], Frame | None]
@@ -86,9 +83,7 @@ class Room:
         """Relay a user broadcast, its bytes untouched; return how many members got it."""
         topic = self.key.topic
         return self._fan_out(
-            lambda version: encode_user_broadcast(version, topic, broadcast),
-            self._listeners(omit),
-            broadcast.id,
+            lambda version: encode_user_broadcast(version, topic, broadcast), self._listeners(omit)
         )
 
     def send_diff(self, diff: Diff) -> int:
@@ -103,11 +98,7 @@ class Room:
                 yield member
 
     @staticmethod
-    def _fan_out(
-        encoder: Encoder,
-        members: Iterator[Member] | list[Member],
-        message_id: str | None = None,
-    ) -> int:
+    def _fan_out(encoder: Encoder, members: Iterator[Member] | list[Member]) -> int:
         frames: dict[Version, Frame | None] = {}
         count = 0
         for member in members:
@@ -115,7 +106,7 @@ class Room:
                 frames[member.version] = encoder(member.version)
             frame = frames[member.version]
             if frame is not None:
-                member.send(frame, message_id)
+                member.send(frame)
                 count += 1
         return count
 

@@ -54,6 +54,7 @@ class StorageConfig:
     resumable_s: int = 3600
     renders_images: bool = True
     empty_requires_service_role: bool = True
+    speaks_s3: bool = True
     s3_key_id: str = ""
     s3_secret: Secret = field(default_factory=lambda: Secret(""))
     buckets: tuple[DeclaredBucket, ...] = ()
@@ -102,6 +103,7 @@ def read_config(environ: Mapping[str, str] = os.environ) -> StorageConfig:
         resumable_s=number("TUS_URL_EXPIRY_MS", 3_600_000) // 1000,
         renders_images=flag("IMAGE_TRANSFORMATION_ENABLED", True),
         empty_requires_service_role=flag("GAVAN_STORAGE_EMPTY_REQUIRES_SERVICE_ROLE", True),
+        speaks_s3=flag("S3_PROTOCOL_ENABLED", True),
         s3_key_id=environ.get("S3_PROTOCOL_ACCESS_KEY_ID", ""),
         s3_secret=Secret(environ.get("S3_PROTOCOL_ACCESS_KEY_SECRET", "")),
         buckets=tuple(

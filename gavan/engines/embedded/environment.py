@@ -35,6 +35,10 @@ class Keys(Protocol):
     @property
     def signing_keys(self) -> Secret | None: ...
     @property
+    def s3_access_key_id(self) -> Secret: ...
+    @property
+    def s3_secret_access_key(self) -> Secret: ...
+    @property
     def anon_key(self) -> Secret: ...
     @property
     def service_role_key(self) -> Secret: ...
@@ -113,6 +117,8 @@ def core_env(around: Surroundings) -> dict[str, str]:
         "GAVAN_DB_STORAGE_ADMIN_URL": around.urls.url(STORAGE_ADMIN, socket=True).reveal(),
         "GAVAN_DB_ADMIN_URL": around.urls.url(ADMIN, socket=True).reveal(),
         "FILE_STORAGE_BACKEND_PATH": str(stack.state_dir / "storage"),
+        "S3_PROTOCOL_ACCESS_KEY_ID": keys.s3_access_key_id.reveal(),
+        "S3_PROTOCOL_ACCESS_KEY_SECRET": keys.s3_secret_access_key.reveal(),
         "JWT_SECRET": keys.jwt_secret.reveal(),
         "GOTRUE_JWT_KEYS": keys.signing_keys.reveal() if keys.signing_keys else "",
         "ANON_KEY": keys.anon_key.reveal(),
@@ -133,7 +139,7 @@ def core_env(around: Surroundings) -> dict[str, str]:
     }
     rest = {f"PGRST_{name.upper()}": value for name, value in core.rest.items()}
     auth = {f"GOTRUE_{name}": value for name, value in core.auth.items()}
-    return {**base_env(), **reveal(rest), **reveal(auth), **env}
+    return {**base_env(), **reveal(rest), **reveal(auth), **reveal(core.storage), **env}
 
 
 def provided(around: Surroundings) -> dict[str, str]:

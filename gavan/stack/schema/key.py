@@ -22,6 +22,8 @@ class Kind(StrEnum):
     BOOLEAN = auto()
     CHOICE = auto()
     DURATION = auto()
+    SIZE = auto()
+    """Bytes: a number, or text with a unit."""
     CRON = auto()
     PATH = auto()
     """A directory below the root of the stack that must exist when it is named."""
@@ -35,7 +37,7 @@ class Kind(StrEnum):
     SECTIONS = auto()
     """A list of tables."""
     TABLES = auto()
-    """Tables by name; ``choices`` are the names."""
+    """Tables by name; ``choices`` are the names, or ``pattern`` is what a name looks like."""
     FREE = auto()
     """A table that is read by something else."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from gavan.stack.schema.auth import CORE_AUTH
 from gavan.stack.schema.key import Key, Kind, Section
+from gavan.stack.schema.storage import CORE_STORAGE
 
 _TIMEOUT = r"\d+(us|ms|s|min|h|d)?"
 
@@ -185,6 +186,9 @@ CORE = Section(
         Key(name="auth", kind=Kind.SECTION, section=CORE_AUTH,
             example="{ enable_anonymous_sign_ins = true }",
             meaning="Users and their sign-in, by the names of supabase/config.toml."),
+        Key(name="storage", kind=Kind.SECTION, section=CORE_STORAGE,
+            example='{ file_size_limit = "50MiB" }',
+            meaning="Buckets and objects, by the names of supabase/config.toml."),
     ),
 )  # fmt: skip
 

@@ -115,3 +115,20 @@ def test_processes_that_ask_at_once_get_the_same(stack: Stack) -> None:
     for thread in threads:
         thread.join()
     assert found == [found[0]] * 8
+
+
+def test_a_stack_of_before_is_given_keys_for_s3_clients(stack: Stack) -> None:
+    former = load_or_create_keys(stack)
+    stored = orjson.loads(_file(stack).read_bytes())
+    del stored["s3_access_key_id"], stored["s3_secret_access_key"]
+    _file(stack).write_bytes(orjson.dumps(stored))
+    keys = load_or_create_keys(stack)
+    assert keys.secret_key == former.secret_key
+    made = (keys.s3_access_key_id, keys.s3_secret_access_key)
+    assert [len(key.reveal()) for key in made] == [32, 64]
+
+
+def test_variables_stand_above_the_keys_for_s3_clients(tmp_path: Path) -> None:
+    environ = {"S3_PROTOCOL_ACCESS_KEY_ID": "id", "S3_PROTOCOL_ACCESS_KEY_SECRET": "hush"}
+    keys = load_or_create_keys(_stack(tmp_path, **environ))
+    assert (keys.s3_access_key_id, keys.s3_secret_access_key) == (Secret("id"), Secret("hush"))
