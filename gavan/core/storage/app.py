@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from gavan.core.settings import Settings
+from gavan.core.storage.buckets.declared import declare_buckets
 from gavan.core.storage.commons import Commons
 from gavan.core.storage.config import StorageConfig, read_config
 from gavan.core.storage.errors import StorageError, provider_error, render
@@ -41,8 +42,17 @@ class Service:
         self._app.router.redirect_slashes = False
 
     async def start(self) -> None:
-        """Open the pool; Postgres may still be down."""
-        await self._commons.store.open()
+        """Open the pool and make the declared buckets.
+
+        Raises StorageError while Postgres is down and there are such: the gateway tries again.
+        """
+        commons = self._commons
+        await commons.store.open()
+        try:
+            await declare_buckets(commons.store, commons.config.buckets)
+        except BaseException:
+            await commons.store.close()
+            raise
 
     async def stop(self) -> None:
         """Close every connection."""
