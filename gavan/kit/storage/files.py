@@ -1,19 +1,49 @@
-"""Blobs as files below one folder: written beside, synced, then renamed into place."""
+"""Blobs as files below one folder: written beside, synced, then renamed into place.
+
+Beside is the folder ``.staging``: a file for each blob on its way in, a folder for each upload in
+pieces. What a killed process leaves there is told by ``unfinished``.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
+import io
+import itertools
 import os
-from collections.abc import AsyncIterable, AsyncIterator, Sequence
+import re
+from collections import OrderedDict
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 from uuid import uuid4
 
-from gavan.kit.storage.provider import BlobMissing, Found, ProviderError, Reading, Written
+from gavan.kit.storage import disk
+from gavan.kit.storage.provider import (
+    BlobMissing,
+    Found,
+    ProviderError,
+    Reading,
+    Written,
+    check_number,
+    is_key,
+)
+from gavan.kit.storage.threads import Threads, ended
 
-CHUNK_BYTES = 256 * 1024
-GATHERED_BYTES = 1024 * 1024
+P = ParamSpec("P")
+T = TypeVar("T")
+READ_BYTES = 256 * 1024
+THREADS = 8
+LISTED = 1000
+"""Entries of a folder that are taken at a time"""
+REMEMBERED = 1000
+"""Growing uploads whose digest is kept, so that settling them reads nothing again"""
 STAGING = ".staging"
+GROWING = "bytes"
+_STAGED = re.compile(r"[0-9a-f-]{36}(?:~[0-9A-Za-z._~-]+)?")
+_ETAG = re.compile(r"[0-9a-f]{32}")
 
 
 class Files:
@@ -21,151 +51,311 @@ class Files:
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        self._staging = root / STAGING
+        self._threads = Threads("files", THREADS)
+        self._digests: OrderedDict[str, tuple[int, hashlib._Hash]] = OrderedDict()
 
     async def write(
         self, key: str, chunks: AsyncIterable[bytes], *, length: int | None = None
     ) -> Written:
         """Store a blob; see Provider."""
         del length
-        target, staged = self._root / key, self._root / STAGING / str(uuid4())
+        target = self._new(key)
+        made = await self._stage(chunks)
         try:
-            writing = await asyncio.to_thread(_Writing, staged)
-            try:
-                held = bytearray()
-                async for chunk in chunks:
-                    held += chunk
-                    if len(held) >= GATHERED_BYTES:
-                        await asyncio.to_thread(writing.write, bytes(held))
-                        held.clear()
-                await asyncio.to_thread(writing.finish, bytes(held), target)
-            except BaseException:
-                await asyncio.to_thread(writing.abandon)
-                raise
-        except OSError as error:
-            raise _failed(error) from error
-        return Written(size=writing.size, etag=writing.md5.hexdigest())
+            await self._run(None, made.publish, target)
+        except BaseException:
+            await self._run(None, made.abandon)
+            await self._run(None, _unlink, [target])
+            raise
+        return Written(size=made.size, etag=made.md5())
 
     async def read(self, key: str, *, first: int = 0, last: int | None = None) -> Reading:
         """Open a blob; see Provider."""
-        try:
-            return await asyncio.to_thread(_Reading, self._root / key, first, last)
-        except FileNotFoundError as error:
-            raise BlobMissing(key) from error
-        except OSError as error:
-            raise _failed(error) from error
+        opening = partial(_Reading, self._old(key), self._threads, (first, last))
+        return await self._threads.open(_Reading.release, _telling(key, opening))
 
     async def copy(self, source: str, target: str) -> None:
         """Link a blob; see Provider."""
-
-        def link() -> None:
-            into = self._root / target
-            into.parent.mkdir(parents=True, exist_ok=True)
-            os.link(self._root / source, into)
-            _sync_folder(into.parent)
-
+        old, new, staged = self._old(source), self._new(target), self._staging / str(uuid4())
         try:
-            await asyncio.to_thread(link)
-        except FileNotFoundError as error:
-            raise BlobMissing(source) from error
-        except OSError as error:
-            raise _failed(error) from error
+            await self._run(source, disk.link, old, new, staged)
+        except asyncio.CancelledError:
+            await self._run(None, _unlink, [new])
+            raise
 
     async def delete(self, keys: Sequence[str]) -> None:
         """Remove blobs; see Provider."""
-
-        def remove() -> None:
-            for key in keys:
-                (self._root / key).unlink(missing_ok=True)
-
-        try:
-            await asyncio.to_thread(remove)
-        except OSError as error:
-            raise _failed(error) from error
+        await self._run(None, _unlink, [self._root / key for key in keys if is_key(key)])
 
     async def list(self, prefix: str = "") -> AsyncIterator[Found]:
         """Walk all blobs; see Provider."""
-        for folder in sorted(self._root.iterdir()) if self._root.is_dir() else ():
-            if folder.name == STAGING or not folder.is_dir():
+        folder = prefix.rpartition("/")[0]
+        if folder and not is_key(folder):
+            return
+        folders = [self._root / folder]
+        while folders:
+            async for path, stat in self._entries(folders.pop()):
+                if path.name.startswith("."):
+                    continue
+                key = path.relative_to(self._root).as_posix()
+                if stat is None:
+                    folders.append(path)
+                elif key.startswith(prefix):
+                    # A link has the age of its bytes in mtime, and that of its name in ctime.
+                    yield Found(key=key, size=stat.st_size, modified=stat.st_ctime)
+
+    async def begin(self, key: str) -> str:
+        """Make the folder of an upload; see Provider. The key stands in its name."""
+        self._new(key)
+        handle = f"{uuid4()}~{key.replace('/', '~')}"
+
+        await self._run(None, disk.make_folders, self._staging / handle)
+        return handle
+
+    async def grow(self, handle: str, offset: int, chunks: AsyncIterable[bytes]) -> int:
+        """Append; see Provider."""
+        path = self._upload(handle)[0] / GROWING
+        hashed, digest = self._digests.pop(handle, (0, hashlib.md5(usedforsecurity=False)))
+        known = digest if hashed == offset else None
+        opening = _telling(handle, partial(disk.Growing, path, known, makes_folder=False))
+        growing = await self._threads.open(disk.Growing.release, opening)
+        try:
+            if growing.size != offset:
+                raise ProviderError("OffsetConflict", details=f"{growing.size} bytes are there")
+            await self._threads.pour(chunks, disk.BLOCK_BYTES, _telling(handle, growing.append))
+        finally:
+            await self._run(handle, growing.close)
+        if growing.digest is not None:
+            self._remember(handle, growing.size, growing.digest)
+        return growing.size
+
+    async def grown(self, handle: str) -> int:
+        """Return the size of what is there, synced first; see Provider."""
+        return await self._run(handle, _synced_size, self._upload(handle)[0])
+
+    async def settle(self, handle: str) -> Written:
+        """Rename what has grown; see Provider."""
+        folder, target = self._upload(handle)
+        known = self._digests.pop(handle, None)
+        written = await self._run(handle, disk.settle, folder / GROWING, known, target)
+        await self._run(handle, disk.remove, folder)
+        return written
+
+    async def write_part(
+        self, handle: str, number: int, chunks: AsyncIterable[bytes], *, length: int | None = None
+    ) -> Written:
+        """Store a part as a file that has its number and digest in its name; see Provider."""
+        del length
+        folder, _ = self._upload(handle)
+        check_number(number)
+        await self._run(handle, folder.stat)  # before anything is read
+        made = await self._stage(chunks)
+        try:
+            await self._run(handle, _keep_part, made, folder, number)
+        except BaseException:
+            await self._run(None, made.abandon)
+            raise
+        return Written(size=made.size, etag=made.md5())
+
+    async def join(self, handle: str, parts: Sequence[tuple[int, str]]) -> Written:
+        """Put the parts into one file; see Provider."""
+        folder, target = self._upload(handle)
+        sources, etag = _sources(folder, parts)
+        staged = self._staging / str(uuid4())
+        try:
+            size = await self._run(handle, disk.build, staged, sources, target)
+        except asyncio.CancelledError:
+            await self._run(None, _unlink, [target])
+            raise
+        await self._run(handle, disk.remove, folder)
+        return Written(size=size, etag=etag)
+
+    async def discard(self, handle: str) -> None:
+        """Remove an upload, or what a dead writer left; see Provider."""
+        self._digests.pop(handle, None)
+        if _STAGED.fullmatch(handle):
+            await self._run(handle, disk.remove, self._staging / handle)
+
+    async def unfinished(self) -> AsyncIterator[Found]:
+        """Walk ``.staging``; see Provider."""
+        async for path, stat in self._entries(self._staging):
+            if not _STAGED.fullmatch(path.name):
                 continue
-            for found in await asyncio.to_thread(_listed, self._root, folder):
-                if found.key.startswith(prefix):
-                    yield found
+            size, modified = (stat.st_size, stat.st_mtime) if stat else (0, 0.0)
+            if stat is None:
+                with contextlib.suppress(FileNotFoundError):
+                    modified = (await self._threads.run(path.stat)).st_mtime
+                async for _, piece in self._entries(path):
+                    if piece is not None:
+                        size, modified = size + piece.st_size, max(modified, piece.st_mtime)
+            yield Found(key=path.name, size=size, modified=modified)
 
     async def close(self) -> None:
-        """Nothing is held."""
+        """End the threads."""
+        await self._threads.close()
 
+    def _new(self, key: str) -> Path:
+        if not is_key(key):
+            raise ProviderError("InvalidKey", details="no blob can have such a key")
+        return self._root / key
 
-class _Writing:
-    """A file that is not yet a blob."""
+    def _old(self, key: str) -> Path:
+        if not is_key(key):
+            raise BlobMissing(key)
+        return self._root / key
 
-    def __init__(self, staged: Path) -> None:
-        staged.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._staged = staged
-        self._file = staged.open("xb", buffering=0)
-        self.md5 = hashlib.md5(usedforsecurity=False)  # what S3 calls an ETag
-        self.size = 0
+    def _upload(self, handle: str) -> tuple[Path, Path]:
+        """Return the folder of an upload and the path of its blob."""
+        key = handle.partition("~")[2].replace("~", "/")
+        if not _STAGED.fullmatch(handle) or not is_key(key):
+            raise BlobMissing(handle)
+        return self._staging / handle, self._root / key
 
-    def write(self, data: bytes) -> None:
-        left = memoryview(data)
-        while left:
-            left = left[self._file.write(left) or 0 :]
-        self.md5.update(data)
-        self.size += len(data)
+    async def _run(
+        self, key: str | None, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        return await self._threads.run(_telling(key, work), *args, **kwargs)
 
-    def finish(self, data: bytes, target: Path) -> None:
-        self.write(data)
-        os.fsync(self._file.fileno())
-        self._file.close()
-        target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._staged.rename(target)
-        _sync_folder(target.parent)
+    async def _stage(self, chunks: AsyncIterable[bytes]) -> disk.Growing:
+        path, digest = self._staging / str(uuid4()), hashlib.md5(usedforsecurity=False)
+        opening = _telling(None, partial(disk.Growing, path, digest, makes_folder=True))
+        made = await self._threads.open(disk.Growing.abandon, opening)
+        try:
+            await self._threads.pour(chunks, disk.BLOCK_BYTES, _telling(None, made.append))
+        except BaseException:
+            await self._run(None, made.abandon)
+            raise
+        return made
 
-    def abandon(self) -> None:
-        self._file.close()
-        self._staged.unlink(missing_ok=True)
+    def _remember(self, handle: str, size: int, digest: hashlib._Hash) -> None:
+        self._digests[handle] = size, digest
+        if len(self._digests) > REMEMBERED:
+            self._digests.popitem(last=False)
+
+    async def _entries(self, folder: Path) -> AsyncIterator[tuple[Path, os.stat_result | None]]:
+        """Walk a folder, files with their state and folders without; nothing if there is none."""
+        try:
+            entries = await self._run("", os.scandir, folder)
+        except BlobMissing:
+            return
+        with entries:
+            while (batch := await self._run("", _states, entries)) is not None:
+                for name, stat in batch:
+                    yield folder / name, stat
 
 
 class _Reading:
-    """An open file; deleting its name does not touch it."""
+    """An open file, read one block ahead; deleting its name does not touch it."""
 
-    def __init__(self, path: Path, first: int, last: int | None) -> None:
-        self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        self.size = os.fstat(self._fd).st_size
-        self._at = first
+    def __init__(self, path: Path, threads: Threads, bounds: tuple[int, int | None]) -> None:
+        self._file = io.FileIO(path)
+        self.size = os.fstat(self._file.fileno()).st_size
+        self._threads = threads
+        self._at, last = bounds
         self._end = self.size if last is None else min(last + 1, self.size)
+        self._ahead: asyncio.Future[bytes] | None = None
+        self._first = self._block()
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        while self._at < self._end:
-            wanted = min(CHUNK_BYTES, self._end - self._at)
-            data = await asyncio.to_thread(os.pread, self._fd, wanted, self._at)
-            if not data:
-                return
+        data, self._first = self._first, b""
+        while data:
             self._at += len(data)
+            if self._at < self._end:
+                self._ahead = self._threads.start(_telling(None, self._block))
             yield data
+            data = b""
+            if self._ahead is not None:
+                data = await ended(self._ahead)
+                self._ahead = None
 
     async def close(self) -> None:
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
+        if self._ahead is not None:
+            with contextlib.suppress(ProviderError):
+                await ended(self._ahead)
+            self._ahead = None
+        self.release()
+
+    def release(self) -> None:
+        self._file.close()
+
+    def _block(self) -> bytes:
+        wanted = max(0, min(READ_BYTES, self._end - self._at))
+        return os.pread(self._file.fileno(), wanted, self._at)
 
 
-def _listed(root: Path, folder: Path) -> list[Found]:
-    found = []
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            stat = entry.stat()
-            key = f"{folder.relative_to(root)}/{entry.name}"
-            found.append(Found(key=key, size=stat.st_size, modified=stat.st_mtime))
-    return found
+def _keep_part(made: disk.Growing, folder: Path, number: int) -> None:
+    """Give a part its name, and remove the former one of its number."""
+    target = folder / _part_name(number, made.md5())
+    with disk.locked(folder):
+        made.publish(target)
+        for other in folder.glob(_part_name(number, "*")):
+            if other != target:
+                other.unlink()
 
 
-def _sync_folder(folder: Path) -> None:
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+def _part_name(number: int, etag: str) -> str:
+    return f"{number:05d}.{etag}"
+
+
+def _sources(folder: Path, parts: Sequence[tuple[int, str]]) -> tuple[list[Path], str]:
+    """Return the files of parts, and the ETag of all together."""
+    if not parts:
+        raise ProviderError("NoParts", details="an upload of no parts cannot be joined")
+    digests, sources = hashlib.md5(usedforsecurity=False), []
+    for number, etag in parts:
+        check_number(number)
+        if not _ETAG.fullmatch(etag):
+            raise BlobMissing(f"{folder.name} part {number}")
+        digests.update(bytes.fromhex(etag))
+        sources.append(folder / _part_name(number, etag))
+    return sources, f"{digests.hexdigest()}-{len(parts)}"
+
+
+def _synced_size(folder: Path) -> int:
     try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
+        with (folder / GROWING).open("rb") as grown:
+            os.fsync(grown.fileno())
+            return os.fstat(grown.fileno()).st_size
+    except FileNotFoundError:
+        folder.stat()
+        return 0
 
 
-def _failed(error: OSError) -> ProviderError:
-    return ProviderError(type(error).__name__, details=error.strerror or str(error))
+def _unlink(paths: Sequence[Path]) -> None:
+    for path in paths:
+        try:
+            path.unlink()
+        except OSError as error:
+            if not disk.is_missing(error):
+                raise
+
+
+def _states(
+    entries: Iterator[os.DirEntry[str]],
+) -> list[tuple[str, os.stat_result | None]] | None:
+    """Return the next files with their state and folders without; None at the end."""
+    taken = list(itertools.islice(entries, LISTED))
+    found: list[tuple[str, os.stat_result | None]] = []
+    for entry in taken:
+        with contextlib.suppress(FileNotFoundError):
+            is_folder = entry.is_dir(follow_symlinks=False)
+            found.append((entry.name, None if is_folder else entry.stat(follow_symlinks=False)))
+    return found if taken else None
+
+
+def _telling(key: str | None, work: Callable[P, T]) -> Callable[P, T]:
+    """Return ``work`` with the errors of a provider; what the bytes' sender raises is not ours.
+
+    ``key``: what is missing when a file is; None: none was expected, so it is a failure.
+    """
+
+    def told(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return work(*args, **kwargs)
+        except OSError as error:
+            if key is not None and disk.is_missing(error):
+                raise BlobMissing(key) from error
+            raise disk.translated(error) from error
+
+    return told

@@ -6,6 +6,7 @@ share bytes, readers are never surprised, and a write that fails leaves nothing 
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterable, AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -14,6 +15,16 @@ from gavan.kit.errors import GavanError
 
 PART_BYTES = 5 * 1024 * 1024
 """The least an S3 part may have, except the last one (Amazon S3: multipart upload limits)"""
+
+MOST_PARTS = 10_000
+"""The most parts an upload may have, numbered from 1 (Amazon S3: multipart upload limits)"""
+MOST_KEY = 200
+_KEY = re.compile(r"[0-9A-Za-z_-][0-9A-Za-z._-]*(?:/[0-9A-Za-z_-][0-9A-Za-z._-]*)*")
+
+
+def is_key(text: str) -> bool:
+    """Say whether a blob can have this key; what comes out of a table may be anything."""
+    return len(text) <= MOST_KEY and _KEY.fullmatch(text) is not None
 
 
 class ProviderError(GavanError):
@@ -36,6 +47,12 @@ class BlobMissing(ProviderError):
         self.code = "GV731"
 
 
+def check_number(number: int) -> None:
+    """Raise ProviderError for a number that no part can have."""
+    if not 1 <= number <= MOST_PARTS:
+        raise ProviderError("InvalidPart", details=f"parts are numbered 1 to {MOST_PARTS}")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
     """A complete blob. ``etag`` without quotes: MD5 in hex, or S3's ``<hex>-<parts>``."""
@@ -46,7 +63,7 @@ class Written:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """A blob in a listing; ``modified`` in seconds since the epoch."""
+    """A blob in a listing; ``modified`` in seconds since the epoch: when it came under this key."""
 
     key: str
     size: int
@@ -69,7 +86,7 @@ class Reading(Protocol):
 class Provider(Protocol):
     """A store of blobs. Every method may raise ProviderError.
 
-    Keys are made by the caller and safe: ``[0-9a-z/-]``, parts divided by single slashes.
+    Keys satisfy ``is_key``; under any other text there is nothing, and nothing can be stored.
     Memory is bounded whatever the size of a blob.
     """
 
@@ -100,7 +117,8 @@ class Provider(Protocol):
 
     async def grow(self, handle: str, offset: int, chunks: AsyncIterable[bytes]) -> int:
         """Append; return the new size. What had arrived when ``chunks`` failed or the process
-        died is kept as far as ``grown`` tells. One caller at a time."""
+        died is kept as far as ``grown`` tells. One caller at a time, and ``offset`` must be what
+        ``grown`` tells: ProviderError otherwise."""
 
     async def grown(self, handle: str) -> int:
         """Return how many bytes are safe; raise BlobMissing."""
@@ -111,7 +129,9 @@ class Provider(Protocol):
     async def write_part(
         self, handle: str, number: int, chunks: AsyncIterable[bytes], *, length: int | None = None
     ) -> Written:
-        """Store one numbered part, instead of one of that number; raise BlobMissing."""
+        """Store a part, 1 to MOST_PARTS, instead of one of that number; raise BlobMissing.
+
+        Every part but the last of a blob has PART_BYTES or more."""
 
     async def join(self, handle: str, parts: Sequence[tuple[int, str]]) -> Written:
         """Make the blob of parts, by number and etag, in this order; raise BlobMissing."""
@@ -120,7 +140,8 @@ class Provider(Protocol):
         """Forget an upload and its pieces; one that is missing counts as forgotten."""
 
     def unfinished(self) -> AsyncIterator[Found]:
-        """Walk the uploads that were begun and neither settled, joined nor discarded: by handle."""
+        """Walk the uploads that were begun and neither settled, joined nor discarded, and what
+        writers that died have left: by handle, ``modified`` when something was last added."""
 
     async def close(self) -> None:
         """Let go of connections and threads."""
