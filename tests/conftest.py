@@ -7,6 +7,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -104,9 +105,9 @@ def cluster() -> Iterator[Cluster]:
         shutil.rmtree(root)
 
 
-@pytest.fixture
-def database_factory(cluster: Cluster) -> Iterator[Callable[[], Database]]:
-    """Return a function that clones the template; every clone is dropped after the test."""
+@contextmanager
+def cloning(cluster: Cluster) -> Iterator[Callable[[], Database]]:
+    """Yield a function that clones the template; every clone is dropped at the end."""
     made: list[str] = []
 
     def clone() -> Database:
@@ -123,6 +124,13 @@ def database_factory(cluster: Cluster) -> Iterator[Callable[[], Database]]:
     yield clone
     for name in made:
         drop_database(cluster, name)
+
+
+@pytest.fixture
+def database_factory(cluster: Cluster) -> Iterator[Callable[[], Database]]:
+    """Return a function that clones the template; every clone is dropped after the test."""
+    with cloning(cluster) as clone:
+        yield clone
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from gavan.core.storage.commons import Commons
 from gavan.core.storage.config import StorageConfig, read_config
 from gavan.core.storage.errors import StorageError, provider_error, render
 from gavan.core.storage.providers import open_provider
+from gavan.core.storage.unread import close_unread
 from gavan.core.storage.wiring import furnish, routes_of
 from gavan.kit.jwt import Verifier
 from gavan.kit.storage.provider import ProviderError
@@ -60,7 +61,7 @@ class Service:
         await self._commons.store.close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._app(scope, receive, send)
+        await close_unread(self._app, scope, receive, send)
 
 
 def build(

@@ -92,12 +92,12 @@ def invalid_key(key: str) -> StorageError:
     return StorageError(400, "InvalidKey", f"Invalid key: {key}")
 
 
-def too_large() -> StorageError:
+def too_large(entity: str = "object") -> StorageError:
     """Return the answer for more bytes than the bucket or the stack takes."""
     return StorageError(
         413,
         "EntityTooLarge",
-        "The object exceeded the maximum allowed size",
+        f"The {entity} exceeded the maximum allowed size",
         error="Payload too large",
     )
 
@@ -121,7 +121,7 @@ def database_error(error: DatabaseError) -> StorageError:
             "ResourceReferenced",
             "The resource could not be updated or removed due to a foreign key constraint",
         )
-    if error.sqlstate == "22P02":
+    if error.sqlstate in {"22P02", "22P05"}:
         return StorageError(400, "InvalidParameter", error.message)
     if error.sqlstate.startswith("08") or error.sqlstate in _CROWDED:
         return StorageError(

@@ -68,9 +68,9 @@ class Store:
         """Run a statement that changes nothing; raises as ``as_caller``."""
         return await self._run(_as_caller(caller, operation, read_only=True), statement)
 
-    async def try_as_caller(self, caller: Caller, operation: str, statement: Statement) -> None:
+    async def try_as_caller(self, caller: Caller, operation: str, statement: Statement) -> Rows:
         """Let the policies judge a change without making it; raises as ``as_caller``."""
-        await self._run(_as_caller(caller, operation, rollback=True), statement)
+        return await self._run(_as_caller(caller, operation, rollback=True), statement)
 
     async def as_owner(
         self, statement: Statement, *, check: Callable[[Rows], None] | None = None

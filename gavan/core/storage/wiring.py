@@ -7,6 +7,8 @@ from starlette.routing import Route
 from gavan.core.settings import Settings
 from gavan.core.storage.commons import Commons
 from gavan.core.storage.config import StorageConfig
+from gavan.core.storage.objects.deleting import DeletingEdge
+from gavan.core.storage.objects.writing import WritingEdge
 from gavan.core.storage.routes import Edge
 from gavan.core.storage.store import Store
 from gavan.core.storage.uploads.uploads import Uploads
@@ -27,7 +29,7 @@ def furnish(
         config=config,
         store=store,
         provider=provider,
-        uploads=Uploads(store, provider),
+        uploads=Uploads(store, provider, config),
         verifier=verifier,
         keys=settings.keys,
     )
@@ -35,4 +37,8 @@ def furnish(
 
 def routes_of(commons: Commons) -> list[Route]:
     """Return every route of the service; the narrow ones before those that take any path."""
-    return [*Edge(commons=commons).routes()]
+    return [
+        *Edge(commons=commons).routes(),
+        *DeletingEdge(commons=commons).routes(),
+        *WritingEdge(commons=commons).routes(),
+    ]

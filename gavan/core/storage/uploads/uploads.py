@@ -8,7 +8,6 @@ bytes without a row, which ``gavan storage sweep`` removes.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import AsyncIterable
 from dataclasses import dataclass
@@ -17,14 +16,24 @@ from pathlib import Path
 from uuid import uuid4
 
 from gavan.core.storage.caller import Caller, uuid_or_none
-from gavan.core.storage.errors import StorageError, already_exists, provider_error, too_large
+from gavan.core.storage.config import StorageConfig
+from gavan.core.storage.errors import (
+    StorageError,
+    already_exists,
+    invalid_key,
+    provider_error,
+    too_large,
+)
+from gavan.core.storage.finish import carry_through
 from gavan.core.storage.model import Metadata, StoredObject, blob_key
 from gavan.core.storage.rules import check_key
 from gavan.core.storage.store import Queries, Store
 from gavan.database.session import CONNECTION_DIED, DatabaseError, Rows
 from gavan.kit.storage.provider import Provider, ProviderError, Written
 
-ATTEMPTS = 5
+ATTEMPTS = 100
+"""How often an upsert that others overtake begins again; of any number at once, one wins a round"""
+TAKEN, KEY_TAKEN = "ResourceAlreadyExists", "KeyAlreadyExists"
 _queries = Queries(Path(__file__).parent / "uploads.sql")
 logger = logging.getLogger(__name__)
 
@@ -33,8 +42,10 @@ logger = logging.getLogger(__name__)
 class Upload:
     """An object that shall be: ``mime`` and ``cache_control`` as they are served.
 
-    ``owner`` is the ``sub`` of whoever it belongs to. ``declared`` bytes are what policies see as
-    ``contentLength``; ``most`` bytes are taken, more are refused.
+    ``owner`` is the ``sub`` of whoever it belongs to; None leaves a replaced object its owner, and
+    so does None for ``user_metadata``. ``most`` bytes are taken, more are refused. Policies see as
+    ``contentLength`` the ``declared`` bytes of the object, or else the ``request_length`` in bytes
+    of a form that holds it: both are words of the client, none of them is a limit.
     """
 
     bucket_id: str
@@ -45,6 +56,7 @@ class Upload:
     most: int
     is_upsert: bool = False
     declared: int | None = None
+    request_length: int | None = None
     user_metadata: Metadata | None = None
     robots: str | None = None
 
@@ -72,9 +84,10 @@ class Permit:
 class Uploads:
     """Permission, bytes, row; in this order."""
 
-    def __init__(self, store: Store, provider: Provider) -> None:
+    def __init__(self, store: Store, provider: Provider, config: StorageConfig) -> None:
         self._store = store
         self._provider = provider
+        self._config = config
 
     async def permit(self, upload: Upload, judge: Judge | None) -> Permit:
         """Return the permit, with nothing changed.
@@ -83,15 +96,25 @@ class Uploads:
             StorageError: the name is none, a policy refuses, the object exists and may not be
                 replaced, or its size as declared is over the limit.
         """
-        check_key(upload.name)
+        self.check_name(upload.bucket_id, upload.name)
         if upload.declared is not None and upload.declared > upload.most:
             raise too_large()
-        replaces = await self._version(upload)
         if judge is not None:
-            await self._ask(upload, judge)
-        elif replaces is not None and not upload.is_upsert:
-            raise already_exists()
+            replaces = await self._ask(upload, judge)
+        else:
+            rows = await self._store.as_owner(_queries("version", upload.bucket_id, upload.name))
+            replaces = _text(rows) if rows.values else None
+        if replaces is not None and not upload.is_upsert:
+            raise already_exists(KEY_TAKEN)
         return Permit(upload=upload, judge=judge, replaces=replaces)
+
+    def check_name(self, bucket_id: str, name: str) -> None:
+        """Raise StorageError ``InvalidKey`` for a name that no new object of the bucket may have:
+        it has characters that none may have, or is outside the bucket's ``allow_prefixes``."""
+        check_key(name)
+        prefixes = self._config.prefixes(bucket_id)
+        if prefixes and not name.startswith(prefixes):
+            raise invalid_key(name)
 
     async def store(self, permit: Permit, chunks: AsyncIterable[bytes]) -> StoredObject:
         """Take the bytes in and make the object of them; what fails leaves the former one.
@@ -113,14 +136,13 @@ class Uploads:
         A connection that died may have died after the row was there: then the bytes stay. The
         change is carried through when the client leaves now. Raises StorageError as ``store``.
         """
-        return await asyncio.shield(
-            asyncio.get_running_loop().create_task(self._commit(permit, version, written))
-        )
+        return await carry_through(self._commit(permit, version, written))
 
     async def forget(self, versions: list[str]) -> None:
         """Remove bytes that no row names any more; those that stay are for the sweep."""
+        keys = [blob_key(version) for version in versions if version]
         try:
-            await self._provider.delete([blob_key(version) for version in versions])
+            await self._provider.delete(keys)
         except ProviderError as error:
             logger.warning(
                 "%d blobs without a row stay: %s",
@@ -154,26 +176,34 @@ class Uploads:
         """Put the row; when somebody changed it since the policies spoke, they are asked again."""
         upload = permit.upload
         row = (*_columns(upload), metadata, version)
-        if not upload.is_upsert:
-            return _Made(_text(await self._store.as_owner(_queries("insert", *row))), None)
         for _ in range(ATTEMPTS):
-            rows = await self._store.as_owner(_queries("upsert", *row, permit.replaces))
+            is_new = permit.replaces is None
+            query = (
+                _queries("insert", *row) if is_new else _queries("update", *row, permit.replaces)
+            )
+            rows = await self._store.as_owner(query)
             if rows.values:
                 return _Made(_text(rows), permit.replaces)
             permit = await self.permit(upload, permit.judge)
         raise StorageError(423, "ResourceLocked", "The resource is locked")
 
-    async def _version(self, upload: Upload) -> str | None:
-        rows = await self._store.as_owner(_queries("version", upload.bucket_id, upload.name))
-        return _text(rows) if rows.values else None
-
-    async def _ask(self, upload: Upload, judge: Judge) -> None:
-        declared: Metadata = {"mimetype": upload.mime}
-        if upload.declared is not None:
-            declared["contentLength"] = upload.declared
+    async def _ask(self, upload: Upload, judge: Judge) -> str | None:
+        """Return the version that an upsert would replace; raise what the policies answer."""
+        seen: Metadata = {}
+        if upload.mime:
+            seen["mimetype"] = upload.mime
+        length = upload.request_length if upload.declared is None else upload.declared
+        if length is not None:
+            seen["contentLength"] = length
         query = "try_upsert" if upload.is_upsert else "try_insert"
-        statement = _queries(query, *_columns(upload), declared, "1")
-        await self._store.try_as_caller(judge.caller, judge.operation, statement)
+        statement = _queries(query, *_columns(upload), seen, "1")
+        try:
+            rows = await self._store.try_as_caller(judge.caller, judge.operation, statement)
+        except StorageError as error:
+            if error.code == TAKEN and not upload.is_upsert:
+                raise already_exists(KEY_TAKEN) from error
+            raise
+        return _text(rows) if rows.values and rows.values[0][0] is not None else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,25 +9,38 @@ select coalesce(version, '') from storage.objects where bucket_id = $1 and name 
 insert into storage.objects (bucket_id, name, owner_id, owner, user_metadata, metadata, version)
 values ($1, $2, $3, $4::uuid, $5::jsonb, $6::jsonb, $7)
 
+-- Returns the version that it would replace. What is not given stays, as in "update".
 -- name: try_upsert
+with former as (
+    select coalesce(version, '') as version
+    from storage.objects
+    where bucket_id = $1 and name = $2
+)
 insert into storage.objects (bucket_id, name, owner_id, owner, user_metadata, metadata, version)
 values ($1, $2, $3, $4::uuid, $5::jsonb, $6::jsonb, $7)
 on conflict (bucket_id, name) do update set
-    owner_id = excluded.owner_id, owner = excluded.owner, user_metadata = excluded.user_metadata,
-    metadata = excluded.metadata, version = excluded.version
-returning id
+    owner_id = coalesce(excluded.owner_id, storage.objects.owner_id),
+    owner = case
+        when excluded.owner_id is null then storage.objects.owner else excluded.owner end,
+    user_metadata = coalesce(excluded.user_metadata, storage.objects.user_metadata),
+    metadata = excluded.metadata,
+    version = excluded.version
+returning (select version from former)
 
+-- No row comes back when there is one already.
 -- name: insert
 insert into storage.objects (bucket_id, name, owner_id, owner, user_metadata, metadata, version)
 values ($1, $2, $3, $4::uuid, $5::jsonb, $6::jsonb, $7)
+on conflict (bucket_id, name) do nothing
 returning id
 
 -- Only while the version is the one that the policies judged ($8): no row comes back otherwise.
--- name: upsert
-insert into storage.objects (bucket_id, name, owner_id, owner, user_metadata, metadata, version)
-values ($1, $2, $3, $4::uuid, $5::jsonb, $6::jsonb, $7)
-on conflict (bucket_id, name) do update set
-    owner_id = excluded.owner_id, owner = excluded.owner, user_metadata = excluded.user_metadata,
-    metadata = excluded.metadata, version = excluded.version
-where coalesce(storage.objects.version, '') is not distinct from $8
+-- name: update
+update storage.objects set
+    owner_id = coalesce($3, owner_id),
+    owner = case when $3 is null then owner else $4::uuid end,
+    user_metadata = coalesce($5::jsonb, user_metadata),
+    metadata = $6::jsonb,
+    version = $7
+where bucket_id = $1 and name = $2 and coalesce(version, '') = $8
 returning id

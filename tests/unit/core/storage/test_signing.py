@@ -34,11 +34,12 @@ OTHER_SECRET = "another-secret-with-at-least-32-characters-in-it"
 def commons(tmp_path: Path) -> Commons:
     store, provider = Store(Pool(Secret("postgres://nobody@localhost/none"))), Files(tmp_path)
     keys = shared_set(Secret(JWT_SECRET))
+    config = StorageConfig(folder=tmp_path)
     return Commons(
-        config=StorageConfig(folder=tmp_path),
+        config=config,
         store=store,
         provider=cast(Any, provider),
-        uploads=Uploads(store, cast(Any, provider)),
+        uploads=Uploads(store, cast(Any, provider), config),
         verifier=Verifier(keys.verifying),
         keys=keys,
     )
