@@ -1,8 +1,8 @@
 """Changes of rows, from the replication stream to the channels that asked for them.
 
-One task reads the stream and dispatches in commit order; subscribers come and go beside it. When
-the stream breaks it is opened again with growing pauses, and every subscriber hears ``Subscribed to
-PostgreSQL`` again: what was committed in between is lost to it, so it should fetch anew.
+The source brings them in commit order; subscribers come and go beside it. Whenever a stream begins,
+every subscriber hears ``Subscribed to PostgreSQL`` again: what was committed in between is lost to
+it, so it should fetch anew.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ import psycopg
 
 from gavan.core.realtime.codec import Frame, Message, UserBroadcast, Version, encode
 from gavan.core.realtime.limits import Limits
-from gavan.core.realtime.pgoutput import Begin, Change, Commit, Decoder, Relation
+from gavan.core.realtime.pgoutput import Change, Relation
 from gavan.core.realtime.rooms import RoomKey
-from gavan.core.realtime.stream import Stream, StreamBroken
+from gavan.core.realtime.source import RETRY_FIRST_S, RETRY_LAST_S, Source
 from gavan.core.realtime.subscriptions import (
     Entry,
     Index,
@@ -34,8 +34,6 @@ log = logging.getLogger(__name__)
 
 EXTENSION = "postgres_changes"
 SUBSCRIBED = "Subscribed to PostgreSQL"
-RETRY_FIRST_S = 0.1
-RETRY_LAST_S = 5.0
 
 
 class Changes:
@@ -57,7 +55,8 @@ class Changes:
         self._visibility = Visibility(url)
         self._subscribers: set[Subscriber] = set()
         self._tables: tuple[Table, ...] = ()
-        self._task: asyncio.Task[None] | None = None
+        self._source = Source(url, self)
+        self._refresher: asyncio.Task[None] | None = None
         self._joining: dict[Subscriber, asyncio.Task[None]] = {}
         # The tables and what everybody follows of them change together: a table that one join
         # has just met must not pass for known while the others do not follow it yet.
@@ -65,7 +64,7 @@ class Changes:
         self._idle: asyncio.TimerHandle | None = None
         self._listeners = 0
         self._streaming = False
-        self._begin: Begin | None = None
+        self._transaction_id = 0
         self._count = 0
 
     @property
@@ -79,15 +78,14 @@ class Changes:
         if self._idle is not None:
             self._idle.cancel()
             self._idle = None
-        if self._task is None:
-            self._task = asyncio.create_task(self._run())
+        self._source.start()
 
     def unlisten(self) -> None:
         """One channel less; without any, the stream ends after a while."""
         self._listeners -= 1
         if not self._listeners:
             loop = asyncio.get_running_loop()
-            self._idle = loop.call_later(self._limits.stream_idle_s, self._drop_stream)
+            self._idle = loop.call_later(self._limits.stream_idle_s, self._source.drop)
 
     def subscribe(self, subscriber: Subscriber) -> None:
         """Serve what the subscriber wants, now or as soon as there is a stream; call again after
@@ -108,10 +106,10 @@ class Changes:
         """End the stream and the connection."""
         if self._idle is not None:
             self._idle.cancel()
-        tasks = [*self._joining.values(), *([self._task] if self._task else [])]
-        for task in tasks:
+        for task in self._joining.values():
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*self._joining.values(), return_exceptions=True)
+        await self._source.stop()
         await self._visibility.close()
 
     # Subscribers.
@@ -202,48 +200,44 @@ class Changes:
         for subscriber in tuple(self._subscribers):
             await self._activate(subscriber)
 
-    # The stream.
+    # What the source brings.
 
-    def _drop_stream(self) -> None:
-        self._idle = None
-        if self._task is not None:
-            self._task.cancel()
-            self._task = None
+    async def begin(self) -> None:
+        """Everybody is subscribed anew; see Sink."""
+        self._streaming = True
+        await self._activate_all()
+        self._refresher = asyncio.create_task(self._refresh_regularly())
 
-    async def _run(self) -> None:
-        pause_s = RETRY_FIRST_S
-        while True:
-            try:
-                await self._stream_once()
-            except (psycopg.Error, StreamBroken, OSError) as error:
-                pause_s = RETRY_FIRST_S if self._streaming else min(pause_s * 2, RETRY_LAST_S)
-                log.warning("stream_broken", extra={"why": str(error), "retry_s": pause_s})
-            except Exception:
-                log.exception("stream_failed")
-                pause_s = min(pause_s * 2, RETRY_LAST_S)
-            finally:
-                self._streaming = False
-            await asyncio.sleep(pause_s)
+    async def lose(self) -> None:
+        """See Sink."""
+        self._streaming = False
+        if self._refresher is not None:
+            self._refresher.cancel()
+        # A connection to the same server has most likely gone too: find out now, not later.
+        with suppress(psycopg.Error):
+            await self._visibility.close()
 
-    async def _stream_once(self) -> None:
-        stream = await Stream.open(self._url)
-        refresher: asyncio.Task[None] | None = None
-        try:
-            self._streaming = True
+    async def meet(self, relation: Relation) -> None:
+        """A table this process has not seen was added to the publication: wildcards may mean it."""
+        if is_message(relation) or not self._subscribers:
+            return
+        async with self._activating:
+            known = any(table.oid == relation.oid for table in self._tables)
+        if not known:
             await self._activate_all()
-            refresher = asyncio.create_task(self._refresh_regularly())
-            decoder = Decoder(self._wants)
-            async for message in stream.read():
-                event = decoder.decode(message)
-                if event is not None:
-                    await self._take(stream, event)
-        finally:
-            if refresher is not None:
-                refresher.cancel()
-            stream.close()
-            # A connection to the same server has most likely gone too: find out now, not later.
-            with suppress(psycopg.Error):
-                await self._visibility.close()
+
+    def wants(self, relation: Relation, action: str) -> bool:
+        """See Sink."""
+        if is_message(relation):
+            return action == "INSERT"
+        return self._index.wants(relation.oid, action)
+
+    async def take(self, change: Change) -> None:
+        """See Sink."""
+        if is_message(change.relation):
+            self._relay_message(change)
+        else:
+            await self._dispatch(change)
 
     async def _refresh_regularly(self) -> None:
         while True:
@@ -253,34 +247,9 @@ class Changes:
                     if self._subscribers and await self._refresh_tables():
                         await self._activate_everybody()
 
-    async def _take(self, stream: Stream, event: Begin | Commit | Relation | Change) -> None:
-        if isinstance(event, Begin):
-            self._begin = event
-            self._count = 0
-        elif isinstance(event, Commit):
-            stream.confirm(event.end_lsn)
-        elif isinstance(event, Relation):
-            await self._meet(event)
-        elif _is_message(event.relation):
-            self._relay_message(event)
-        else:
-            await self._dispatch(event)
-
-    async def _meet(self, relation: Relation) -> None:
-        """A table this process has not seen was added to the publication: wildcards may mean it."""
-        if _is_message(relation) or not self._subscribers:
-            return
-        async with self._activating:
-            known = any(table.oid == relation.oid for table in self._tables)
-        if not known:
-            await self._activate_all()
-
-    def _wants(self, relation: Relation, action: str) -> bool:
-        if _is_message(relation):
-            return action == "INSERT"
-        return self._index.wants(relation.oid, action)
-
     async def _dispatch(self, change: Change) -> None:
+        if change.transaction_id != self._transaction_id:
+            self._transaction_id, self._count = change.transaction_id, 0
         self._count += 1
         if self._count > self._limits.changes_per_transaction:
             if self._count == self._limits.changes_per_transaction + 1:
@@ -299,7 +268,7 @@ class Changes:
             for entry in members[group]:
                 if entry.subscriber in self._subscribers:
                     ids.setdefault(entry.subscriber, []).append(entry.wish.id)
-        data = _data(change, delivery, self._begin)
+        data = _data(change, delivery)
         frames: dict[tuple[Version, str, tuple[int, ...]], Frame] = {}
         for subscriber, wanted in ids.items():
             key = (subscriber.version, subscriber.topic, tuple(dict.fromkeys(wanted)))
@@ -329,15 +298,14 @@ class Changes:
         )
 
 
-def _data(change: Change, delivery: Delivery, begin: Begin | None) -> bytes:
+def _data(change: Change, delivery: Delivery) -> bytes:
     error = delivery.error
     is_refusal = error is not None and not error.startswith("Error 413")
-    timestamp = begin.timestamp if begin and not is_refusal else None
     data: dict[str, object] = {
         "schema": change.relation.schema,
         "table": change.relation.name,
         "type": change.action,
-        "commit_timestamp": timestamp,
+        "commit_timestamp": None if is_refusal else change.committed_at,
         "columns": orjson.Fragment(delivery.columns),
         "errors": [error] if error else None,
     }
@@ -348,5 +316,6 @@ def _data(change: Change, delivery: Delivery, begin: Begin | None) -> bytes:
     return orjson.dumps(data)
 
 
-def _is_message(relation: Relation) -> bool:
+def is_message(relation: Relation) -> bool:
+    """Say whether rows of a table are broadcasts that the database sends."""
     return relation.schema == "realtime" and relation.name.startswith("messages")

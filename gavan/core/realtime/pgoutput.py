@@ -39,19 +39,6 @@ class Relation:
 
 
 @dataclass(frozen=True, slots=True)
-class Begin:
-    """A transaction begins; everything up to its commit was committed at this time."""
-
-    committed_at: datetime
-    transaction_id: int
-
-    @property
-    def timestamp(self) -> str:
-        """Commit time as clients read it: UTC with three digits of milliseconds."""
-        return self.committed_at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-@dataclass(frozen=True, slots=True)
 class Commit:
     """A transaction ends. ``end_lsn`` may be confirmed once it is dispatched."""
 
@@ -60,17 +47,21 @@ class Commit:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One row. ``old`` holds the identity columns, or the whole row under identity full."""
+    """One row. ``old`` holds the identity columns, or the whole row under identity full.
+
+    ``committed_at`` as clients read it: UTC with three digits of milliseconds.
+    """
 
     relation: Relation
     action: str
     transaction_id: int
+    committed_at: str
     new: Values
     old: Values
     size_bytes: int
 
 
-Event: TypeAlias = Begin | Commit | Relation | Change
+Event: TypeAlias = Commit | Relation | Change
 
 
 class Decoder:
@@ -84,6 +75,7 @@ class Decoder:
         self._wants = wants
         self._relations: dict[int, Relation] = {}
         self._transaction_id = 0
+        self._committed_at = ""
 
     def decode(self, message: bytes) -> Event | None:
         """Return the event of a message; None for kinds and rows nobody needs."""
@@ -91,7 +83,9 @@ class Decoder:
         if kind == "B":
             time_us, transaction_id = struct.unpack_from("!qI", message, 9)
             self._transaction_id = transaction_id
-            return Begin(POSTGRES_EPOCH + timedelta(microseconds=time_us), transaction_id)
+            at = POSTGRES_EPOCH + timedelta(microseconds=time_us)
+            self._committed_at = at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+            return None
         if kind == "C":
             return Commit(struct.unpack_from("!q", message, 10)[0])
         if kind == "R":
@@ -106,7 +100,9 @@ class Decoder:
 
     def _change(self, relation: Relation, action: str, message: bytes) -> Change:
         new, old = _rows(relation, action, message)
-        return Change(relation, action, self._transaction_id, new, old, len(message))
+        return Change(
+            relation, action, self._transaction_id, self._committed_at, new, old, len(message)
+        )
 
 
 def _rows(relation: Relation, action: str, message: bytes) -> tuple[Values, Values]:

@@ -6,7 +6,7 @@ import struct
 
 import pytest
 
-from gavan.core.realtime.pgoutput import Begin, Change, Commit, Decoder, Event, Relation
+from gavan.core.realtime.pgoutput import Change, Commit, Decoder, Event, Relation
 
 OID = 16400
 TEXT = 25
@@ -61,10 +61,9 @@ BY_KEY = relation("d", ("id", 1), ("title", 0))
 FULL = relation("f", ("id", 1), ("title", 1))
 
 
-def test_a_begin_tells_the_commit_time_in_milliseconds() -> None:
-    event = decode(begin(time_us=1_500_000))
-    assert isinstance(event, Begin)
-    assert (event.timestamp, event.transaction_id) == ("2000-01-01T00:00:01.500Z", 7)
+def test_a_change_tells_its_transaction_and_the_commit_time_in_milliseconds() -> None:
+    event = change(begin(time_us=1_500_000), BY_KEY, message(b"D", b"K", row("1", None)))
+    assert (event.committed_at, event.transaction_id) == ("2000-01-01T00:00:01.500Z", 7)
 
 
 def test_a_commit_tells_where_it_ends() -> None:
