@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
+from gavan.kit.storage.provider import BlobMissing
+
 Metadata = dict[str, Any]
+_VERSION = re.compile(r"[0-9A-Za-z-]{3,64}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +25,11 @@ class Bucket:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredObject:
-    """One row of storage.objects; ``version`` names its blob."""
+    """One row of storage.objects; ``version`` names its blob.
+
+    ``owner`` is ``owner_id`` when it is a UUID, in an older column; times are as they are answered.
+    Only what was written just now has them.
+    """
 
     id: str
     bucket_id: str
@@ -29,12 +37,20 @@ class StoredObject:
     version: str
     metadata: Metadata
     user_metadata: Metadata | None
+    owner: str | None = None
+    owner_id: str | None = None
+    created_at: str | None = None
+    updated_at: str | None = None
+    last_accessed_at: str | None = None
 
 
 def blob_key(version: str) -> str:
     """Return where the bytes of a version are.
 
     The name of the object has no part in it: no name can lead anywhere, and moving an object moves
-    no byte.
+    no byte. A row may have come by other roads, with a version that names no blob of ours: then
+    BlobMissing is raised.
     """
+    if not _VERSION.fullmatch(version):
+        raise BlobMissing(version)
     return f"{version[:2]}/{version}"

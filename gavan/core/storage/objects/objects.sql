@@ -27,3 +27,24 @@ from deleted
 -- name: is_there
 select from storage.objects
 where bucket_id = $1 and name in (select jsonb_array_elements_text($2::jsonb))
+
+-- What a copy is made of, if the caller may see it: $1 bucket, $2 name.
+-- name: source
+select coalesce(version, ''), metadata, user_metadata
+from storage.objects
+where bucket_id = $1 and name = $2
+
+-- The row goes, its bytes stay where they are: $1 bucket, $2 name, then the same of where to,
+-- $5 owner, $6 owner when it is a UUID, $7 time.
+-- name: move
+update storage.objects set
+    bucket_id = $3,
+    name = $4,
+    owner_id = coalesce($5, owner_id),
+    owner = case when $5 is null then owner else $6::uuid end,
+    metadata = case
+        when jsonb_typeof(metadata) = 'object'
+            then metadata || jsonb_build_object('lastModified', $7::text)
+        else metadata end
+where bucket_id = $1 and name = $2
+returning id

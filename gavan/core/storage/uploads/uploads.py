@@ -15,6 +15,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
+import orjson
+
 from gavan.core.storage.caller import Caller, uuid_or_none
 from gavan.core.storage.config import StorageConfig
 from gavan.core.storage.errors import (
@@ -46,6 +48,8 @@ class Upload:
     so does None for ``user_metadata``. ``most`` bytes are taken, more are refused. Policies see as
     ``contentLength`` the ``declared`` bytes of the object, or else the ``request_length`` in bytes
     of a form that holds it: both are words of the client, none of them is a limit.
+
+    ``copied`` is the whole column ``metadata`` of an object made from another one.
     """
 
     bucket_id: str
@@ -59,6 +63,7 @@ class Upload:
     request_length: int | None = None
     user_metadata: Metadata | None = None
     robots: str | None = None
+    copied: Metadata | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,13 +141,29 @@ class Uploads:
         A connection that died may have died after the row was there: then the bytes stay. The
         change is carried through when the client leaves now. Raises StorageError as ``store``.
         """
-        return await carry_through(self._commit(permit, version, written))
+        metadata = _metadata(permit.upload, written)
+        if written.size > permit.upload.most:
+            await self.forget([version])
+            raise too_large()
+        return await carry_through(self._commit(permit, version, metadata))
+
+    async def copy(self, permit: Permit, source: str) -> StoredObject:
+        """Make the object of the bytes of another version; raises StorageError as ``store``."""
+        version, now = str(uuid4()), {"lastModified": timestamp()}
+
+        async def copy() -> StoredObject:
+            try:
+                await self._provider.copy(blob_key(source), blob_key(version))
+            except ProviderError as error:
+                raise provider_error(error) from error
+            return await self._commit(permit, version, (permit.upload.copied or {}) | now)
+
+        return await carry_through(copy())
 
     async def forget(self, versions: list[str]) -> None:
         """Remove bytes that no row names any more; those that stay are for the sweep."""
-        keys = [blob_key(version) for version in versions if version]
         try:
-            await self._provider.delete(keys)
+            await self._provider.delete([blob_key(version) for version in versions if version])
         except ProviderError as error:
             logger.warning(
                 "%d blobs without a row stay: %s",
@@ -151,52 +172,38 @@ class Uploads:
                 extra={"event": "storage.orphans", "versions": versions[:10]},
             )
 
-    async def _commit(self, permit: Permit, version: str, written: Written) -> StoredObject:
-        metadata = _metadata(permit.upload, written)
+    async def _commit(self, permit: Permit, version: str, metadata: Metadata) -> StoredObject:
         try:
-            _check_size(written, permit.upload)
-            made = await self._put(permit, version, metadata)
+            made, replaced = await self._put(permit, version, metadata)
         except StorageError as error:
             if not _is_doubtful(error):
                 await self.forget([version])
             raise
-        if made.replaced is not None:
-            await self.forget([made.replaced])
-        upload = permit.upload
-        return StoredObject(
-            id=made.id,
-            bucket_id=upload.bucket_id,
-            name=upload.name,
-            version=version,
-            metadata=metadata,
-            user_metadata=upload.user_metadata,
-        )
+        if replaced is not None:
+            await self.forget([replaced])
+        return made
 
-    async def _put(self, permit: Permit, version: str, metadata: Metadata) -> _Made:
+    async def _put(
+        self, permit: Permit, version: str, metadata: Metadata
+    ) -> tuple[StoredObject, str | None]:
         """Put the row; when somebody changed it since the policies spoke, they are asked again."""
         upload = permit.upload
         row = (*_columns(upload), metadata, version)
         for _ in range(ATTEMPTS):
-            is_new = permit.replaces is None
-            query = (
-                _queries("insert", *row) if is_new else _queries("update", *row, permit.replaces)
-            )
-            rows = await self._store.as_owner(query)
+            replaces = permit.replaces
+            change = _queries("insert", *row)
+            if replaces is not None:
+                change = _queries("update", *row, replaces)
+            rows = await self._store.as_owner(change)
             if rows.values:
-                return _Made(_text(rows), permit.replaces)
+                return StoredObject(**orjson.loads(_text(rows))), replaces
             permit = await self.permit(upload, permit.judge)
         raise StorageError(423, "ResourceLocked", "The resource is locked")
 
     async def _ask(self, upload: Upload, judge: Judge) -> str | None:
         """Return the version that an upsert would replace; raise what the policies answer."""
-        seen: Metadata = {}
-        if upload.mime:
-            seen["mimetype"] = upload.mime
-        length = upload.request_length if upload.declared is None else upload.declared
-        if length is not None:
-            seen["contentLength"] = length
         query = "try_upsert" if upload.is_upsert else "try_insert"
-        statement = _queries(query, *_columns(upload), seen, "1")
+        statement = _queries(query, *_columns(upload), _seen(upload), "1")
         try:
             rows = await self._store.try_as_caller(judge.caller, judge.operation, statement)
         except StorageError as error:
@@ -206,20 +213,9 @@ class Uploads:
         return _text(rows) if rows.values and rows.values[0][0] is not None else None
 
 
-@dataclass(frozen=True, slots=True)
-class _Made:
-    id: str
-    replaced: str | None
-
-
 def _is_doubtful(error: StorageError) -> bool:
     cause = error.__cause__
     return isinstance(cause, DatabaseError) and cause.sqlstate in CONNECTION_DIED
-
-
-def _check_size(written: Written, upload: Upload) -> None:
-    if written.size > upload.most:
-        raise too_large()
 
 
 async def _bounded(chunks: AsyncIterable[bytes], most: int) -> AsyncIterable[bytes]:
@@ -236,21 +232,34 @@ def _columns(upload: Upload) -> tuple[str, str, str | None, str | None, Metadata
     return upload.bucket_id, upload.name, owner, uuid_or_none(owner), upload.user_metadata
 
 
+def _seen(upload: Upload) -> Metadata:
+    """Return the column ``metadata`` as the policies see it."""
+    if upload.copied is not None:
+        return upload.copied
+    seen: Metadata = {"mimetype": upload.mime} if upload.mime else {}
+    length = upload.request_length if upload.declared is None else upload.declared
+    return seen if length is None else seen | {"contentLength": length}
+
+
 def _metadata(upload: Upload, written: Written) -> Metadata:
     """Return the column ``metadata`` (supabase/storage:src/storage/backend/adapter.ts)."""
-    now = datetime.now(UTC)
     metadata: Metadata = {
         "eTag": f'"{written.etag}"',
         "size": written.size,
         "mimetype": upload.mime,
         "cacheControl": upload.cache_control,
-        "lastModified": now.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "lastModified": timestamp(),
         "contentLength": written.size,
         "httpStatusCode": 200,
     }
     if upload.robots is not None:
         metadata["xRobotsTag"] = upload.robots
     return metadata
+
+
+def timestamp() -> str:
+    """Return the time now, as metadata has it."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _text(rows: Rows) -> str:

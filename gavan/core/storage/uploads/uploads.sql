@@ -32,7 +32,19 @@ returning (select version from former)
 insert into storage.objects (bucket_id, name, owner_id, owner, user_metadata, metadata, version)
 values ($1, $2, $3, $4::uuid, $5::jsonb, $6::jsonb, $7)
 on conflict (bucket_id, name) do nothing
-returning id
+returning json_build_object(
+    'id', id,
+    'bucket_id', bucket_id,
+    'name', name,
+    'version', version,
+    'metadata', metadata,
+    'user_metadata', user_metadata,
+    'owner', owner,
+    'owner_id', owner_id,
+    'created_at', to_char(created_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
+    'updated_at', to_char(updated_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
+    'last_accessed_at',
+        to_char(last_accessed_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'))
 
 -- Only while the version is the one that the policies judged ($8): no row comes back otherwise.
 -- name: update
@@ -43,4 +55,16 @@ update storage.objects set
     metadata = $6::jsonb,
     version = $7
 where bucket_id = $1 and name = $2 and coalesce(version, '') = $8
-returning id
+returning json_build_object(
+    'id', id,
+    'bucket_id', bucket_id,
+    'name', name,
+    'version', version,
+    'metadata', metadata,
+    'user_metadata', user_metadata,
+    'owner', owner,
+    'owner_id', owner_id,
+    'created_at', to_char(created_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
+    'updated_at', to_char(updated_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
+    'last_accessed_at',
+        to_char(last_accessed_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'))
