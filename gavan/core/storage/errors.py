@@ -121,7 +121,7 @@ def database_error(error: DatabaseError) -> StorageError:
             "ResourceReferenced",
             "The resource could not be updated or removed due to a foreign key constraint",
         )
-    if error.sqlstate in {"22P02", "22P05"}:
+    if error.sqlstate in {"22P02", "22P05", "22021"}:
         return StorageError(400, "InvalidParameter", error.message)
     if error.sqlstate.startswith("08") or error.sqlstate in _CROWDED:
         return StorageError(

@@ -7,6 +7,7 @@ from starlette.routing import Route
 from gavan.core.settings import Settings
 from gavan.core.storage.commons import Commons
 from gavan.core.storage.config import StorageConfig
+from gavan.core.storage.listing.routes import ListingEdge
 from gavan.core.storage.objects.copying import CopyingEdge
 from gavan.core.storage.objects.deleting import DeletingEdge
 from gavan.core.storage.objects.writing import WritingEdge
@@ -40,6 +41,7 @@ def routes_of(commons: Commons) -> list[Route]:
     """Return every route of the service; the narrow ones before those that take any path."""
     return [
         *Edge(commons=commons).routes(),
+        *ListingEdge(commons=commons).routes(),
         *CopyingEdge(commons=commons).routes(),
         *DeletingEdge(commons=commons).routes(),
         *WritingEdge(commons=commons).routes(),
