@@ -12,6 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from gavan.core.settings import Settings
 from gavan.core.storage.buckets.declared import declare_buckets
+from gavan.core.storage.caller import asked_path
 from gavan.core.storage.commons import Commons
 from gavan.core.storage.config import StorageConfig, read_config
 from gavan.core.storage.errors import StorageError, provider_error, render
@@ -56,7 +57,8 @@ class Service:
             raise
 
     async def stop(self) -> None:
-        """Close every connection."""
+        """End the work beside the requests and close every connection."""
+        await self._commons.emptying.stop()
         await self._commons.provider.close()
         await self._commons.store.close()
 
@@ -95,7 +97,7 @@ def _unrouted(request: Request, error: Exception) -> Response:
     body = {
         "statusCode": "404",
         "error": "Not Found",
-        "message": f"Route {request.method}:{request.url.path} not found",
+        "message": f"Route {request.method}:{asked_path(request)} not found",
         "code": "InvalidRequest",
     }
     return JSONResponse(body, status_code=404 if status == 405 else status)

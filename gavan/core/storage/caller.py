@@ -14,6 +14,7 @@ from gavan.kit.jwt import Claims, TokenError, TokenReason, Verifier
 
 ANON = "anon"
 SERVICE = "service_role"
+_OPAQUE = "Bearer sb_"
 _BEARER = re.compile(r"^Bearer\s+", re.IGNORECASE)
 _TEXTS = {
     TokenReason.EXPIRED: '"exp" claim timestamp check failed',
@@ -61,16 +62,19 @@ def uuid_or_none(owner: str | None) -> str | None:
         return None
 
 
-def known_caller(request: Request, verifier: Verifier) -> Caller:
+def known_caller(request: Request, verifier: Verifier, *, is_alone: bool = False) -> Caller:
     """Return who a token names.
 
+    Args:
+        is_alone: no gateway stands before the service, that would send an empty header for none.
+
     Raises:
-        StorageError: 400 without the header, 403 for a token that does not verify.
+        StorageError: 403 for a token that does not verify; when alone, 400 without the header.
     """
     token = _token(request)
-    if token is None:
+    if token is None and is_alone:
         raise invalid_body("headers must have required property 'authorization'")
-    return caller_of(request, verify(token, verifier), token)
+    return caller_of(request, verify(token or "", verifier), token or "")
 
 
 def any_caller(request: Request, verifier: Verifier) -> Caller:
@@ -105,16 +109,30 @@ def caller_of(request: Request, claims: Claims | None, token: str) -> Caller:
         token=token,
         claims_json=claims.json if claims else orjson.dumps({"role": role}).decode(),
         method=request.method,
-        path=request.url.path,
+        path=asked_path(request),
         headers_json=orjson.dumps(dict(request.headers.items())).decode(),
         is_known=claims is not None,
     )
 
 
+def asked_path(request: Request) -> str:
+    """Return path and query as they were sent, without the prefix that the gateway takes off."""
+    path: str = request.scope["raw_path"].decode("latin-1")
+    query: str = request.scope["query_string"].decode("latin-1")
+    return f"{path}?{query}" if query else path
+
+
 def _token(request: Request) -> str | None:
-    """Return the token, None without any header; a key of the stack stands for its token."""
+    """Return the token; None without any header, where a header is asked for.
+
+    A key of the stack stands for its token, and an ``apikey`` that is none of ours for itself: in
+    older stacks it is a token (supabase/cli:internal/start/templates/kong.yml). The gateway sends
+    an empty header when there is nothing; a service that stands alone sees that there is none.
+    """
     translated: str | None = request.scope.get("gavan.token")
     if translated is not None:
         return translated
     header = request.headers.get("authorization")
-    return None if header is None else _BEARER.sub("", header)
+    if header is not None and not header.startswith(_OPAQUE):
+        return _BEARER.sub("", header)
+    return request.headers.get("apikey")

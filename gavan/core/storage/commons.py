@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from starlette.requests import Request
 
+from gavan.core.storage.buckets.emptying import Emptying
 from gavan.core.storage.caller import Caller, any_caller, known_caller
 from gavan.core.storage.config import StorageConfig
 from gavan.core.storage.store import Store
@@ -17,18 +18,23 @@ from gavan.kit.storage.provider import Provider
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Commons:
-    """``keys`` sign and ``verifier`` verifies the tokens of callers and of signed URLs."""
+    """``keys`` sign and ``verifier`` verifies the tokens of callers and of signed URLs.
+
+    ``is_alone``: the process serves nothing else, so it is no gateway to the service.
+    """
 
     config: StorageConfig
     store: Store
     provider: Provider
     uploads: Uploads
+    emptying: Emptying
     verifier: Verifier
     keys: KeySet
+    is_alone: bool = False
 
     def caller(self, request: Request) -> Caller:
         """Return who asks; raise StorageError for a token that is missing or does not verify."""
-        return known_caller(request, self.verifier)
+        return known_caller(request, self.verifier, is_alone=self.is_alone)
 
     def visitor(self, request: Request) -> Caller:
         """Return who asks, a visitor without a token that verifies."""

@@ -23,6 +23,8 @@ class StorageError(GavanError):
         status: the real status, in the body.
         error: upstream's older word for it; the code when there is none.
         http_status: status of the JSON protocol; by default 500 stays, all else is 400.
+
+    ``headers`` go with the answer, in every protocol.
     """
 
     def __init__(
@@ -37,6 +39,7 @@ class StorageError(GavanError):
         super().__init__(code, message, status=status)
         self.error = error or code
         self.http_status = http_status or (SERVER_FAULT if status == SERVER_FAULT else 400)
+        self.headers: dict[str, str] = {}
 
 
 def render(error: StorageError) -> Response:
@@ -47,7 +50,7 @@ def render(error: StorageError) -> Response:
         "message": error.message,
         "code": error.code,
     }
-    return JSONResponse(body, status_code=error.http_status)
+    return JSONResponse(body, status_code=error.http_status, headers=error.headers)
 
 
 def no_such_bucket() -> StorageError:
@@ -105,7 +108,9 @@ def too_large(entity: str = "object") -> StorageError:
 def provider_error(error: ProviderError) -> StorageError:
     """Translate a failure of the store of blobs."""
     if isinstance(error, BlobMissing):
-        return StorageError(404, "NoSuchKey", error.message, error="Not found")
+        missing = StorageError(404, "NoSuchKey", error.message, error="Not found")
+        missing.headers["cache-control"] = "no-store"
+        return missing
     return StorageError(500, "S3Error", error.message, error=error.details or error.message)
 
 

@@ -68,6 +68,10 @@ class Store:
         """Run a statement that changes nothing; raises as ``as_caller``."""
         return await self._run(_as_caller(caller, operation, read_only=True), statement)
 
+    async def read_as_owner(self, statement: Statement) -> Rows:
+        """Run a statement past all policies that changes nothing; raises as ``as_caller``."""
+        return await self._run(Session(role=OWNER, read_only=True), statement)
+
     async def try_as_caller(self, caller: Caller, operation: str, statement: Statement) -> Rows:
         """Let the policies judge a change without making it; raises as ``as_caller``."""
         return await self._run(_as_caller(caller, operation, rollback=True), statement)

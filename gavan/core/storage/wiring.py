@@ -5,11 +5,15 @@ from __future__ import annotations
 from starlette.routing import Route
 
 from gavan.core.settings import Settings
+from gavan.core.storage.buckets.emptying import Emptying
+from gavan.core.storage.buckets.routes import BucketsEdge
 from gavan.core.storage.commons import Commons
 from gavan.core.storage.config import StorageConfig
 from gavan.core.storage.listing.routes import ListingEdge
 from gavan.core.storage.objects.copying import CopyingEdge
 from gavan.core.storage.objects.deleting import DeletingEdge
+from gavan.core.storage.objects.reading import ReadingEdge
+from gavan.core.storage.objects.sign_urls import SignUrlsEdge
 from gavan.core.storage.objects.writing import WritingEdge
 from gavan.core.storage.routes import Edge
 from gavan.core.storage.store import Store
@@ -27,13 +31,16 @@ def furnish(
     """Return what the rooms share; nothing is opened."""
     pool = Pool(settings.storage_admin_url, size=CONNECTIONS, application_name="gavan-storage")
     store = Store(pool)
+    uploads = Uploads(store, provider, config)
     return Commons(
         config=config,
         store=store,
         provider=provider,
-        uploads=Uploads(store, provider, config),
+        uploads=uploads,
+        emptying=Emptying(store, uploads),
         verifier=verifier,
         keys=settings.keys,
+        is_alone=settings.services == ("storage",),
     )
 
 
@@ -43,6 +50,9 @@ def routes_of(commons: Commons) -> list[Route]:
         *Edge(commons=commons).routes(),
         *ListingEdge(commons=commons).routes(),
         *CopyingEdge(commons=commons).routes(),
+        *BucketsEdge(commons=commons).routes(),
+        *SignUrlsEdge(commons=commons).routes(),
         *DeletingEdge(commons=commons).routes(),
         *WritingEdge(commons=commons).routes(),
+        *ReadingEdge(commons=commons).routes(),
     ]

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import pytest
 
+from gavan.core.storage.buckets.emptying import Emptying
 from gavan.core.storage.commons import Commons
 from gavan.core.storage.config import StorageConfig
 from gavan.core.storage.errors import StorageError
@@ -33,13 +34,15 @@ OTHER_SECRET = "another-secret-with-at-least-32-characters-in-it"
 @pytest.fixture
 def commons(tmp_path: Path) -> Commons:
     store, provider = Store(Pool(Secret("postgres://nobody@localhost/none"))), Files(tmp_path)
-    keys = shared_set(Secret(JWT_SECRET))
     config = StorageConfig(folder=tmp_path)
+    uploads = Uploads(store, cast(Any, provider), config)
+    keys = shared_set(Secret(JWT_SECRET))
     return Commons(
         config=config,
         store=store,
         provider=cast(Any, provider),
-        uploads=Uploads(store, cast(Any, provider), config),
+        uploads=uploads,
+        emptying=Emptying(store, uploads),
         verifier=Verifier(keys.verifying),
         keys=keys,
     )
