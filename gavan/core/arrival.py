@@ -31,32 +31,46 @@ class Arrival(HttpToolsProtocol):
     ``body_bytes`` of a body, or its end, must arrive within every ``body_s``, else 408; time in
     which the service does not read is not the client's. No clock runs for a body that came with
     its head.
+
+    A client that is answered before its body is in, and shall go, is listened to for ``linger_s``
+    more, up to ``linger_bytes``: closing at once would reset the connection, and take the answer
+    from who still writes.
     """
 
     head_s: ClassVar[float] = 60.0
     head_bytes: ClassVar[int] = 128 * 1024
     body_s: ClassVar[float] = 30.0
     body_bytes: ClassVar[int] = 16 * 1024
+    linger_s: ClassVar[float] = 3.0
+    linger_bytes: ClassVar[int] = 8 * 1024 * 1024
 
     _is_in_head = True
     _received_bytes = 0
     _head_timer: asyncio.TimerHandle | None = None
     _body_timer: asyncio.TimerHandle | None = None
+    _linger_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the clock: a client that never speaks is not kept."""
-        super().connection_made(OneWrite(transport, self.loop))  # type: ignore[arg-type]
+        gathered = OneWrite(transport, self.loop, self._lingers)
+        super().connection_made(gathered)  # type: ignore[arg-type]
         self._head_timer = self.loop.call_later(self.head_s, transport.close)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop the clocks."""
         self._stop_clock()
-        if self._body_timer is not None:
-            self._body_timer.cancel()
+        for timer in (self._body_timer, self._linger_timer):
+            if timer is not None:
+                timer.cancel()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Pass on what was read and look what is still to come."""
+        if self._linger_timer is not None:
+            self._received_bytes += len(data)
+            if self._received_bytes > self.linger_bytes:
+                self.transport.close()
+            return
         began_before = self._is_in_head
         super().data_received(data)
         if self._is_in_head:
@@ -79,6 +93,18 @@ class Arrival(HttpToolsProtocol):
         """The head is complete."""
         self._is_in_head = False
         super().on_headers_complete()
+
+    def _lingers(self) -> bool:
+        """Say whether to wait with closing: the answer is out and the body still on its way."""
+        cycle: RequestResponseCycle | None = self.cycle
+        is_told = self._linger_timer is not None
+        if is_told or cycle is None or not (cycle.response_complete and cycle.more_body):
+            return False
+        self._received_bytes = 0
+        self._linger_timer = self.loop.call_later(self.linger_s, self.transport.close)
+        self.transport.write_eof()
+        self.flow.resume_reading()
+        return True
 
     def _await_head(self, more_bytes: int) -> None:
         self._received_bytes += more_bytes

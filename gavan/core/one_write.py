@@ -7,19 +7,29 @@ write costs a tenth of a small request and wakes the client once more.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 FLUSH_BYTES = 64 * 1024
 
 
 class OneWrite:
-    """A transport that gathers what is written; everything else is the transport's own."""
+    """A transport that gathers what is written; everything else is the transport's own.
 
-    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+    ``lingers`` is asked when it shall be closed, and closes it later itself when it says so.
+    """
+
+    def __init__(
+        self,
+        transport: asyncio.Transport,
+        loop: asyncio.AbstractEventLoop,
+        lingers: Callable[[], bool],
+    ) -> None:
         self._transport = transport
         self._call_soon = loop.call_soon
         self._held: list[bytes] = []
         self._held_bytes = 0
+        self._lingers = lingers
         self.is_closing = transport.is_closing
 
     def __getattr__(self, name: str) -> Any:
@@ -37,7 +47,8 @@ class OneWrite:
     def close(self) -> None:
         """Write what is held, then close."""
         self._flush()
-        self._transport.close()
+        if not self._lingers():
+            self._transport.close()
 
     def _flush(self) -> None:
         held, self._held, self._held_bytes = self._held, [], 0

@@ -25,11 +25,18 @@ class Hurried(Arrival):
     head_s = 0.2
     body_s = 0.2
     body_bytes = 1000
+    linger_s = 0.2
+    linger_bytes = 1_000_000
 
 
 async def echo(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer with the size of a posted body, with a body that was put, else with a word."""
+    """Answer with the size of a posted body, with a body that was put, else with a word; refuse
+    a PATCH before its body is in."""
     request = Request(scope, receive)
+    if request.method == "PATCH":
+        refusal = PlainTextResponse("no", status_code=400, headers={"connection": "close"})
+        await refusal(scope, receive, send)
+        return
     with suppress(ClientDisconnect):
         body = await request.body()
         answers = {"POST": str(len(body)).encode(), "PUT": body}
@@ -170,3 +177,33 @@ async def test_a_large_answer_arrives_whole(port: int) -> None:
         assert b"content-length: %d" % size in head
         assert await reader.readexactly(size) == b"a" * size
     writer.close()
+
+
+async def test_who_is_refused_early_reads_the_answer_and_then_the_end(port: int) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"PATCH / HTTP/1.1\r\nhost: x\r\ncontent-length: 1000000000\r\n\r\n")
+    async with asyncio.timeout(DEADLINE_S):
+        for _ in range(5):  # far more than what is in flight when the answer leaves
+            writer.write(b"a" * 100_000)
+            await writer.drain()
+        answer = await reader.read()
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert answer.endswith(b"no")
+    writer.close()
+
+
+async def test_a_refused_body_is_not_taken_in_to_its_end(port: int) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"PATCH / HTTP/1.1\r\nhost: x\r\ncontent-length: 1000000000\r\n\r\n")
+    sent = 0
+    with suppress(ConnectionError):
+        async with asyncio.timeout(DEADLINE_S):
+            while sent < 1_000_000_000:
+                writer.write(b"a" * 100_000)
+                await writer.drain()
+                sent += 100_000
+    assert sent < 100_000_000  # what the buffers of both sides hold, and what is listened to
+    writer.close()
+    with suppress(ConnectionError):
+        await writer.wait_closed()
+    reader.feed_eof()
