@@ -18,6 +18,13 @@ EXPOSED = (
     b"Transfer-Encoding, Range-Unit"
 )
 EXPOSED_AUTH = b"X-Total-Count, Link, X-Supabase-Api-Version"
+EXPOSED_STORAGE = EXPOSED + (
+    b", Accept-Ranges, Cache-Control, Content-Disposition, ETag, Expires, Last-Modified, "
+    b"Tus-Complete, Tus-Extension, Tus-Max-Size, Tus-Resumable, Tus-Version, Upload-Defer-Length, "
+    b"Upload-Expires, Upload-Length, Upload-Metadata, Upload-Offset, X-Robots-Tag, "
+    b"X-Transformations"
+)
+_BY_SERVICE = {"auth": EXPOSED_AUTH, "storage": EXPOSED_STORAGE}
 _NAMES = re.compile(rb"[\w!#$%&'*+.^`|~, -]{0,4096}")
 
 
@@ -29,7 +36,7 @@ class Cors:
 
     def response(self, origin: bytes, service: str) -> Headers:
         """Return the headers of any response to a request of this origin."""
-        exposed = EXPOSED_AUTH if service == "auth" else EXPOSED
+        exposed = _BY_SERVICE.get(service, EXPOSED)
         allowed = self._allowed(origin)
         if not allowed:
             return []

@@ -17,6 +17,9 @@ from gavan.core.storage.commons import Commons
 from gavan.core.storage.config import StorageConfig, read_config
 from gavan.core.storage.errors import StorageError, provider_error, render
 from gavan.core.storage.providers import open_provider
+from gavan.core.storage.resumable.expiry import Expiry
+from gavan.core.storage.resumable.guards import Guards
+from gavan.core.storage.resumable.turns import Turns
 from gavan.core.storage.unread import close_unread
 from gavan.core.storage.wiring import furnish, routes_of
 from gavan.kit.jwt import Verifier
@@ -30,10 +33,12 @@ class Service:
 
     streams_bodies = True  # the front door bounds no body of ours: every room does, by its rules
 
-    def __init__(self, commons: Commons) -> None:
+    def __init__(self, commons: Commons, turns: Turns) -> None:
         self._commons = commons
+        self._turns = turns
+        self._expiry = Expiry(commons, turns)
         self._app = Starlette(
-            routes=routes_of(commons),
+            routes=routes_of(commons, turns),
             exception_handlers={
                 StorageError: _refused,
                 ProviderError: _refused,
@@ -55,10 +60,13 @@ class Service:
         except BaseException:
             await commons.store.close()
             raise
+        self._expiry.start()
 
     async def stop(self) -> None:
         """End the work beside the requests and close every connection."""
         await self._commons.emptying.stop()
+        await self._expiry.stop()
+        await self._turns.close()
         await self._commons.provider.close()
         await self._commons.store.close()
 
@@ -78,7 +86,8 @@ def build(
     """
     config = config or read_config()
     verifier = verifier or Verifier(settings.keys.verifying)
-    return Service(furnish(config, settings, verifier, open_provider(config)))
+    commons = furnish(config, settings, verifier, open_provider(config))
+    return Service(commons, Turns(Guards(settings.storage_admin_url)))
 
 
 def _refused(request: Request, error: Exception) -> Response:

@@ -13,6 +13,7 @@ from gavan.kit.errors import GavanError
 from gavan.kit.storage.provider import BlobMissing, ProviderError
 
 SERVER_FAULT = 500
+_NOT_NOW = frozenset({423, 429})
 RLS_REFUSED = "new row violates row-level security policy"
 
 
@@ -51,6 +52,11 @@ def render(error: StorageError) -> Response:
         "code": error.code,
     }
     return JSONResponse(body, status_code=error.http_status, headers=error.headers)
+
+
+def may_pass(error: StorageError) -> bool:
+    """Say whether the same request may well succeed later: it was not judged, it failed."""
+    return error.status >= SERVER_FAULT or error.status in _NOT_NOW
 
 
 def no_such_bucket() -> StorageError:

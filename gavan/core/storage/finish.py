@@ -11,8 +11,13 @@ _running: set[asyncio.Task[Any]] = set()  # the event loop holds tasks weakly
 
 
 async def carry_through(work: Coroutine[Any, Any, T]) -> T:
-    """Return what the work returns; cancelling the caller leaves it running."""
+    """Return what the work returns; a cancellation of the caller goes on when the work has ended,
+    so that what the caller holds meanwhile is not let go before."""
     task = asyncio.get_running_loop().create_task(work)
     _running.add(task)
     task.add_done_callback(_running.discard)
-    return await asyncio.shield(task)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise

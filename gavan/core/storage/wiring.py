@@ -15,6 +15,9 @@ from gavan.core.storage.objects.deleting import DeletingEdge
 from gavan.core.storage.objects.reading import ReadingEdge
 from gavan.core.storage.objects.sign_urls import SignUrlsEdge
 from gavan.core.storage.objects.writing import WritingEdge
+from gavan.core.storage.resumable.routes import ResumableEdge
+from gavan.core.storage.resumable.turns import Turns
+from gavan.core.storage.resumable.tus import Tus
 from gavan.core.storage.routes import Edge
 from gavan.core.storage.store import Store
 from gavan.core.storage.uploads.uploads import Uploads
@@ -44,7 +47,7 @@ def furnish(
     )
 
 
-def routes_of(commons: Commons) -> list[Route]:
+def routes_of(commons: Commons, turns: Turns) -> list[Route]:
     """Return every route of the service; the narrow ones before those that take any path."""
     return [
         *Edge(commons=commons).routes(),
@@ -55,4 +58,5 @@ def routes_of(commons: Commons) -> list[Route]:
         *DeletingEdge(commons=commons).routes(),
         *WritingEdge(commons=commons).routes(),
         *ReadingEdge(commons=commons).routes(),
+        *ResumableEdge(commons=commons, tus=Tus(commons, turns)).routes(),
     ]

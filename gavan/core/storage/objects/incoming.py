@@ -50,6 +50,12 @@ def check_content_type(request: Request) -> None:
         raise _no_content_type()
 
 
+def check_type(mime: str) -> None:
+    """Raise StorageError 415 for a type that does not come in a header and cannot go into one."""
+    if not _TYPE.fullmatch(mime) or len(mime) > MOST_HEADER_CHARS or _UNSAFE.search(mime):
+        raise _no_content_type()
+
+
 def most_bytes(bucket: Bucket, name: str, size_limit: int) -> int:
     """Return how large an object may be: the least of the limits; a folder's keeper is empty."""
     if is_empty_folder(name):
@@ -113,8 +119,7 @@ async def _from_form(request: Request, bucket: Bucket, name: str, robots: str | 
     await form.open()
     mime = form.fields.get("contentType") or form.mime
     check_mime(mime, bucket.allowed_mime_types, name)
-    if not _TYPE.fullmatch(mime) or len(mime) > MOST_HEADER_CHARS or _UNSAFE.search(mime):
-        raise _no_content_type()
+    check_type(mime)
     seconds = form.fields.get("cacheControl")
     cache_control = f"max-age={seconds}" if seconds else NO_CACHE
     if len(cache_control) > MOST_HEADER_CHARS or _UNSAFE.search(cache_control):

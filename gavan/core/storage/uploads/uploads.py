@@ -23,6 +23,7 @@ from gavan.core.storage.errors import (
     StorageError,
     already_exists,
     invalid_key,
+    may_pass,
     provider_error,
     too_large,
 )
@@ -135,17 +136,22 @@ class Uploads:
             raise provider_error(error) from error
         return await self.commit(permit, version, written)
 
-    async def commit(self, permit: Permit, version: str, written: Written) -> StoredObject:
+    async def commit(
+        self, permit: Permit, version: str, written: Written, *, keeps: bool = False
+    ) -> StoredObject:
         """Put the row on bytes that are stored already; they are removed when that fails.
 
         A connection that died may have died after the row was there: then the bytes stay. The
         change is carried through when the client leaves now. Raises StorageError as ``store``.
+
+        Args:
+            keeps: the bytes stay too when it was not refused but failed, to be tried again.
         """
         metadata = _metadata(permit.upload, written)
         if written.size > permit.upload.most:
             await self.forget([version])
             raise too_large()
-        return await carry_through(self._commit(permit, version, metadata))
+        return await carry_through(self._commit(permit, version, metadata, keeps=keeps))
 
     async def copy(self, permit: Permit, source: str) -> StoredObject:
         """Make the object of the bytes of another version; raises StorageError as ``store``."""
@@ -172,11 +178,13 @@ class Uploads:
                 extra={"event": "storage.orphans", "versions": versions[:10]},
             )
 
-    async def _commit(self, permit: Permit, version: str, metadata: Metadata) -> StoredObject:
+    async def _commit(
+        self, permit: Permit, version: str, metadata: Metadata, *, keeps: bool = False
+    ) -> StoredObject:
         try:
             made, replaced = await self._put(permit, version, metadata)
         except StorageError as error:
-            if not _is_doubtful(error):
+            if not _is_doubtful(error) and not (keeps and may_pass(error)):
                 await self.forget([version])
             raise
         if replaced is not None:
