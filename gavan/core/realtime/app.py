@@ -62,8 +62,7 @@ class Service:
         if self._janitor is not None:
             self._janitor.cancel()
             await asyncio.gather(self._janitor, return_exceptions=True)
-        await self.hub.changes.stop()
-        await self.hub.policies.close()
+        await self.hub.stop()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"].removeprefix(scope.get("root_path", ""))
@@ -130,6 +129,7 @@ def build(
             tokens=Tokens(verifier, opaque),
             limits=limits or Limits(),
             database_url=settings.admin_url,
+            secret=settings.service_role_key,
         )
     )
 

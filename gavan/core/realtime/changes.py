@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 
 import orjson
@@ -19,7 +19,7 @@ from gavan.core.realtime.codec import Frame, Message, UserBroadcast, Version, en
 from gavan.core.realtime.limits import Limits
 from gavan.core.realtime.pgoutput import Change, Relation
 from gavan.core.realtime.rooms import RoomKey
-from gavan.core.realtime.source import RETRY_FIRST_S, RETRY_LAST_S, Source
+from gavan.core.realtime.source import RETRY_FIRST_S, RETRY_LAST_S
 from gavan.core.realtime.subscriptions import (
     Entry,
     Index,
@@ -48,21 +48,19 @@ class Changes:
     def __init__(
         self, url: str, limits: Limits, relay: Callable[[RoomKey, UserBroadcast], None]
     ) -> None:
-        self._url = url
         self._limits = limits
         self._relay = relay
         self._index = Index()
         self._visibility = Visibility(url)
         self._subscribers: set[Subscriber] = set()
         self._tables: tuple[Table, ...] = ()
-        self._source = Source(url, self)
+        self.announce: Callable[[Iterable[int]], Awaitable[None]] = _tell_nobody
+        """Called before anybody is told that changes of these tables come from now on"""
         self._refresher: asyncio.Task[None] | None = None
         self._joining: dict[Subscriber, asyncio.Task[None]] = {}
         # The tables and what everybody follows of them change together: a table that one join
         # has just met must not pass for known while the others do not follow it yet.
         self._activating = asyncio.Lock()
-        self._idle: asyncio.TimerHandle | None = None
-        self._listeners = 0
         self._streaming = False
         self._transaction_id = 0
         self._count = 0
@@ -72,20 +70,10 @@ class Changes:
         """Changes flow."""
         return self._streaming
 
-    def listen(self) -> None:
-        """One more channel is joined: the stream runs while there is any."""
-        self._listeners += 1
-        if self._idle is not None:
-            self._idle.cancel()
-            self._idle = None
-        self._source.start()
-
-    def unlisten(self) -> None:
-        """One channel less; without any, the stream ends after a while."""
-        self._listeners -= 1
-        if not self._listeners:
-            loop = asyncio.get_running_loop()
-            self._idle = loop.call_later(self._limits.stream_idle_s, self._source.drop)
+    @property
+    def tables(self) -> Iterable[int]:
+        """Oids of the tables that somebody listens to."""
+        return self._index.relations
 
     def subscribe(self, subscriber: Subscriber) -> None:
         """Serve what the subscriber wants, now or as soon as there is a stream; call again after
@@ -103,13 +91,10 @@ class Changes:
             joining.cancel()
 
     async def stop(self) -> None:
-        """End the stream and the connection."""
-        if self._idle is not None:
-            self._idle.cancel()
+        """End what was begun, and the connection."""
         for task in self._joining.values():
             task.cancel()
         await asyncio.gather(*self._joining.values(), return_exceptions=True)
-        await self._source.stop()
         await self._visibility.close()
 
     # Subscribers.
@@ -153,6 +138,7 @@ class Changes:
             return
         if subscriber in self._subscribers:
             self._index.put(subscriber, entries)
+            await self.announce(entry.relation for entry in entries)
             subscriber.system("ok", SUBSCRIBED, EXTENSION)
 
     async def _entries(self, subscriber: Subscriber) -> list[Entry]:
@@ -219,7 +205,7 @@ class Changes:
 
     async def meet(self, relation: Relation) -> None:
         """A table this process has not seen was added to the publication: wildcards may mean it."""
-        if is_message(relation) or not self._subscribers:
+        if relation.is_message or not self._subscribers:
             return
         async with self._activating:
             known = any(table.oid == relation.oid for table in self._tables)
@@ -228,13 +214,13 @@ class Changes:
 
     def wants(self, relation: Relation, action: str) -> bool:
         """See Sink."""
-        if is_message(relation):
+        if relation.is_message:
             return action == "INSERT"
         return self._index.wants(relation.oid, action)
 
     async def take(self, change: Change) -> None:
         """See Sink."""
-        if is_message(change.relation):
+        if change.relation.is_message:
             self._relay_message(change)
         else:
             await self._dispatch(change)
@@ -292,10 +278,16 @@ class Changes:
         if len(content) > self._limits.broadcast_bytes:
             log.warning("broadcast_too_large", extra={"topic": topic})
             return
-        metadata = orjson.dumps({"id": row.get("id")})
+        message_id = row.get("id")
+        metadata = orjson.dumps({"id": message_id})
         self._relay(
-            RoomKey(private == "t", topic), UserBroadcast(event, content, is_json, metadata)
+            RoomKey(private == "t", topic),
+            UserBroadcast(event, content, is_json, metadata, message_id),
         )
+
+
+async def _tell_nobody(_tables: Iterable[int]) -> None:
+    """Without other processes there is nobody to tell."""
 
 
 def _data(change: Change, delivery: Delivery) -> bytes:
@@ -314,8 +306,3 @@ def _data(change: Change, delivery: Delivery) -> bytes:
     if change.action != "INSERT":
         data["old_record"] = orjson.Fragment(delivery.old_record)
     return orjson.dumps(data)
-
-
-def is_message(relation: Relation) -> bool:
-    """Say whether rows of a table are broadcasts that the database sends."""
-    return relation.schema == "realtime" and relation.name.startswith("messages")

@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from gavan.core.realtime.admission import Admission, JoinRefused
 from gavan.core.realtime.attendance import PresenceRefused, change_presence
 from gavan.core.realtime.codec import (
     Frame,
@@ -21,8 +22,10 @@ from gavan.core.realtime.codec import (
     UserBroadcastPush,
     Version,
     encode,
+    encode_user_broadcast,
 )
 from gavan.core.realtime.hub import Hub
+from gavan.core.realtime.intake import Intake
 from gavan.core.realtime.join import JoinWish, WantedChange, read_join
 from gavan.core.realtime.limits import Window
 from gavan.core.realtime.link import Link
@@ -32,15 +35,7 @@ from gavan.core.realtime.tokens import OPAQUE_PREFIX, Access, TokenRefused
 
 log = logging.getLogger(__name__)
 
-CLOSE_REJOIN = 1001
-
-
-class JoinRefused(Exception):
-    """A join that fails; ``str()`` is the reason the client reads."""
-
-    def __init__(self, reason: str, *, close_code: int | None = None) -> None:
-        super().__init__(reason)
-        self.close_code = close_code
+READY_CHECK_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +65,7 @@ class Channel:
         self._access: Access | None = None
         self._room: Room | None = None
         self._guard: Guard | None = None
+        self._intake = Intake(link.send)
         self._presence_key = ""
         self._presence_calls = Window(hub.limits.presence_calls, hub.limits.presence_calls_window_s)
 
@@ -87,8 +83,8 @@ class Channel:
     def hears_presence(self) -> bool:
         return self._guard is not None and self._guard.hears(PRESENCE)
 
-    def send(self, frame: Frame) -> None:
-        self._link.send(frame)
+    def send(self, frame: Frame, message_id: str | None = None) -> None:
+        self._intake.take(frame, message_id)
 
     # What the changes ask of their subscribers.
 
@@ -139,7 +135,7 @@ class Channel:
         if self._room is not None:
             self._hub.rooms.leave(self._room, self)
             self._hub.changes.unsubscribe(self)
-            self._hub.changes.unlisten()
+            self._hub.leave()
         self._on_end(self)
         if self._task is not None and self._task is not asyncio.current_task():
             self._task.cancel()
@@ -172,58 +168,47 @@ class Channel:
         if wish.malformed:
             log.warning("invalid_join_payload", extra={"parts": wish.malformed})
         sub_topic = self.topic.removeprefix(TOPIC_PREFIX)
-        self._check_may_join(sub_topic)
-        self._access = self._check_token(wish.token)
-        if wish.replay is not None:
-            # Stored messages are not served yet: better no channel than a silent gap.
-            text = "Realtime was unable to replay messages"
-            if not wish.private:
-                text = "Replay is not allowed for public channels"
-            raise JoinRefused(f"UnableToReplayMessages: {text}")
+        admission = Admission(self._hub, self._link)
+        admission.check_topic(sub_topic)
+        self._access = admission.check_token(wish)
         key = RoomKey(wish.private, sub_topic)
-        self._guard = await self._admit(key, self._access)
+        self._guard = await admission.admit(key, self._access, wish)
         self._presence_key = wish.presence_key or str(uuid.uuid4())
         self._room = self._hub.rooms.enter(key, self)
-        self._hub.changes.listen()
+        self._hub.enter()
+        stored = await admission.stored(key, wish)
         self._watch_token()
         echo = [change.echo() for change in wish.changes]
         self._reply(join.ref, "ok", {"postgres_changes": echo})
+        self._replay(stored)
         if wish.presence_enabled and self.hears_presence:
             # Before any diff: supabase-py does not keep diffs back until the first state.
             self._push("presence_state", self._room.presence.payload(), join_ref=self.join_ref)
+        self._intake.open(message.id for message in stored if message.id is not None)
         if wish.changes:
             self._hub.changes.subscribe(self)
+        if wish.replication_ready:
+            loop = asyncio.get_running_loop()
+            self._tell_when_ready(loop.time() + self._hub.limits.ready_s)
 
-    def _check_may_join(self, sub_topic: str) -> None:
-        if self._hub.stopping:
-            raise JoinRefused("RealtimeRestarting: Realtime is restarting, please standby")
-        if not sub_topic:
-            raise JoinRefused("TopicNameRequired: You must provide a topic name")
-        self._hub.joins.add()
-        if self._hub.joins.exceeded:
-            raise JoinRefused(
-                "ClientJoinRateLimitReached: Too many joins per second", close_code=CLOSE_REJOIN
-            )
+    def _replay(self, stored: list[UserBroadcast]) -> None:
+        if not self.hears_broadcast:
+            return
+        for message in stored:
+            frame = encode_user_broadcast(self.version, self.topic, message)
+            if frame is not None:
+                self._link.send(frame)
 
-    def _check_token(self, token: str | None) -> Access:
-        if token is None or token.startswith(OPAQUE_PREFIX):
-            token = self._link.key
-        try:
-            return self._hub.tokens.check(token)
-        except TokenRefused as refusal:
-            raise JoinRefused(str(refusal)) from refusal
-
-    async def _admit(self, key: RoomKey, access: Access) -> Guard:
-        guard = Guard(self._hub.policies, key, self._link.headers)
-        try:
-            if await guard.admit(access, presence=self._wish.presence_enabled):
-                return guard
-        except PolicyError as error:
-            raise JoinRefused(str(error)) from error
-        raise JoinRefused(
-            "Unauthorized: You do not have permissions to read from this Channel topic: "
-            + key.sub_topic
-        )
+    def _tell_when_ready(self, deadline: float) -> None:
+        loop = asyncio.get_running_loop()
+        if self._ended:
+            return
+        if self._hub.changes.is_streaming:
+            self.system("ok", "Replication connection established")
+        elif loop.time() >= deadline:
+            self._fail("Replication connection was not established in time")
+        else:
+            loop.call_later(READY_CHECK_S, self._tell_when_ready, deadline)
 
     # Events after the join. They wait for nothing but the policies of a private room.
 
@@ -264,8 +249,10 @@ class Channel:
         omit = None if self._wish.hears_self else self
         if isinstance(content, UserBroadcast):
             count = self._room.user_broadcast(content, omit=omit)
+            self._hub.cluster.tell(self._room.key, content)
         else:
             count = self._room.broadcast(content, omit=omit)
+            self._hub.cluster.tell_text(self._room.key, content)
         self._hub.messages.add(count)
         if self._wish.ack:
             self._reply(ref, "ok", {})
@@ -293,7 +280,7 @@ class Channel:
             raise PresenceRefused
         diff = change_presence(self._room, self, self._presence_key, payload)
         if diff is not None:
-            self._hub.presence_messages.add(self._room.send_diff(diff))
+            self._hub.presence_messages.add(self._room.announce(diff))
 
     # Tokens.
 

@@ -49,13 +49,14 @@ class Message:
 class UserBroadcast:
     """A broadcast whose payload bytes are relayed untouched.
 
-    ``metadata`` is a JSON object in bytes, or empty.
+    ``metadata`` is a JSON object in bytes, or empty. ``id`` is that of a stored message.
     """
 
     event: str
     body: bytes
     is_json: bool
     metadata: bytes = b""
+    id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,7 +78,7 @@ class Api:
             "healthy": True,
             "db_connected": True,
             "replication_connected": self._hub.changes.is_streaming,
-            "connected_cluster": 1,
+            "connected_cluster": self._hub.cluster.processes,
         }
 
     async def _batch(self, request: Request) -> Response:

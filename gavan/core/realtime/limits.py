@@ -33,6 +33,8 @@ class Limits:
     idle_s: float = 60
     no_channel_s: float = 600
     token_check_s: float = 300
+    ready_s: float = 60
+    """How long a channel that asked for it waits for the stream to run"""
     stream_idle_s: float = 600
     publication_refresh_s: float = 60
     queue_bytes: int = 8 * 1024 * 1024

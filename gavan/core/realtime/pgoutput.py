@@ -37,6 +37,11 @@ class Relation:
     identity: str
     columns: tuple[Column, ...]
 
+    @property
+    def is_message(self) -> bool:
+        """Its rows are broadcasts that the database sends."""
+        return self.schema == "realtime" and self.name.startswith("messages")
+
 
 @dataclass(frozen=True, slots=True)
 class Commit:

@@ -37,10 +37,11 @@ class Asker:
 
 
 class Policies:
-    """The questions, on a connection of their own: a burst of joins holds up no changes."""
+    """The questions, on a connection (with ``policies.sql``) that no changes need: a burst of
+    joins holds up none of them."""
 
-    def __init__(self, url: str) -> None:
-        self._connection = Connection(url, "policies.sql")
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
 
     async def close(self) -> None:
         """Close the connection."""

@@ -7,8 +7,8 @@ of an observed-remove set: every meta has a unique ``phx_ref``, an update adds o
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import TypeAlias
 
 Meta: TypeAlias = Mapping[str, object]
@@ -17,11 +17,24 @@ Owner: TypeAlias = object
 
 
 @dataclass(frozen=True, slots=True)
+class Present:
+    """One meta under its key."""
+
+    key: str
+    meta: Meta
+
+    @property
+    def ref(self) -> str:
+        """What names this meta and no other."""
+        return str(self.meta["phx_ref"])
+
+
+@dataclass(frozen=True, slots=True)
 class Diff:
     """What changed; both sides are always on the wire, also when empty."""
 
-    joins: Mapping[str, Meta] = field(default_factory=dict)
-    leaves: Mapping[str, Meta] = field(default_factory=dict)
+    joins: tuple[Present, ...] = ()
+    leaves: tuple[Present, ...] = ()
 
     def payload(self) -> dict[str, object]:
         """Return the payload of ``presence_diff``."""
@@ -30,16 +43,16 @@ class Diff:
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    key: str
     payload: Mapping[str, object]
-    meta: Meta
+    present: Present
 
 
 class PresenceState:
-    """Metas of one room by owner."""
+    """Metas of one room: by owner, and those that other processes own."""
 
-    def __init__(self) -> None:
+    def __init__(self, guests: Iterable[Present] = ()) -> None:
         self._entries: dict[Owner, _Entry] = {}
+        self._guests = {guest.ref: guest for guest in guests}
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -50,25 +63,37 @@ class PresenceState:
         if last is not None and last.payload == payload:
             return None
         meta = {**payload, "phx_ref": secrets.token_urlsafe(12)}
-        leaves: dict[str, Meta] = {}
+        leaves: tuple[Present, ...] = ()
         if last is not None:
-            meta["phx_ref_prev"] = last.meta["phx_ref"]
-            leaves[key] = last.meta
-        self._entries[owner] = _Entry(key, payload, meta)
-        return Diff(joins={key: meta}, leaves=leaves)
+            meta["phx_ref_prev"] = last.present.ref
+            leaves = (last.present,)
+        present = Present(key, meta)
+        self._entries[owner] = _Entry(payload, present)
+        return Diff(joins=(present,), leaves=leaves)
 
     def untrack(self, owner: Owner) -> Diff | None:
         """Remove the owner's meta; return the diff, or None if it had none."""
         last = self._entries.pop(owner, None)
-        return Diff(leaves={last.key: last.meta}) if last else None
+        return Diff(leaves=(last.present,)) if last else None
+
+    def receive(self, diff: Diff) -> None:
+        """Take in what another process says of its own members."""
+        for present in diff.leaves:
+            self._guests.pop(present.ref, None)
+        self._guests.update({present.ref: present for present in diff.joins})
+
+    @property
+    def own(self) -> tuple[Present, ...]:
+        """The metas whose owners are here."""
+        return tuple(entry.present for entry in self._entries.values())
 
     def payload(self) -> dict[str, object]:
         """Return the payload of ``presence_state``."""
-        state: dict[str, dict[str, list[Meta]]] = {}
-        for entry in self._entries.values():
-            state.setdefault(entry.key, {"metas": []})["metas"].append(entry.meta)
-        return dict(state)
+        return _metas((*self.own, *self._guests.values()))
 
 
-def _metas(side: Mapping[str, Meta]) -> dict[str, object]:
-    return {key: {"metas": [meta]} for key, meta in side.items()}
+def _metas(side: Iterable[Present]) -> dict[str, object]:
+    grouped: dict[str, list[Meta]] = {}
+    for present in side:
+        grouped.setdefault(present.key, []).append(present.meta)
+    return {key: {"metas": metas} for key, metas in grouped.items()}

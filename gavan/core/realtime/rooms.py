@@ -6,7 +6,7 @@ A message is encoded once per serializer and room, never once per member.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
@@ -18,7 +18,7 @@ from gavan.core.realtime.codec import (
     encode,
     encode_user_broadcast,
 )
-from gavan.core.realtime.presence import Diff, PresenceState
+from gavan.core.realtime.presence import Diff, PresenceState, Present
 
 TOPIC_PREFIX = "realtime:"
 
@@ -45,19 +45,30 @@ class Member(Protocol):
     def hears_broadcast(self) -> bool: ...
     @property
     def hears_presence(self) -> bool: ...
-    def send(self, frame: Frame) -> None:
-        """Queue a frame; never wait: one slow socket must not hold the others."""
+    def send(self, frame: Frame, message_id: str | None = None) -> None:
+        """Queue a frame; never wait: one slow socket must not hold the others.
+
+        ``message_id`` is that of a stored message: a member that has it drops the frame.
+        """
+
+
+class Elsewhere(Protocol):
+    """The same room in other processes."""
+
+    def present(self, room: RoomKey) -> Iterable[Present]: ...
+    def tell_presence(self, room: RoomKey, diff: Diff) -> None: ...
 
 
 Encoder: TypeAlias = Callable[[Version], Frame | None]
 
 
 class Room:
-    """Members in join order and the presence they made."""
+    """Members in join order and the presence they made, here and elsewhere."""
 
-    def __init__(self, key: RoomKey) -> None:
+    def __init__(self, key: RoomKey, elsewhere: Elsewhere | None = None) -> None:
         self.key = key
-        self.presence = PresenceState()
+        self._elsewhere = elsewhere
+        self.presence = PresenceState(elsewhere.present(key) if elsewhere else ())
         self._members: dict[Member, None] = {}
 
     def __len__(self) -> int:
@@ -72,7 +83,7 @@ class Room:
         self._members.pop(member, None)
         diff = self.presence.untrack(member)
         if diff is not None:
-            self.send_diff(diff)
+            self.announce(diff)
 
     def broadcast(self, payload: object, *, omit: Member | None = None) -> int:
         """Relay a text broadcast, its payload as it came; return how many members got it."""
@@ -83,11 +94,23 @@ class Room:
         """Relay a user broadcast, its bytes untouched; return how many members got it."""
         topic = self.key.topic
         return self._fan_out(
-            lambda version: encode_user_broadcast(version, topic, broadcast), self._listeners(omit)
+            lambda version: encode_user_broadcast(version, topic, broadcast),
+            self._listeners(omit),
+            broadcast.id,
         )
 
-    def send_diff(self, diff: Diff) -> int:
-        """Tell every member, its maker included, who came and went."""
+    def announce(self, diff: Diff) -> int:
+        """Tell everybody, the diff's maker included, who came and went; return how many here."""
+        if self._elsewhere is not None:
+            self._elsewhere.tell_presence(self.key, diff)
+        return self._send_diff(diff)
+
+    def receive(self, diff: Diff) -> int:
+        """Take in who came and went elsewhere; return how many members were told."""
+        self.presence.receive(diff)
+        return self._send_diff(diff)
+
+    def _send_diff(self, diff: Diff) -> int:
         message = Message(None, None, self.key.topic, "presence_diff", diff.payload())
         members = [member for member in self._members if member.hears_presence]
         return self._fan_out(lambda version: encode(version, message), members)
@@ -98,7 +121,11 @@ class Room:
                 yield member
 
     @staticmethod
-    def _fan_out(encoder: Encoder, members: Iterator[Member] | list[Member]) -> int:
+    def _fan_out(
+        encoder: Encoder,
+        members: Iterator[Member] | list[Member],
+        message_id: str | None = None,
+    ) -> int:
         frames: dict[Version, Frame | None] = {}
         count = 0
         for member in members:
@@ -106,7 +133,7 @@ class Room:
                 frames[member.version] = encoder(member.version)
             frame = frames[member.version]
             if frame is not None:
-                member.send(frame)
+                member.send(frame, message_id)
                 count += 1
         return count
 
@@ -116,6 +143,8 @@ class Rooms:
 
     def __init__(self) -> None:
         self._rooms: dict[RoomKey, Room] = {}
+        self.elsewhere: Elsewhere | None = None
+        """The rooms of the other processes, when there are any"""
 
     def __len__(self) -> int:
         return len(self._rooms)
@@ -124,7 +153,7 @@ class Rooms:
         """Put a member into the room, made on first entry."""
         room = self._rooms.get(key)
         if room is None:
-            room = self._rooms[key] = Room(key)
+            room = self._rooms[key] = Room(key, self.elsewhere)
         room.add(member)
         return room
 
@@ -133,6 +162,9 @@ class Rooms:
         room.remove(member)
         if not len(room):
             self._rooms.pop(room.key, None)
+
+    def __iter__(self) -> Iterator[Room]:
+        return iter(tuple(self._rooms.values()))
 
     def find(self, key: RoomKey) -> Room | None:
         """Return the room if anybody is in it."""

@@ -113,6 +113,11 @@ class Index:
                 if not self._by_key[key]:
                     del self._by_key[key]
 
+    @property
+    def relations(self) -> set[int]:
+        """Oids of the tables that somebody listens to."""
+        return {relation for relation, _ in self._by_key}
+
     def wants(self, relation: int, action: str) -> bool:
         """Return whether anybody listens."""
         return (relation, action) in self._by_key

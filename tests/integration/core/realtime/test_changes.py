@@ -353,7 +353,7 @@ async def test_the_stream_comes_back_after_its_backends_are_killed(
             "select count(pg_terminate_backend(pid)) from pg_stat_activity"
             " where datname = current_database() and application_name like 'gavan realtime%'"
         ).fetchone()
-    assert killed == (2,)
+    assert killed == (3,)
     again = await client.expect("system")
     assert (again.payload["status"], again.payload["message"]) == ("ok", "Subscribed to PostgreSQL")
     writer.execute("""insert into "column" values (1, 'after')""")

@@ -28,8 +28,9 @@ def merge(state: Wire, diff: Wire) -> None:
 def test_track_joins_with_a_fresh_ref() -> None:
     diff = PresenceState().track("a", "ann", {"at": 1, "phx_ref": "forged"})
     assert diff is not None
-    meta = diff.joins["ann"]
-    assert meta["at"] == 1
+    (present,) = diff.joins
+    meta = present.meta
+    assert (present.key, meta["at"]) == ("ann", 1)
     assert len(str(meta["phx_ref"])) >= 16
     assert diff.payload()["leaves"] == {}
 
@@ -40,8 +41,8 @@ def test_tracking_again_is_one_diff_with_join_and_leave() -> None:
     second = presence.track("a", "ann", {"at": 2})
     assert first is not None
     assert second is not None
-    assert second.leaves["ann"] == first.joins["ann"]
-    assert second.joins["ann"]["phx_ref_prev"] == first.joins["ann"]["phx_ref"]
+    assert second.leaves == first.joins
+    assert second.joins[0].meta["phx_ref_prev"] == first.joins[0].ref
 
 
 def test_the_same_payload_again_makes_no_diff() -> None:

@@ -1,0 +1,217 @@
+"""Two core processes over one database: what is said in one is heard in both."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import urllib.request
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+
+from gavan.core.realtime.app import Service, build
+from tests.conftest import Database
+from tests.integration.core.realtime import wire
+from tests.integration.core.realtime.conftest import serving, settings_of
+from tests.integration.core.realtime.wire import RawClient, Server, token
+
+TOPIC = "realtime:room"
+PRESENCE = {"presence": {"enabled": True, "key": "k"}}
+SCHEMA = """
+create table public.note (id int primary key, owner uuid not null, title text);
+alter table public.note enable row level security;
+create policy own on public.note using (owner = auth.uid());
+alter publication supabase_realtime add table public.note;
+"""
+ANN = "11111111-1111-4111-8111-111111111111"
+BOB = "22222222-2222-4222-8222-222222222222"
+NOTE: dict[str, object] = {"event": "*", "schema": "public", "table": "note"}
+
+Pair = tuple[tuple[Service, Server], tuple[Service, Server]]
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(wire.DEADLINE_S):
+        while not condition():  # noqa: ASYNC110 - two processes offer no common event
+            await asyncio.sleep(0.01)
+
+
+@pytest.fixture
+async def pair(database: Database) -> AsyncIterator[Pair]:
+    settings = settings_of(database)
+    first, second = build(settings), build(settings)
+    async with serving(first) as one, serving(second) as two:
+        yield (first, one), (second, two)
+
+
+async def met(pair: Pair) -> None:
+    """Wait until both know of each other."""
+    for service, _ in pair:
+        service.hub.cluster.start()
+    await until(lambda: all(service.hub.cluster.processes == 2 for service, _ in pair))
+
+
+async def joined(server: Server, config: Any = None, vsn: str = "2.0.0") -> RawClient:
+    client = await server.client(vsn)
+    assert (await client.join(TOPIC, config))["status"] == "ok"
+    return client
+
+
+async def test_broadcasts_cross_processes_in_every_form(pair: Pair) -> None:
+    (_, one), (_, two) = pair
+    await met(pair)
+    speaker, hearer = await joined(one), await joined(two)
+    old = await joined(two, vsn="1.0.0")
+    await speaker.send(TOPIC, "broadcast", {"event": "text", "payload": "x" * 30_000})
+    await speaker.push_binary(TOPIC, "json", json.dumps({"имя": "ж" * 9_000}).encode())
+    await speaker.push_binary(TOPIC, "raw", b"\x00\xff", encoding=0)
+    for client, raw in ((hearer, True), (old, False)):
+        got = await client.expect("broadcast")
+        assert got.payload == {"event": "text", "payload": "x" * 30_000}
+        got = await client.expect("broadcast")
+        assert (got.payload["event"], got.payload["payload"]) == ("json", {"имя": "ж" * 9_000})
+        if raw:
+            assert (await client.expect("broadcast")).payload["payload"] == b"\x00\xff"
+        assert await client.is_quiet()
+    assert await speaker.is_quiet()
+
+
+async def test_a_broadcast_by_http_is_heard_in_a_process_that_has_sockets(pair: Pair) -> None:
+    (_, one), (_, two) = pair
+    hearer = await joined(two)
+    message = {"topic": "room", "event": "e", "payload": {"n": 1}}
+    request = urllib.request.Request(
+        f"{one.http_url}/api/broadcast",
+        json.dumps({"messages": [message]}).encode(),
+        {"Authorization": f"Bearer {wire.SERVICE}", "Content-Type": "application/json"},
+    )
+    assert (await asyncio.to_thread(urllib.request.urlopen, request)).status == 202
+    assert (await hearer.expect("broadcast")).payload["payload"] == {"n": 1}
+
+
+async def test_presence_is_one_for_all_and_goes_with_its_process(pair: Pair) -> None:
+    (first, one), (_, two) = pair
+    await met(pair)
+    ann, bob = await joined(one, PRESENCE), await joined(two, PRESENCE)
+    assert (await bob.expect("presence_state")).payload == {}
+    await ann.send(TOPIC, "presence", {"event": "track", "payload": {"at": 1}})
+    diff = (await bob.expect("presence_diff")).payload
+    assert diff["joins"]["k"]["metas"][0]["at"] == 1
+    await ann.send(TOPIC, "presence", {"event": "track", "payload": {"at": 2}})
+    again = (await bob.expect("presence_diff")).payload
+    assert again["leaves"] == diff["joins"]
+    late = await joined(two, PRESENCE)
+    assert (await late.expect("presence_state")).payload == again["joins"]
+    await first.hub.cluster._bus._line._connection.close()  # type: ignore[union-attr]
+    first.hub.cluster._bus._line._break()  # type: ignore[union-attr]
+    await until(lambda: first.hub.cluster.processes == 2)
+    assert await late.is_quiet(), "a line that broke and came back changes nothing"
+    await ann.socket.close()
+    assert (await late.expect("presence_diff")).payload["leaves"] == again["joins"]
+
+
+async def test_a_process_that_ends_takes_its_presence_along(database: Database) -> None:
+    settings = settings_of(database)
+    async with serving(build(settings)) as stays:
+        async with serving(build(settings)) as goes:
+            ann, bob = await joined(goes, PRESENCE), await joined(stays, PRESENCE)
+            await ann.send(TOPIC, "presence", {"event": "track", "payload": {"at": 1}})
+            state = (await bob.expect("presence_state")).payload
+            if not state:
+                state = (await bob.expect("presence_diff")).payload["joins"]
+            assert state["k"]["metas"][0]["at"] == 1
+        assert (await bob.expect("presence_diff")).payload["leaves"] == state
+
+
+async def follow(server: Server, user: str) -> RawClient:
+    client = await server.client()
+    config = {"postgres_changes": [NOTE]}
+    assert (await client.join(TOPIC, config, access_token=token(sub=user)))["status"] == "ok"
+    system = await client.expect("system")
+    assert (system.payload["status"], system.payload["message"]) == (
+        "ok",
+        "Subscribed to PostgreSQL",
+    )
+    return client
+
+
+async def test_one_process_reads_the_database_and_each_judges_for_its_own(
+    pair: Pair, database: Database
+) -> None:
+    (_, one), (_, two) = pair
+    with database.connect() as writer:
+        writer.execute(SCHEMA.encode())
+        ann, bob = await follow(one, ANN), await follow(two, BOB)
+        slots = writer.execute(
+            "select count(*) from pg_replication_slots where database = current_database()"
+        ).fetchone()
+        assert slots == (1,), "the database is read once"
+        for number in range(100):
+            owner = (ANN, BOB)[number % 2]
+            writer.execute("insert into note values (%s, %s, %s)", (number, owner, "ж" * 5_000))
+        for client, rest in ((ann, 0), (bob, 1)):
+            ids: list[int] = []
+            while len(ids) < 50:
+                got = await client.expect("postgres_changes")
+                ids.append(got.payload["data"]["record"]["id"])
+            assert ids == [number for number in range(100) if number % 2 == rest]
+            assert await client.is_quiet()
+
+
+async def test_another_process_reads_on_when_the_reader_is_gone(
+    database: Database,
+) -> None:
+    settings = settings_of(database)
+    with database.connect() as writer:
+        writer.execute(SCHEMA.encode())
+        async with serving(build(settings)) as stays:
+            async with serving(build(settings)) as goes:
+                await follow(goes, ANN)
+                bob = await follow(stays, BOB)
+                writer.execute("insert into note values (1, %s, 'before')", (BOB,))
+                assert (await bob.expect("postgres_changes")).payload["data"]["record"]["id"] == 1
+            system = await bob.expect("system")
+            assert system.payload["message"] == "Subscribed to PostgreSQL"
+            writer.execute("insert into note values (2, %s, 'after')", (BOB,))
+            assert (await bob.expect("postgres_changes")).payload["data"]["record"]["id"] == 2
+
+
+async def test_the_database_speaks_once_to_members_of_both(pair: Pair, database: Database) -> None:
+    (_, one), (_, two) = pair
+    ready = {"broadcast": {"replication_ready": True}}
+    ann, bob = await joined(one, ready), await joined(two, ready)
+    await ann.expect("system")
+    await bob.expect("system")
+    with database.connect() as writer:
+        writer.execute("select realtime.send('{\"n\": 1}', 'e', 'room', false)")
+    for client in (ann, bob):
+        assert (await client.expect("broadcast")).payload["payload"]["n"] == 1
+        assert await client.is_quiet()
+
+
+async def test_a_process_that_is_alone_says_nothing(database: Database) -> None:
+    service = build(settings_of(database))
+    async with serving(service) as server:
+        speaker, hearer = await joined(server), await joined(server)
+        await until(lambda: service.hub.cluster.is_alone)
+        said = service.hub.cluster._bus._numbers
+        for number in range(5):
+            await speaker.send(TOPIC, "broadcast", {"event": "e", "payload": number})
+            await hearer.expect("broadcast")
+        assert service.hub.cluster._bus._numbers == said
+
+
+async def test_others_who_may_log_in_hear_nothing(pair: Pair, database: Database) -> None:
+    await met(pair)
+    (_, one), (_, two) = pair
+    speaker, hearer = await joined(one), await joined(two)
+    with database.connect("authenticator") as stranger:
+        stranger.execute("listen gavan_realtime")
+        seen = stranger.execute(
+            "select query from pg_stat_activity where application_name = 'gavan realtime cluster'"
+        ).fetchall()
+        assert all(query == "<insufficient privilege>" for (query,) in seen)
+        await speaker.send(TOPIC, "broadcast", {"event": "e", "payload": "secret"})
+        await hearer.expect("broadcast")
+        assert list(stranger.notifies(timeout=0.1)) == []
