@@ -274,21 +274,22 @@ begin
     if v_column in ('updated_at', 'created_at', 'last_accessed_at') then
         return query execute format($query$
             with found as (
-                select o.*, storage.get_common_prefix(o.name, $1, '/') as folder
+                select substr(o.name, $4) as relative, o.id, o.updated_at, o.created_at,
+                    o.last_accessed_at, o.metadata,
+                    substr(left(storage.get_common_prefix(o.name, $1, '/'), -1), $4) as folder
                 from storage.objects as o
                 where o.bucket_id = $2
                     and lower(o.name) collate "C" >= $1 and lower(o.name) collate "C" < $3
             ), entry as (
-                select left(folder, -1) as name, null::uuid as id,
+                select folder as name, null::uuid as id,
                     null::timestamptz as updated_at, null::timestamptz as created_at,
                     null::timestamptz as last_accessed_at, null::jsonb as metadata
                 from found where folder is not null group by folder
                 union all
-                select name, id, updated_at, created_at, last_accessed_at, metadata
+                select relative, id, updated_at, created_at, last_accessed_at, metadata
                 from found where folder is null
             )
-            select substr(name, $4), id, updated_at, created_at, last_accessed_at, metadata
-            from entry
+            select * from entry
             order by id is not null, %1$I %2$s, name collate "C" %2$s
             limit $5 offset $6
             $query$, v_column, case when v_is_asc then 'asc' else 'desc' end)

@@ -7,72 +7,38 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
-from psycopg import sql
 
 from gavan.database.embedded import ADMIN
-from tests.conftest import Database, drop_database
+from tests.conftest import Database
 from tests.integration.core.auth.accounts import PASSWORD, PHONE, Accounts, code_of
-from tests.integration.core.auth.auth_shape import shape
+from tests.integration.core.hosted_project import hosted_project, run
+from tests.integration.core.schema_shape import shape
 
 HOSTED = Path(__file__).parent / "hosted"
 UPSTREAM: dict[str, Any] = json.loads((HOSTED / "auth_shape.json").read_text())
 
 
-def run(database: Database, program: str, *arguments: str) -> str:
-    info = psycopg.conninfo.conninfo_to_dict(database.url(ADMIN))
-    environment = {
-        "PGHOST": str(info["host"]),
-        "PGPORT": str(info["port"]),
-        "PGUSER": str(info["user"]),
-        "PGPASSWORD": str(info["password"]),
-        "PGDATABASE": str(info["dbname"]),
-    }
-    path = database.cluster.server.bin / program
-    done = subprocess.run(
-        [path, *arguments], env=environment, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
 @pytest.fixture
 def hosted(database: Database) -> Iterator[Database]:
     """A database with the tables of a hosted project and nothing else."""
-    made = Database(database.cluster, f"{database.name}_hosted")
-    with database.cluster.connect() as admin:
-        admin.execute(
-            sql.SQL("create database {} template template0").format(sql.Identifier(made.name))
-        )
-    with made.connect(ADMIN) as connection:
-        connection.execute("create schema auth")
-        for name, labels in UPSTREAM["enums"].items():
-            listed = ", ".join(f"'{label}'" for label in labels)
-            connection.execute(f"create type auth.{name} as enum ({listed})")
-        connection.execute("create sequence auth.refresh_tokens_id_seq")
-        for table, columns in UPSTREAM["tables"].items():
-            connection.execute(f"create table auth.{table} ({', '.join(map(column_of, columns))})")
-    yield made
-    drop_database(database.cluster, made.name)
-
-
-def column_of(column: list[Any]) -> str:
-    name, type_name, not_null, is_generated, expression = column
-    rest = " not null" if not_null else ""
-    if is_generated:
-        return f"{name} {type_name} generated always as ({expression}) stored{rest}"
-    return f"{name} {type_name}{f' default {expression}' if expression else ''}{rest}"
+    with hosted_project(database, "auth", UPSTREAM) as made:
+        yield made
 
 
 def test_the_catalogue_is_the_one_that_upstreams_migrations_leave(database: Database) -> None:
     with database.connect(ADMIN) as connection:
-        ours = shape(connection)
+        ours = shape(connection, "auth")
+        ours["versions"] = [
+            row[0]
+            for row in connection.execute(
+                "select version from auth.schema_migrations order by version"
+            ).fetchall()
+        ]
     for part, expected in UPSTREAM.items():
         assert ours[part] == expected, part
 

@@ -261,4 +261,4 @@ def test_what_cannot_be_listed_is_refused(
 
 def test_a_listing_takes_a_token(storage: Storage) -> None:
     answer = storage.nobody.post("/object/list/bucket", json={"prefix": ""})
-    assert (answer.status_code, answer.json()["error"]) == (400, "Error")
+    assert (answer.status_code, answer.json()["error"]) == (400, "Unauthorized")
