@@ -72,6 +72,29 @@ class Context:
         if not agreed:
             raise _refused("the answer was no", "run it again and answer y, or give --yes")
 
+    def confirm_loss(self, question: str) -> None:
+        """Ask before data are lost; where they are real, for the name of the stack.
+
+        Raises:
+            GavanError: GV004, exit 6, as ``confirm``.
+        """
+        stack, flags = self.stack, self.flags
+        if not stack.profile.protected:
+            self.confirm(question)
+            return
+        if flags.yes and flags.confirm == stack.name:
+            return
+        mend = f"run it again with --yes --confirm {stack.name}"
+        if flags.yes or not sys.stdin.isatty():
+            raise _refused(f"the profile {stack.profile.name} is protected", mend)
+        try:
+            typed = click.prompt(f"{question} Type the name of the stack", default="", err=True,
+                                 show_default=False)  # fmt: skip
+        except click.Abort as abort:
+            raise KeyboardInterrupt from abort
+        if typed != stack.name:
+            raise _refused("what was typed is not the name of the stack", mend)
+
     def __enter__(self) -> Self:
         if self.flags.timeout_s and threading.current_thread() is threading.main_thread():
             handler = signal.signal(signal.SIGALRM, self._late)

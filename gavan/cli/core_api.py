@@ -1,6 +1,6 @@
 """The running core as operators reach it: over HTTP on this machine, with the stack's secret key.
 
-Stands under the verbs users and inbox.
+Stands under the verbs users, inbox and storage.
 """
 
 from __future__ import annotations
@@ -28,6 +28,11 @@ class CoreApi:
         self._key = load_or_create_keys(stack).secret_key
         self._timeout_s = context.flags.timeout_s or TIMEOUT_S
 
+    @property
+    def headers(self) -> dict[str, str]:
+        """What every request carries; the secret key is among it."""
+        return {**VERSION, "apikey": self._key.reveal()}
+
     def call(
         self,
         method: str,
@@ -41,25 +46,18 @@ class CoreApi:
         Raises:
             GavanError: GV240, nothing answers.
         """
-        headers = {**VERSION, "apikey": self._key.reveal()}
         try:
             return httpx.request(
                 method,
                 f"{self.url}{path}",
                 json=body,
                 params={name: value for name, value in (query or {}).items() if value},
-                headers=headers,
+                headers=self.headers,
                 timeout=self._timeout_s,
                 trust_env=False,
             )
         except httpx.HTTPError as error:
-            raise GavanError(
-                "GV240",
-                f"nothing answers at {self.url}",
-                details=str(error) or type(error).__name__,
-                hint="start the stack: gavan up, or look: gavan status",
-                exit_code=3,
-            ) from error
+            raise unreachable(self.url, error) from error
 
     def auth(
         self,
@@ -78,6 +76,17 @@ class CoreApi:
         if not answer.is_success:
             raise _refused(answer)
         return answer
+
+
+def unreachable(url: str, error: httpx.HTTPError) -> GavanError:
+    """Return the error of a core that does not answer, or no longer."""
+    return GavanError(
+        "GV240",
+        f"nothing answers at {url}",
+        details=str(error) or type(error).__name__,
+        hint="start the stack: gavan up, or look: gavan status",
+        exit_code=3,
+    )
 
 
 def _refused(answer: httpx.Response) -> GavanError:

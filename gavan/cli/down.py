@@ -28,7 +28,7 @@ def command(context: Context, volumes: bool, force: bool) -> Result:
     """Stop every unit, each after the units that need it."""
     stack, _ = load_local(context)
     if volumes:
-        context.confirm(f"Remove all data of the stack {stack.name} in {stack.state_dir}?")
+        context.confirm_loss(f"Remove all data of the stack {stack.name} in {stack.state_dir}?")
     was_running = _stop(context, stack, force=force)
     path = run_dir(stack.state_dir) / "lock"
     if path.parent.is_dir():

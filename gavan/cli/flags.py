@@ -31,6 +31,7 @@ class Flags:
     verbose: int = 0
     color: bool = True
     yes: bool = False
+    confirm: str = ""
     timeout_s: float | None = None
     set: tuple[str, ...] = ()
     verb: str = ""
@@ -149,6 +150,8 @@ def global_options() -> list[click.Option]:
                 help="No colours (also: NO_COLOR)."),
         _option("yes", "--yes", "-y", envvar="GAVAN_YES", is_flag=True,
                 help="Answer yes to every question."),
+        _option("confirm", "--confirm", envvar="GAVAN_CONFIRM", metavar="STACK",
+                help="With --yes: the name of the stack, where a protected one would lose data."),
         _option("timeout", "--timeout", envvar="GAVAN_TIMEOUT", type=Duration(),
                 help="Give up after this long (90s, 5m): exit 124."),
         _option("set", "--set", envvar="GAVAN_SET", multiple=True, type=Assignment(),
