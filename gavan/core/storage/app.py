@@ -67,6 +67,7 @@ class Service:
         await self._commons.emptying.stop()
         await self._expiry.stop()
         await self._turns.close()
+        await self._commons.images.close()
         await self._commons.provider.close()
         await self._commons.store.close()
 

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from gavan.core.storage.buckets.emptying import Emptying
 from gavan.core.storage.caller import Caller, any_caller, known_caller
 from gavan.core.storage.config import StorageConfig
+from gavan.core.storage.images.workers import Workers
 from gavan.core.storage.store import Store
 from gavan.core.storage.uploads.uploads import Uploads
 from gavan.kit.jwt import Verifier
@@ -28,6 +29,7 @@ class Commons:
     provider: Provider
     uploads: Uploads
     emptying: Emptying
+    images: Workers
     verifier: Verifier
     keys: KeySet
     is_alone: bool = False

@@ -9,6 +9,8 @@ from gavan.core.storage.buckets.emptying import Emptying
 from gavan.core.storage.buckets.routes import BucketsEdge
 from gavan.core.storage.commons import Commons
 from gavan.core.storage.config import StorageConfig
+from gavan.core.storage.images.rendering import RenderingEdge
+from gavan.core.storage.images.workers import Workers
 from gavan.core.storage.listing.routes import ListingEdge
 from gavan.core.storage.objects.copying import CopyingEdge
 from gavan.core.storage.objects.deleting import DeletingEdge
@@ -41,6 +43,7 @@ def furnish(
         provider=provider,
         uploads=uploads,
         emptying=Emptying(store, uploads),
+        images=Workers(),
         verifier=verifier,
         keys=settings.keys,
         is_alone=settings.services == ("storage",),
@@ -59,4 +62,5 @@ def routes_of(commons: Commons, turns: Turns) -> list[Route]:
         *WritingEdge(commons=commons).routes(),
         *ReadingEdge(commons=commons).routes(),
         *ResumableEdge(commons=commons, tus=Tus(commons, turns)).routes(),
+        *RenderingEdge(commons=commons).routes(),
     ]

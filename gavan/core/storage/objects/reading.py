@@ -4,7 +4,6 @@ getSignedObject, getObjectInfo)."""
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -22,7 +21,7 @@ from gavan.core.storage.objects.find import (
     find_readable,
 )
 from gavan.core.storage.objects.serving import Again, Asked, asked_by, describe, serve
-from gavan.core.storage.objects.signing import Scope, read_token
+from gavan.core.storage.objects.signing import Scope, expiry_of, read_token
 
 GET = "storage.object.get_authenticated"
 GET_INFO = "object.get_authenticated_info"
@@ -69,7 +68,7 @@ class ReadingEdge:
             raise invalid_body("querystring must have required property 'token'")
         claims = read_token(self.commons, token, Scope.DOWNLOAD, bucket, name)
         find = partial(find_as_owner, self.commons.store, bucket, name)
-        return await self._send(find, asked_by(request, expires=_moment(claims["exp"])))
+        return await self._send(find, asked_by(request, expires=expiry_of(claims)))
 
     async def info_of_known(self, request: Request) -> Response:
         """Tell of an object to a caller with a token."""
@@ -99,13 +98,6 @@ class ReadingEdge:
 
 def _place(request: Request) -> tuple[str, str]:
     return request.path_params["bucket"], request.path_params["name"]
-
-
-def _moment(seconds: int) -> datetime | None:
-    try:
-        return datetime.fromtimestamp(seconds, UTC)
-    except (ValueError, OverflowError):
-        return None  # further away than calendars go: it has no date to show
 
 
 def _told(found: FoundObject) -> Response:

@@ -13,6 +13,7 @@ from starlette.routing import Route
 from gavan.core.storage.body import read_object
 from gavan.core.storage.commons import Commons
 from gavan.core.storage.errors import invalid_body
+from gavan.core.storage.images.asked import read_transform
 from gavan.core.storage.objects.find import find_as_caller, visible_names
 from gavan.core.storage.objects.signing import check_expiry, sign_download
 
@@ -36,13 +37,15 @@ class SignUrlsEdge:
         ]
 
     async def sign(self, request: Request) -> Response:
-        """Return a URL of one object that the policies of the caller show."""
+        """Return a URL of an object that the policies of the caller show, or of a picture of it."""
         caller = self.commons.caller(request)
-        expires_s = _expiry(await read_object(request))
+        body = await read_object(request)
+        expires_s, transform = _expiry(body), self._transform(body)
         bucket, name = request.path_params["bucket"], request.path_params["name"]
         await find_as_caller(self.commons.store, caller, SIGN, bucket, name)
-        token = sign_download(self.commons, bucket, name, expires_s)
-        return JSONResponse({"signedURL": _url(bucket, name, token)})
+        token = sign_download(self.commons, bucket, name, expires_s, **transform)
+        road = "render/image" if transform.get("transformations") else "object"
+        return JSONResponse({"signedURL": _url(bucket, name, token, road)})
 
     async def sign_many(self, request: Request) -> Response:
         """Return a URL for each path, or why there is none."""
@@ -63,6 +66,16 @@ class SignUrlsEdge:
                 {"error": None if is_shown else NOT_SHOWN, "path": path, "signedURL": url}
             )
         return JSONResponse(answer)
+
+    def _transform(self, body: dict[str, Any]) -> dict[str, str]:
+        """Return the claims of a picture that shall be made; none when the stack makes none."""
+        asked = body.get("transform")
+        if not isinstance(asked, dict | None):
+            raise invalid_body("body/transform must be object")
+        wanted = read_transform(asked or {}, "body/transform")
+        if not self.commons.config.renders_images:
+            return {}
+        return {"transformations": wanted.claim, "format": wanted.format}
 
 
 def _expiry(body: dict[str, Any]) -> int:
@@ -93,8 +106,8 @@ def _paths(body: dict[str, Any]) -> list[str]:
     return paths
 
 
-def _url(bucket: str, name: str, token: str) -> str:
+def _url(bucket: str, name: str, token: str, road: str = "object") -> str:
     """Return the URL, relative to the service. Clients encode it before they use it, but for what
     divides URLs; of that only the question mark may be in a name."""
     path = f"{bucket}/{name}".replace("?", "%3F")
-    return f"/object/sign/{path}?token={token}"
+    return f"/{road}/sign/{path}?token={token}"

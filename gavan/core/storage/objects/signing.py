@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -76,6 +77,14 @@ def read_token(
         "upsert": claims.get("upsert") is True,
         "owner": owner if isinstance(owner, str) else None,
     }
+
+
+def expiry_of(claims: Mapping[str, Any]) -> datetime | None:
+    """Return when a token ends; None when that is further away than calendars go."""
+    try:
+        return datetime.fromtimestamp(claims["exp"], UTC)
+    except (ValueError, OverflowError):
+        return None
 
 
 def check_expiry(expires_s: object) -> int:

@@ -12,6 +12,7 @@ from gavan.core.storage.buckets.emptying import Emptying
 from gavan.core.storage.commons import Commons
 from gavan.core.storage.config import StorageConfig
 from gavan.core.storage.errors import StorageError
+from gavan.core.storage.images.workers import Workers
 from gavan.core.storage.objects.signing import (
     LAST_SECOND,
     Scope,
@@ -43,6 +44,7 @@ def commons(tmp_path: Path) -> Commons:
         provider=cast(Any, provider),
         uploads=uploads,
         emptying=Emptying(store, uploads),
+        images=Workers(),
         verifier=Verifier(keys.verifying),
         keys=keys,
     )
