@@ -176,6 +176,10 @@ class StorageClient:
                 return
             body["cursor"] = page["nextCursor"]
 
+    def at(self, path: str) -> str:
+        """Return the URL of a path that the service named, prefix included."""
+        return f"{self._core.url}{path}"
+
     async def send(
         self, method: str, path: str, where: Remote | None = None, **more: Any
     ) -> httpx.Response:

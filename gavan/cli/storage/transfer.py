@@ -14,8 +14,11 @@ from gavan.cli.storage.address import Remote
 from gavan.cli.storage.client import Body, RemoteFile, StorageClient
 from gavan.cli.storage.local import Folder, LocalFile, mime_of, read
 from gavan.cli.storage.meter import Meter
+from gavan.cli.storage.resumable import upload as upload_resumable
 from gavan.kit.errors import GavanError
 
+RESUMABLE_BYTES = 6 * 1024 * 1024
+"""From here on a broken connection does not begin anew (Supabase's own advice for uploads)"""
 SHOWN = 10
 FATAL = ("GV240", "GV005")
 
@@ -166,7 +169,10 @@ async def _upload(client: StorageClient, upload: Upload, how: How, meter: Meter)
         cache_control=how.cache_control,
         overwrite=how.overwrite,
     )
-    await client.write(upload.target, body)
+    if file.size <= RESUMABLE_BYTES:
+        await client.write(upload.target, body)
+    else:
+        await upload_resumable(client, upload.target, file, body, meter.moved)
 
 
 async def _download(client: StorageClient, download: Download, how: How, meter: Meter) -> None:

@@ -15,6 +15,7 @@ import pytest
 
 from tests.cli_stack import LiveStack
 from tests.integration.cli.conftest import Gavan
+from tests.integration.cli.cutting import cut_road
 from tests.servers import wait_until
 
 LARGE = 9 * 1024 * 1024
@@ -119,6 +120,33 @@ def test_a_large_file_is_uploaded_and_downloaded(empty: Gavan, tmp_path: Path) -
     empty("cp", "ss:///files/large.bin", target)
     assert target.read_bytes() == source.read_bytes()
     assert facts(empty, "ss:///files/large.bin")["content_type"] == "application/octet-stream"
+
+
+def test_an_upload_goes_on_where_its_connection_broke(
+    live: LiveStack, empty: Gavan, tmp_path: Path
+) -> None:
+    source, target = tmp_path / "large.bin", tmp_path / "back.bin"
+    source.write_bytes(os.urandom(LARGE))
+    with cut_road(live.ports[1], after=LARGE * 2 // 3) as road:
+        empty("cp", source, "ss:///files/", "--set", f"core.port={road.port}")
+    assert road.cuts == 1
+    assert road.carried < LARGE * 3 // 2, "it did not begin anew"
+    empty("cp", "ss:///files/large.bin", target)
+    assert target.read_bytes() == source.read_bytes()
+
+
+def test_a_download_whose_connection_breaks_leaves_nothing(
+    live: LiveStack, empty: Gavan, tmp_path: Path
+) -> None:
+    source, target = tmp_path / "large.bin", tmp_path / "target"
+    source.write_bytes(os.urandom(LARGE))
+    target.mkdir()
+    empty("cp", source, "ss:///files/")
+    with cut_road(live.ports[1], after=LARGE // 2, way="down") as road:
+        error = empty(
+            "cp", "ss:///files/large.bin", target, "--set", f"core.port={road.port}", code=3
+        )
+    assert (error["code"], road.cuts, list(target.iterdir())) == ("GV240", 1, [])
 
 
 def test_objects_are_copied_and_moved_inside(empty: Gavan, tree: Path) -> None:
@@ -241,7 +269,7 @@ def test_an_interrupted_copy_leaves_no_half_file(
     live: LiveStack, empty: Gavan, tmp_path: Path
 ) -> None:
     source, target = tmp_path / "large.bin", tmp_path / "target"
-    source.write_bytes(os.urandom(60 * 1024 * 1024))
+    source.write_bytes(os.urandom(40 * 1024 * 1024))
     target.mkdir()
     empty("cp", source, "ss:///files/")
     process = subprocess.Popen(
