@@ -1,0 +1,1 @@
+"""How fast objects come and go, beside what the machine itself allows."""
