@@ -14,6 +14,7 @@ from gavan.core.storage.store import Store
 from gavan.core.storage.uploads.uploads import Uploads
 from gavan.kit.jwt import Verifier
 from gavan.kit.keyset import KeySet
+from gavan.kit.secret import Secret
 from gavan.kit.storage.provider import Provider
 
 
@@ -21,6 +22,8 @@ from gavan.kit.storage.provider import Provider
 class Commons:
     """``keys`` sign and ``verifier`` verifies the tokens of callers and of signed URLs.
 
+    ``public_url`` is the root of the stack as the world sees it; ``anon_key`` is what sessions of
+    the S3 protocol sign with.
     ``is_alone``: the process serves nothing else, so it is no gateway to the service.
     """
 
@@ -32,6 +35,8 @@ class Commons:
     images: Workers
     verifier: Verifier
     keys: KeySet
+    anon_key: Secret
+    public_url: str
     is_alone: bool = False
 
     def caller(self, request: Request) -> Caller:

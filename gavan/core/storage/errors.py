@@ -101,6 +101,12 @@ def invalid_key(key: str) -> StorageError:
     return StorageError(400, "InvalidKey", f"Invalid key: {key}")
 
 
+def precondition_failed() -> StorageError:
+    """Return the answer to a condition on the state of an object that does not hold."""
+    message = "At least one of the pre-conditions you specified did not hold"
+    return StorageError(412, "PreconditionFailed", message, http_status=412)
+
+
 def too_large(entity: str = "object") -> StorageError:
     """Return the answer for more bytes than the bucket or the stack takes."""
     return StorageError(

@@ -12,8 +12,9 @@ DRAINED_BYTES = 64 * 1024
 
 
 async def close_unread(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
-    """Serve a request; answer ``Connection: close`` when much of its body is left by then."""
-    if not _is_large(scope):
+    """Serve a request; answer ``Connection: close`` when much of its body is left by then, or when
+    the client waits to be asked for it: it may never send it, and begin another request instead."""
+    if not _may_stay(scope):
         await app(scope, receive, send)
         return
     is_read = False
@@ -32,7 +33,9 @@ async def close_unread(app: ASGIApp, scope: Scope, receive: Receive, send: Send)
     await app(scope, watched_receive, closing_send)
 
 
-def _is_large(scope: Scope) -> bool:
+def _may_stay(scope: Scope) -> bool:
     headers = dict(scope["headers"])
+    if headers.get(b"expect", b"").lower() == b"100-continue":
+        return True
     length = headers.get(b"content-length", b"")
     return b"transfer-encoding" in headers or (length.isdigit() and int(length) > DRAINED_BYTES)

@@ -21,6 +21,8 @@ from gavan.core.storage.resumable.routes import ResumableEdge
 from gavan.core.storage.resumable.turns import Turns
 from gavan.core.storage.resumable.tus import Tus
 from gavan.core.storage.routes import Edge
+from gavan.core.storage.s3.credentials import credentials_of
+from gavan.core.storage.s3.routes import S3Edge
 from gavan.core.storage.store import Store
 from gavan.core.storage.uploads.uploads import Uploads
 from gavan.database.pool import Pool
@@ -46,6 +48,8 @@ def furnish(
         images=Workers(),
         verifier=verifier,
         keys=settings.keys,
+        anon_key=settings.anon_key,
+        public_url=settings.external_url,
         is_alone=settings.services == ("storage",),
     )
 
@@ -54,6 +58,7 @@ def routes_of(commons: Commons, turns: Turns) -> list[Route]:
     """Return every route of the service; the narrow ones before those that take any path."""
     return [
         *Edge(commons=commons).routes(),
+        *S3Edge(commons=commons, credentials=credentials_of(commons)).routes(),
         *ListingEdge(commons=commons).routes(),
         *CopyingEdge(commons=commons).routes(),
         *BucketsEdge(commons=commons).routes(),

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
 
-from gavan.core.storage.errors import StorageError
+from gavan.core.storage.errors import StorageError, precondition_failed
 
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)", re.ASCII)
 _MOST_DIGITS = 18
@@ -42,8 +42,7 @@ def check_preconditions(headers: Mapping[str, str], state: State) -> None:
     if tags is not None:
         is_other = not _names(tags, state.etag)
     if is_other:
-        message = "At least one of the pre-conditions you specified did not hold"
-        raise StorageError(412, "PreconditionFailed", message, http_status=412)
+        raise precondition_failed()
 
 
 def wanted_range(headers: Mapping[str, str], state: State, size: int) -> tuple[int, int] | None:

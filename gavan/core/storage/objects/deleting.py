@@ -6,6 +6,7 @@ between leaves a row without bytes there, and bytes for the sweep here.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,12 +17,12 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from gavan.core.storage.body import read_object
-from gavan.core.storage.caller import Caller
 from gavan.core.storage.commons import Commons
 from gavan.core.storage.errors import access_denied, invalid_body, no_such_key
 from gavan.core.storage.finish import carry_through
 from gavan.core.storage.rules import check_bucket_name
 from gavan.core.storage.store import Queries
+from gavan.core.storage.uploads.uploads import Judge
 from gavan.database.session import Rows
 
 BATCH = 500
@@ -46,9 +47,9 @@ class DeletingEdge:
         caller = self.commons.caller(request)
         bucket_id, name = request.path_params["bucket"], request.path_params["name"]
         check_bucket_name(bucket_id)
-        deleted = await self._delete(caller, "storage.object.delete", bucket_id, [name])
-        if not deleted:
-            found = await self._is_there(bucket_id, name)
+        judge = Judge(caller=caller, operation="storage.object.delete")
+        if not await delete_objects(self.commons, judge, bucket_id, [name]):
+            found = await names_there(self.commons, bucket_id, [name])
             raise access_denied() if found else no_such_key()
         return JSONResponse({"message": "Successfully deleted"})
 
@@ -58,29 +59,36 @@ class DeletingEdge:
         bucket_id = request.path_params["bucket"]
         names = _names(await read_object(request))
         check_bucket_name(bucket_id)
-        deleted = []
-        for start in range(0, len(names), BATCH):
-            batch = names[start : start + BATCH]
-            operation = "storage.object.delete_many"
-            deleted += await self._delete(caller, operation, bucket_id, batch)
+        judge = Judge(caller=caller, operation="storage.object.delete_many")
+        deleted = await delete_objects(self.commons, judge, bucket_id, names)
         return Response(orjson.dumps(deleted), media_type="application/json")
 
-    async def _delete(
-        self, caller: Caller, operation: str, bucket_id: str, names: list[str]
-    ) -> list[dict[str, Any]]:
-        statement = _queries("delete", bucket_id, _possible(names))
 
-        async def delete() -> list[dict[str, Any]]:
-            rows = await self.commons.store.as_caller(caller, operation, statement)
-            deleted = _documents(rows)
-            await self.commons.uploads.forget([row["version"] for row in deleted])
-            return deleted
+async def delete_objects(
+    commons: Commons, judge: Judge, bucket_id: str, names: Sequence[str]
+) -> list[dict[str, Any]]:
+    """Delete what the policies let go of the named objects; return their rows."""
+    deleted = []
+    for start in range(0, len(names), BATCH):
+        batch = _possible(names[start : start + BATCH])
+        deleted += await carry_through(_delete(commons, judge, bucket_id, batch))
+    return deleted
 
-        return await carry_through(delete())
 
-    async def _is_there(self, bucket_id: str, name: str) -> bool:
-        statement = _queries("is_there", bucket_id, _possible([name]))
-        return bool((await self.commons.store.as_owner(statement)).values)
+async def names_there(commons: Commons, bucket_id: str, names: Sequence[str]) -> set[str]:
+    """Return those of the names that objects have, whoever asks."""
+    rows = await commons.store.as_owner(_queries("there", bucket_id, _possible(names)))
+    return {(name or b"").decode() for (name,) in rows.values}
+
+
+async def _delete(
+    commons: Commons, judge: Judge, bucket_id: str, names: list[str]
+) -> list[dict[str, Any]]:
+    statement = _queries("delete", bucket_id, names)
+    rows = await commons.store.as_caller(judge.caller, judge.operation, statement)
+    deleted = _documents(rows)
+    await commons.uploads.forget([row["version"] for row in deleted])
+    return deleted
 
 
 def _names(body: dict[str, Any]) -> list[str]:
@@ -97,7 +105,7 @@ def _names(body: dict[str, Any]) -> list[str]:
     return names
 
 
-def _possible(names: list[str]) -> list[str]:
+def _possible(names: Sequence[str]) -> list[str]:
     return [name for name in names if "\0" not in name]  # Postgres has no such text
 
 

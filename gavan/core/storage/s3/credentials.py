@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from starlette.requests import Request
 
 from gavan.core.storage.caller import SERVICE, Caller, caller_of, verify
+from gavan.core.storage.commons import Commons
 from gavan.core.storage.errors import access_denied
 from gavan.core.storage.s3.errors import mismatch
 from gavan.core.storage.s3.signature import Claim, Signable, prove, read_claim
@@ -69,3 +70,13 @@ class Admitted:
     caller: Caller
     claim: Claim
     key: bytes = field(repr=False)
+
+
+def credentials_of(commons: Commons) -> Credentials:
+    """Return what signatures of this stack are proven with."""
+    return Credentials(
+        key_id=commons.config.s3_key_id,
+        secret=commons.config.s3_secret,
+        anon_key=commons.anon_key,
+        verifier=commons.verifier,
+    )

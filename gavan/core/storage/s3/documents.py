@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from xml.parsers import expat
 
 NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
+XML_DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
 MOST_DEPTH = 6
 MOST_ELEMENTS = 100_000
 _UNWRITABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -20,12 +21,10 @@ def element(name: str, *content: str | int | bool | Markup | None) -> Markup:
     return Markup(f"<{name}>{''.join(map(_written, content))}</{name}>")
 
 
-def document(name: str, *content: Markup) -> str:
-    """Return a document whose root is in the namespace of S3."""
-    return (
-        '<?xml version="1.0" encoding="UTF-8"?>\n'
-        f'<{name} xmlns="{NAMESPACE}">{"".join(content)}</{name}>'
-    )
+def document(name: str, *content: str | Markup) -> str:
+    """Return a document whose root is in the namespace of S3; content as in ``element``."""
+    inner = "".join(map(_written, content))
+    return f'{XML_DECLARATION}<{name} xmlns="{NAMESPACE}">{inner}</{name}>'
 
 
 class Markup(str):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from starlette.responses import Response
 
 from gavan.core.storage.errors import StorageError, access_denied
-from gavan.core.storage.s3.documents import document, element
+from gavan.core.storage.s3.documents import XML_DECLARATION, element
 
 MISMATCH = (
     "The request signature we calculated does not match the signature you provided."
@@ -24,14 +24,17 @@ MISMATCH_IN_SESSION = (
 def render(error: StorageError, resource: str, *, has_body: bool = True) -> Response:
     """Return the answer of an error with its real status; ``resource`` is ``bucket/key``."""
     if not has_body:
-        return Response(status_code=error.status)
-    body = document(
+        return Response(status_code=error.status, headers=error.headers)
+    # Without the namespace that all other answers are in: boto3 reads the code of no other error.
+    body = XML_DECLARATION + element(
         "Error",
         element("Resource", resource),
         element("Code", error.code),
         element("Message", error.message),
     )
-    return Response(body, status_code=error.status, media_type="application/xml")
+    return Response(
+        body, status_code=error.status, headers=error.headers, media_type="application/xml"
+    )
 
 
 def unsigned() -> StorageError:
@@ -89,15 +92,6 @@ def bad_digest(name: str) -> StorageError:
 def incomplete_body(message: str) -> StorageError:
     """Return the answer to more or fewer bytes than were announced."""
     return StorageError(400, "IncompleteBody", message)
-
-
-def precondition_failed(condition: str) -> StorageError:
-    """Return the answer to a condition that does not hold."""
-    return StorageError(
-        412,
-        "PreconditionFailed",
-        f"At least one of the pre-conditions you specified did not hold: {condition}",
-    )
 
 
 def no_such_upload() -> StorageError:

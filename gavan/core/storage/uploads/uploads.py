@@ -24,6 +24,7 @@ from gavan.core.storage.errors import (
     already_exists,
     invalid_key,
     may_pass,
+    precondition_failed,
     provider_error,
     too_large,
 )
@@ -51,6 +52,7 @@ class Upload:
     of a form that holds it: both are words of the client, none of them is a limit.
 
     ``copied`` is the whole column ``metadata`` of an object made from another one.
+    ``replaces_only`` is the one version that may be replaced, from the permit until the end.
     """
 
     bucket_id: str
@@ -65,6 +67,7 @@ class Upload:
     user_metadata: Metadata | None = None
     robots: str | None = None
     copied: Metadata | None = None
+    replaces_only: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +103,7 @@ class Uploads:
 
         Raises:
             StorageError: the name is none, a policy refuses, the object exists and may not be
-                replaced, or its size as declared is over the limit.
+                replaced, is another one than may be, or its size as declared is over the limit.
         """
         self.check_name(upload.bucket_id, upload.name)
         if upload.declared is not None and upload.declared > upload.most:
@@ -112,6 +115,8 @@ class Uploads:
             replaces = _text(rows) if rows.values else None
         if replaces is not None and not upload.is_upsert:
             raise already_exists(KEY_TAKEN)
+        if upload.replaces_only not in {None, replaces}:
+            raise precondition_failed()
         return Permit(upload=upload, judge=judge, replaces=replaces)
 
     def check_name(self, bucket_id: str, name: str) -> None:

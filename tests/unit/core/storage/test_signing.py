@@ -47,6 +47,8 @@ def commons(tmp_path: Path) -> Commons:
         images=Workers(),
         verifier=Verifier(keys.verifying),
         keys=keys,
+        anon_key=Secret("anon-key-of-a-test"),
+        public_url="http://127.0.0.1:54321",
     )
 
 
