@@ -8,9 +8,11 @@ there, nothing of it is written down.
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import orjson
 from starlette.requests import ClientDisconnect, Request
 
 from gavan.core.storage.commons import Commons
@@ -19,12 +21,14 @@ from gavan.core.storage.finish import carry_through
 from gavan.core.storage.model import blob_key
 from gavan.core.storage.resumable import answers
 from gavan.core.storage.resumable.arriving import Arriving
-from gavan.core.storage.resumable.states import State, States
+from gavan.core.storage.resumable.naming import UploadId
+from gavan.core.storage.resumable.states import State, States, now
 from gavan.core.storage.resumable.turns import Turn
 from gavan.core.storage.store import Queries
 from gavan.core.storage.uploads.uploads import Permit
 from gavan.kit.storage.provider import BlobMissing, Written
 
+_VERSION = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _queries = Queries(Path(__file__).parent / "growth.sql")
 
 
@@ -47,6 +51,10 @@ class Progress:
         return self.offset == self.state.length
 
 
+def _finished(state: State) -> Progress:
+    return Progress(state=state, offset=state.length or 0, is_settled=True, is_finished=True)
+
+
 class Growth:
     """Whoever calls has the turn of the upload. All may raise ProviderError and StorageError."""
 
@@ -55,8 +63,16 @@ class Growth:
         self._provider = commons.provider
         self._states = states
 
+    async def find(self, upload: UploadId) -> State | None:
+        """Return what is known of an upload, be it an object by now; None when nothing is."""
+        if not _VERSION.fullmatch(upload.version):
+            return None
+        return await self._states.find(upload) or await self._object(upload)
+
     async def progress(self, state: State) -> Progress:
         """Return what is there; raise StorageError 410 when nothing is."""
+        if not state.handle:
+            return _finished(state)
         try:
             offset = await self._provider.grown(state.handle)
         except BlobMissing:
@@ -64,12 +80,13 @@ class Growth:
         # A process may have died when the blob was there, and its handle was too.
         if offset or (offset == 0 and not await self._is_blob(state)):
             return Progress(state=state, offset=offset)
-        asked = _queries("is_object", state.bucket, state.name, state.version)
-        rows = await self._commons.store.as_owner(asked)
-        is_finished = bool(rows.values)
-        if state.length is None or not (is_finished or await self._is_blob(state)):
+        if state.length is None:
             raise answers.gone()
-        return Progress(state=state, offset=state.length, is_settled=True, is_finished=is_finished)
+        if await self._object(state.id) is not None:
+            return _finished(state)
+        if not await self._is_blob(state):
+            raise answers.gone()
+        return Progress(state=state, offset=state.length, is_settled=True)
 
     async def receive(self, before: Progress, room: int, request: Request, turn: Turn) -> Progress:
         """Take in the body of a request, at most ``room`` bytes of it.
@@ -115,7 +132,30 @@ class Growth:
             if not may_pass(error):
                 await self._states.forget(state.version)
             raise
-        return replace(complete, is_settled=True, is_finished=True)
+        await self._states.forget(state.version)
+        return _finished(state)
+
+    async def _object(self, upload: UploadId) -> State | None:
+        asked = _queries("object", upload.bucket, upload.name, upload.version)
+        rows = await self._commons.store.as_owner(asked)
+        if not rows.values:
+            return None
+        row = orjson.loads(rows.values[0][0] or b"{}")
+        return State(
+            bucket=upload.bucket,
+            name=upload.name,
+            version=upload.version,
+            owner=row["owner"],
+            metadata={
+                "bucketName": upload.bucket,
+                "objectName": upload.name,
+                "contentType": row["mime"],
+                "cacheControl": row["cache_control"],
+            },
+            length=row["length"],
+            handle="",
+            begun_at=now(),
+        )
 
     async def _measured(self, state: State) -> Written:
         """Return what a blob is that was settled by a process that died."""

@@ -1,3 +1,5 @@
--- Whether an upload has become an object, and is still that object's content.
--- name: is_object
-select 1 from storage.objects where bucket_id = $1 and name = $2 and version = $3
+-- What an upload has become, while it is still that object's content.
+-- name: object
+select json_build_object('owner', owner_id, 'length', (metadata->>'size')::bigint,
+    'mime', metadata->>'mimetype', 'cache_control', metadata->>'cacheControl')
+from storage.objects where bucket_id = $1 and name = $2 and version = $3

@@ -68,14 +68,14 @@ class Guards:
             StorageError: 423 when another process does not give it up before the deadline, 429
                 when Postgres cannot be reached.
         """
-        wish = _number(WISHED, version)
+        wish = lock_number(WISHED, version)
         try:
             await self._take_in_time(version, deadline)
             self._holders[wish] = holder
             yield
         finally:
             self._holders.pop(wish, None)
-            await carry_through(self._release(_number(HELD, version)))
+            await carry_through(self._release(lock_number(HELD, version)))
 
     async def close(self) -> None:
         """Close the connection, and so let go of all."""
@@ -85,7 +85,7 @@ class Guards:
         await self._lose()
 
     async def _take_in_time(self, version: str, deadline: float) -> None:
-        held, wish = _number(HELD, version), _number(WISHED, version)
+        held, wish = lock_number(HELD, version), lock_number(WISHED, version)
         loop = asyncio.get_running_loop()
         try:
             while not await carry_through(self._take(held)):
@@ -176,6 +176,7 @@ class Guards:
                 await connection.close()
 
 
-def _number(kind: str, version: str) -> int:
+def lock_number(kind: str, version: str) -> int:
+    """Return the number of a lock, in the one space that all of a database share."""
     digest = hashlib.sha256(f"gavan storage {kind} {version}".encode()).digest()
     return int.from_bytes(digest[:8], signed=True)

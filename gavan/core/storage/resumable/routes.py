@@ -111,7 +111,7 @@ class ResumableEdge:
             _check_patch(asked)
         upload = decode(request.path_params["upload"].rstrip("/").rpartition("/")[2])
         visitor = visit(self.commons, request, caller, upload.bucket, upload.name)
-        state = await self.tus.states.find(upload)
+        state = await self.tus.growth.find(upload)
         if state is None or not visitor.may_touch(state):
             raise answers.not_found()
         if request.method == "PATCH":

@@ -27,7 +27,8 @@ _LENGTH = "-length"
 class State:
     """``length`` None: the client has not told it yet. ``begun_at`` in seconds since the epoch.
 
-    ``owner`` is the ``sub`` of whoever began it, ``handle`` the provider's name of the bytes.
+    ``owner`` is the ``sub`` of whoever began it, ``handle`` the provider's name of the bytes; an
+    upload that has become an object has none.
     """
 
     bucket: str
@@ -45,7 +46,7 @@ class State:
 
 
 class States:
-    """The unfinished uploads, and those finished so lately that somebody may ask."""
+    """The uploads that are not yet objects."""
 
     def __init__(self, provider: Provider) -> None:
         self._provider = provider

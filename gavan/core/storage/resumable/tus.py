@@ -140,7 +140,7 @@ class Tus:
         """Return the state with the length that another request may have told meanwhile."""
         if state.length is not None:
             return state
-        found = await self.states.find(state.id)
+        found = await self.growth.find(state.id)
         if found is None:
             raise answers.not_found()
         return found
