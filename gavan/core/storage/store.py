@@ -16,6 +16,7 @@ from gavan.database.session import DatabaseError, PoolTimeout, Rows, Session, St
 
 OWNER = "supabase_storage_admin"
 LOCK_TIMEOUT = "5s"
+DEADLOCK = "40P01"
 Value = str | int | bool | dict[str, Any] | list[Any] | None
 
 
@@ -91,6 +92,7 @@ class Store:
         session: Session,
         statement: Statement,
         check: Callable[[Rows], None] | None = None,
+        rounds: int = 5,
     ) -> Rows:
         try:
             return await self._pool.run(session, statement, check=check)
@@ -99,7 +101,10 @@ class Store:
                 429, "SlowDown", error.message, error="too_many_connections", http_status=429
             ) from error
         except DatabaseError as error:
-            raise database_error(error) from error
+            # Postgres took one of two changes back that waited for each other: nothing is done.
+            if error.sqlstate != DEADLOCK or not rounds:
+                raise database_error(error) from error
+        return await self._run(session, statement, check, rounds - 1)
 
 
 def _as_caller(

@@ -27,6 +27,7 @@ from gavan.core.storage.store import Queries
 from gavan.core.storage.uploads.uploads import Judge, Upload, timestamp
 from gavan.kit.storage.provider import BlobMissing
 
+ATTEMPTS = 4
 _queries = Queries(Path(__file__).parent / "objects.sql")
 
 
@@ -66,12 +67,14 @@ async def copy_object(commons: Commons, copy: Copy) -> StoredObject:
     """
     check_bucket_name(copy.source.bucket_id)
     commons.uploads.check_name(copy.target.bucket_id, copy.target.name)
-    try:
-        return await _copy(commons, copy)
-    except StorageError as error:
-        if not isinstance(error.__cause__, BlobMissing):
-            raise
-    return await _copy(commons, copy)  # the source was replaced between its row and its bytes
+    for _ in range(ATTEMPTS):
+        try:
+            return await _copy(commons, copy)
+        except StorageError as error:
+            # The source may have been replaced between its row and its bytes.
+            if not isinstance(error.__cause__, BlobMissing):
+                raise
+    return await _copy(commons, copy)
 
 
 async def _copy(commons: Commons, copy: Copy) -> StoredObject:

@@ -48,9 +48,15 @@ class DeletingEdge:
         bucket_id, name = request.path_params["bucket"], request.path_params["name"]
         check_bucket_name(bucket_id)
         judge = Judge(caller=caller, operation="storage.object.delete")
-        if not await delete_objects(self.commons, judge, bucket_id, [name]):
-            found = await names_there(self.commons, bucket_id, [name])
-            raise access_denied() if found else no_such_key()
+        former = None
+        while not await delete_objects(self.commons, judge, bucket_id, [name]):
+            version = (await versions_there(self.commons, bucket_id, [name])).get(name)
+            if version is None:
+                raise no_such_key()
+            # It may have come just now: only what was there before and after, a policy keeps.
+            if version == former:
+                raise access_denied()
+            former = version
         return JSONResponse({"message": "Successfully deleted"})
 
     async def delete_many(self, request: Request) -> Response:
@@ -75,10 +81,10 @@ async def delete_objects(
     return deleted
 
 
-async def names_there(commons: Commons, bucket_id: str, names: Sequence[str]) -> set[str]:
-    """Return those of the names that objects have, whoever asks."""
+async def versions_there(commons: Commons, bucket_id: str, names: Sequence[str]) -> dict[str, str]:
+    """Return the versions of the named objects that there are, whoever asks."""
     rows = await commons.store.as_owner(_queries("there", bucket_id, _possible(names)))
-    return {(name or b"").decode() for (name,) in rows.values}
+    return {(name or b"").decode(): (version or b"").decode() for name, version in rows.values}
 
 
 async def _delete(

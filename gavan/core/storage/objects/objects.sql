@@ -25,7 +25,7 @@ select json_agg(json_build_object(
 from deleted
 
 -- name: there
-select name from storage.objects
+select name, version from storage.objects
 where bucket_id = $1 and name in (select jsonb_array_elements_text($2::jsonb))
 
 -- What a copy is made of, if the caller may see it: $1 bucket, $2 name.

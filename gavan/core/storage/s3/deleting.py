@@ -6,7 +6,7 @@ from starlette.responses import Response
 
 from gavan.core.storage.buckets.find import find_bucket
 from gavan.core.storage.errors import access_denied
-from gavan.core.storage.objects.deleting import delete_objects, names_there
+from gavan.core.storage.objects.deleting import delete_objects, versions_there
 from gavan.core.storage.s3.answers import empty, xml
 from gavan.core.storage.s3.documents import element, read_document
 from gavan.core.storage.s3.errors import malformed_xml
@@ -20,7 +20,7 @@ async def delete(visit: Visit) -> Response:
     commons, bucket_id, names = visit.commons, visit.bucket_id, [visit.key]
     deleted = await delete_objects(commons, visit.judge, bucket_id, names)
     if not deleted:
-        if await names_there(commons, bucket_id, names):
+        if await versions_there(commons, bucket_id, names):
             raise access_denied()
         await find_bucket(commons.store, bucket_id)
     return empty(status=204)
@@ -32,7 +32,7 @@ async def delete_many(visit: Visit) -> Response:
     commons, bucket_id = visit.commons, visit.bucket_id
     rows = await delete_objects(commons, visit.judge, bucket_id, names)
     gone = {row["name"] for row in rows}
-    kept = await names_there(commons, bucket_id, [name for name in names if name not in gone])
+    kept = await versions_there(commons, bucket_id, [name for name in names if name not in gone])
     if not rows and not kept:
         await find_bucket(commons.store, bucket_id)
     return xml(

@@ -6,6 +6,7 @@ Tests of a module share the database: each makes a bucket of its own with ``stor
 from __future__ import annotations
 
 import itertools
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -49,14 +50,15 @@ class Storage:
     folder: Path
     log: Path
     _clients: dict[str, httpx.Client] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def service(self) -> httpx.Client:
-        return self.client(token_of("service_role"))
+        return self._as("service_role")
 
     @property
     def anon(self) -> httpx.Client:
-        return self.client(token_of("anon"))
+        return self._as("anon")
 
     @property
     def anne(self) -> httpx.Client:
@@ -72,16 +74,23 @@ class Storage:
 
     def as_user(self, sub: str, **claims: Any) -> httpx.Client:
         """Return a client that acts as a user of role ``authenticated``."""
-        return self.client(token_of("authenticated", sub, **claims))
+        return self._as("authenticated", sub, **claims)
 
     def client(self, token: str) -> httpx.Client:
-        """Return the client that sends a token; it lives as long as the module."""
-        if token not in self._clients:
-            headers = {"authorization": f"Bearer {token}"} if token else {}
-            self._clients[token] = httpx.Client(
-                base_url=f"{self.live.url}/storage/v1", headers=headers, timeout=30
-            )
-        return self._clients[token]
+        """Return a client that sends a token; it lives as long as the module."""
+        return self._kept(token, token)
+
+    def _as(self, role: str, sub: str | None = None, **claims: Any) -> httpx.Client:
+        return self._kept(f"{role} {sub} {claims}", token_of(role, sub, **claims))
+
+    def _kept(self, caller: str, token: str) -> httpx.Client:
+        with self._lock:
+            if caller not in self._clients:
+                headers = {"authorization": f"Bearer {token}"} if token else {}
+                self._clients[caller] = httpx.Client(
+                    base_url=f"{self.live.url}/storage/v1", headers=headers, timeout=30
+                )
+            return self._clients[caller]
 
     def sql(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         """Run SQL past all policies, as the owner of the tables; return the rows."""

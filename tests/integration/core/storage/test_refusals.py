@@ -232,18 +232,13 @@ def test_the_header_of_user_metadata_is_read_as_leniently_as_upstream(
 
 def test_without_a_token_or_with_a_bad_one_nothing_is_stored(storage: Storage) -> None:
     bucket = storage.bucket()
-    absent = storage.nobody.post(f"/object/{bucket}/a", content=b"x")
-    assert absent.status_code == 400
-    assert absent.json() == {
-        "statusCode": "400",
-        "error": "Error",
-        "message": "headers must have required property 'authorization'",
-        "code": "InvalidRequest",
-    }
-    garbage = storage.client("garbage").post(f"/object/{bucket}/a", content=b"x")
-    assert garbage.json() == {
-        "statusCode": "403",
-        "error": "Unauthorized",
-        "message": "Invalid Compact JWS",
-        "code": "AccessDenied",
-    }
+    for client in (storage.nobody, storage.client("garbage")):
+        answer = client.post(f"/object/{bucket}/a", content=b"x")
+        assert answer.status_code == 400
+        assert answer.json() == {
+            "statusCode": "403",
+            "error": "Unauthorized",
+            "message": "Invalid Compact JWS",
+            "code": "AccessDenied",
+        }
+    assert storage.row(bucket, "a") is None
