@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from typing import Any
 
@@ -12,6 +13,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from gavan.cli.context import Context
 from gavan.cli.database import reach, reporter
+from gavan.cli.one_unit import restart_core
 from gavan.cli.render import Result, table
 from gavan.cli.verb import VerbGroup
 from gavan.database.access import OWNER, bring_up, options
@@ -20,6 +22,7 @@ from gavan.database.migration.lock import connect
 from gavan.database.reset import recreate
 from gavan.kit.errors import GavanError
 from gavan.kit.secret import Secret
+from gavan.stack.model import Stack
 
 ROLE = click.option("--role", default=OWNER, show_default=True, help="Log in as this role.")
 LIBPQ = {
@@ -89,7 +92,7 @@ def query(context: Context, role: str, text: str) -> Result:
 
 @group.verb("reset", examples=["gavan db reset", "gavan db reset --yes"])
 def reset(context: Context) -> Result:
-    """Create the database anew, then migrate and seed it; all its data is lost."""
+    """Create the database anew, then migrate and seed it; all its data and objects are lost."""
     stack, access = reach(context)
     if stack.profile.protected or access.admin is None:
         raise GavanError(
@@ -104,11 +107,30 @@ def reset(context: Context) -> Result:
     report("database", "start", "")
     recreate(access.admin)
     report("database", "ok", "empty")
+    _forget_objects(context, stack)
     how = options(stack, include_all=True, wait_s=60.0, report=report)
     done = bring_up(stack, access, how)
+    # It makes the buckets of the stack file when it starts, and has held connections to the old.
+    restart_core(context, stack)
     return Result(
         data=done, text=f"{stack.database.name} is new: {len(done.migrations)} migrations"
     )
+
+
+def _forget_objects(context: Context, stack: Stack) -> None:
+    """Remove the bytes of objects whose rows are gone."""
+    if stack.core.storage.get("STORAGE_BACKEND") == "s3":
+        context.output.warn(
+            "the bytes of its objects are still in the S3; look: gavan storage sweep"
+        )
+        return
+    folder, gone = stack.state_dir / "storage", stack.state_dir / "storage.gone"
+    if folder.is_dir():
+        shutil.rmtree(gone, ignore_errors=True)
+        # Renamed first: a core that runs may still write, and must not find half a folder.
+        folder.rename(gone)
+        shutil.rmtree(gone)
+        context.progress.ok("objects", "removed")
 
 
 def _libpq(url: Secret) -> dict[str, str]:

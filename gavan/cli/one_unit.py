@@ -13,9 +13,13 @@ from gavan.cli.context import Context
 from gavan.cli.local import load_local, trouble_details
 from gavan.cli.render import Result
 from gavan.cli.verb import verb
+from gavan.engines.embedded.client import connect
 from gavan.engines.embedded.follow import follow, troubles
 from gavan.engines.embedded.launch import find_running
+from gavan.engines.embedded.model import READY
+from gavan.engines.embedded.paths import control_socket
 from gavan.kit.errors import GavanError
+from gavan.stack.model import Stack
 
 
 @verb("restart", examples=["gavan restart", "gavan restart core"])
@@ -37,6 +41,19 @@ def start(context: Context, units: tuple[str, ...]) -> Result:
 def stop(context: Context, units: tuple[str, ...]) -> Result:
     """Stop units; they stay stopped until they are started."""
     return _tell(context, "stop", units, wait=False)
+
+
+def restart_core(context: Context, stack: Stack) -> None:
+    """Restart the core of a stack when it runs, and wait until it is ready."""
+    client = connect(control_socket(stack.state_dir))
+    if client is None:
+        return
+    with client:
+        states = {unit["name"]: unit["state"] for unit in client.ask("status")["units"]}
+        if states.get("core") not in READY:
+            return
+        client.ask("restart", units=["core"])
+        _wait(context, client.watch(TICK_S), frozenset({"core"}))
 
 
 def _tell(context: Context, do: str, units: tuple[str, ...], *, wait: bool) -> Result:

@@ -302,3 +302,16 @@ def test_a_stack_that_does_not_run_is_told(tmp_path: Path, live: LiveStack, empt
     assert error["code"] == "GV240"
     with pytest.raises(httpx.ConnectError):
         httpx.get(f"http://127.0.0.1:{other.ports[1]}/health")
+
+
+def test_a_reset_takes_the_objects_too_and_brings_the_buckets_back(
+    live: LiveStack, empty: Gavan, tree: Path
+) -> None:
+    empty("cp", "-r", tree, "ss:///files/d")
+    folder = live.root / ".gavan" / "storage"
+    assert [path for path in folder.rglob("*") if path.is_file()]
+    live.gavan("db", "reset", "--yes")
+    assert [row["name"] for row in empty("ls")] == ["files/", "small/"]
+    assert not [path for path in folder.rglob("*") if path.is_file()]
+    empty("cp", tree / "read me.md", "ss:///files/")
+    assert names(empty, "ss:///files/") == ["read me.md"]
