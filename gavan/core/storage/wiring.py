@@ -58,7 +58,7 @@ def routes_of(commons: Commons, turns: Turns) -> list[Route]:
     """Return every route of the service; the narrow ones before those that take any path."""
     return [
         *Edge(commons=commons).routes(),
-        *S3Edge(commons=commons, credentials=credentials_of(commons)).routes(),
+        *_s3(commons),
         *ListingEdge(commons=commons).routes(),
         *CopyingEdge(commons=commons).routes(),
         *BucketsEdge(commons=commons).routes(),
@@ -69,3 +69,10 @@ def routes_of(commons: Commons, turns: Turns) -> list[Route]:
         *ResumableEdge(commons=commons, tus=Tus(commons, turns)).routes(),
         *RenderingEdge(commons=commons).routes(),
     ]
+
+
+def _s3(commons: Commons) -> list[Route]:
+    """Return the routes of S3 clients, none where that door is closed."""
+    if not commons.config.speaks_s3:
+        return []
+    return S3Edge(commons=commons, credentials=credentials_of(commons)).routes()

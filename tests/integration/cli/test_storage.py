@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import boto3
 import httpx
 import psycopg
 import pytest
@@ -293,6 +294,21 @@ def test_the_keys_of_s3_clients_are_told_as_the_supabase_cli_does(live: LiveStac
     assert [len(told[name]) for name in KEYS[1:]] == [32, 64]
     log = live.start("logs", "-n", "100000").communicate(timeout=60)[0]
     assert not [name for name in KEYS[1:] if told[name] in log]
+
+
+def test_an_s3_client_comes_in_with_these_keys(live: LiveStack, empty: Gavan, tree: Path) -> None:
+    empty("cp", "-r", tree, "ss:///files/d")
+    told = live.gavan("status", "-o", "env")["data"]
+    client = boto3.client(
+        "s3",
+        endpoint_url=told["STORAGE_S3_URL"],
+        region_name=told["S3_PROTOCOL_REGION"],
+        aws_access_key_id=told["S3_PROTOCOL_ACCESS_KEY_ID"],
+        aws_secret_access_key=told["S3_PROTOCOL_ACCESS_KEY_SECRET"],
+    )
+    assert [bucket["Name"] for bucket in client.list_buckets()["Buckets"]] == ["files", "small"]
+    client.put_object(Bucket="files", Key="d/by s3", Body=b"12")
+    assert names(empty, "ss:///files/") == sorted(f"d/{name}" for name in [*NAMES, "by s3"])
 
 
 def test_a_stack_that_does_not_run_is_told(tmp_path: Path, live: LiveStack, empty: Gavan) -> None:
