@@ -181,6 +181,7 @@ _BY_STATE: dict[str, tuple[int, str, str, str | None, int | None]] = {
         None,
         None,
     ),
+    "54000": (400, "InvalidKey", "Invalid key: the name is too long", None, None),  # of the index
     "42703": _MISMATCH,
     "42P01": _MISMATCH,
 }

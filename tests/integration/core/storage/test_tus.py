@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from email.utils import parsedate_to_datetime
+from hashlib import sha256
 
 import pytest
 
@@ -191,6 +192,17 @@ def test_a_name_that_leads_elsewhere_is_refused(storage: Storage, name: str) -> 
     assert refused.text.startswith("Invalid key")
     assert "location" not in refused.headers
     assert storage.blobs() == before
+
+
+def test_a_name_longer_than_an_index_takes_is_refused(storage: Storage) -> None:
+    bucket = storage.bucket()
+    name = "".join(sha256(bytes([n])).hexdigest() for n in range(60))
+    refused = begin(storage.service, bucket, name, 1)
+    assert (refused.status_code, refused.text) == (400, "Invalid key: the name is too long")
+    raw = storage.service.post(f"/object/{bucket}/{name}", content=b"x")
+    assert (raw.status_code, raw.json()["code"]) == (400, "InvalidKey")
+    long = begun(storage.service, bucket, name[:2000], 1)
+    assert go_on(storage.service, long, 0, b"x").headers["tus-complete"] == "1"
 
 
 def test_headers_that_do_not_fit_are_named(storage: Storage) -> None:
