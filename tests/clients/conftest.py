@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -94,3 +95,17 @@ def npm() -> Path:
         subprocess.run(command, cwd=SUITES, check=True, timeout=150)
         stamp.write_bytes(wanted)
     return SUITES / "node_modules"
+
+
+@pytest.fixture
+def packages() -> Path:
+    """The Python packages of the suites that nothing else needs, installed beside them."""
+    wanted = (SUITES / "requirements.txt").read_bytes()
+    folder = SUITES / ".packages"
+    stamp = folder / ".installed"
+    if not stamp.exists() or stamp.read_bytes() != wanted:
+        command = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--target", str(folder)]
+        source = ["--requirement", str(SUITES / "requirements.txt")]
+        subprocess.run([*command, *source], check=True, timeout=150)
+        stamp.write_bytes(wanted)
+    return folder

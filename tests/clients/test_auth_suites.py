@@ -1,19 +1,15 @@
 """The auth test suites of the published clients, unmodified, against our core.
 
 They assume GoTrues at fixed ports, each told otherwise; the variables are those of their own
-checkouts. Each suite has a file of the tests that fail, each with its reason; anything else is a
-fault.
+checkouts.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import subprocess
-import sys
-import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -23,7 +19,7 @@ import pytest
 from gavan.engines.embedded.environment import reveal
 from gavan.stack.load import load_stack
 from tests.clients.suites.compose import gotrue_services
-from tests.clients.test_suites import JS, PY, SUITES, expected
+from tests.clients.suites.running import JS, PY, expected, run_jest, run_pytest
 from tests.conftest import Database
 from tests.live import running_core
 
@@ -86,7 +82,6 @@ def test_the_suite_of_auth_js_passes_but_for_the_listed(
     npm: Path, database: Database, tmp_path: Path
 ) -> None:
     root = JS.path() / "packages/core/auth-js"
-    report = tmp_path / "report.json"
     subprocess.run(
         ["node", "generate-signing-keys.js"], cwd=root / "test", check=True, capture_output=True
     )
@@ -94,61 +89,18 @@ def test_the_suite_of_auth_js_passes_but_for_the_listed(
     keys = root / "test/supabase/signing_keys.json"
     services["http://127.0.0.1:54321/auth/v1"] = cli_service(root, keys, tmp_path)
     with gotrues(database, services, tmp_path) as addresses:
-        options = [f"--config={SUITES / 'jest.config.cjs'}", "--ci", f"--outputFile={report}"]
-        done = subprocess.run(
-            [str(npm / ".bin/jest"), "--json", "--forceExit", *options],
-            cwd=root,
-            env=os.environ
-            | {
-                "NODE_PATH": str(npm),
-                "SUITE_ROOT": str(root),
-                "SUITE_FILES": json.dumps(LIVE_FILES),
-                "SUITE_ADDRESSES": json.dumps(addresses),
-            },
-            capture_output=True,
-            text=True,
-            timeout=280,
-            check=False,
-        )
-    assert report.exists(), done.stderr
-    results = json.loads(report.read_text())["testResults"]
-    tests = [test for file in results for test in file["assertionResults"]]
-    failed = {test["fullName"] for test in tests if test["status"] == "failed"}
-    failed |= {Path(file["name"]).name for file in results if not file["assertionResults"]}
-    assert len(tests) > 200
-    assert failed == set(expected("auth_js")), done.stderr[-20000:]
+        done = run_jest(root, npm, LIVE_FILES, addresses, tmp_path / "report.json")
+    assert done.count > 200
+    assert done.failed == expected("auth_js"), done.output
 
 
 @pytest.mark.slow
 def test_the_suite_of_auth_py_passes_but_for_the_listed(database: Database, tmp_path: Path) -> None:
     root = PY.path() / "src/auth"
-    report = tmp_path / "report.xml"
     services = compose_services(root / "infra/docker-compose.yml")
-    plugins = ["-p", "redirect_httpx", "-p", "no:cacheprovider", "-W", "ignore"]
+    options = ["-p", "redirect_httpx", "-o", "asyncio_mode=auto"]
     with gotrues(database, services, tmp_path) as addresses:
-        done = subprocess.run(
-            [
-                *(sys.executable, "-m", "pytest", *plugins, f"--junitxml={report}"),
-                *("--rootdir=.", "-o", "asyncio_mode=auto", "tests"),
-            ],
-            cwd=root,
-            # The client of the checkout, not the one installed: tests and client are of one tag.
-            env=os.environ
-            | {
-                "SUITE_ADDRESSES": json.dumps(addresses),
-                "PYTHONPATH": f"{root / 'src'}:{SUITES}",
-            },
-            capture_output=True,
-            text=True,
-            timeout=280,
-            check=False,
-        )
-    assert report.exists(), done.stdout + done.stderr
-    cases = list(ET.parse(report).iter("testcase"))
-    failed = {
-        f"{case.get('classname')}.{case.get('name')}"
-        for case in cases
-        if case.find("failure") is not None or case.find("error") is not None
-    }
-    assert len(cases) > 150
-    assert failed == set(expected("auth_py")), done.stdout[-20000:]
+        variables = {"SUITE_ADDRESSES": json.dumps(addresses)}
+        done = run_pytest(root, options, variables, tmp_path / "report.xml")
+    assert done.count > 150
+    assert done.failed == expected("auth_py"), done.output

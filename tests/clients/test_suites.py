@@ -1,17 +1,8 @@
-"""The data-API test suites of the published clients, unmodified, against our core.
-
-Each has a file of the tests that fail, each with its reason; anything else is a fault.
-"""
+"""The data-API test suites of the published clients, unmodified, against our core."""
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import subprocess
-import sys
-import tomllib
-import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,22 +11,14 @@ import pytest
 
 from gavan.database.embedded import ADMIN
 from tests.alone import running_alone
-from tests.clients.suites.checkout import Checkout
+from tests.clients.suites.running import JS, PY, expected, run_jest, run_pytest
 from tests.conftest import Database
 from tests.live import running_core
 
-SUITES = Path(__file__).parent / "suites"
-JS = Checkout("supabase/supabase-js", "v2.109.0", "GAVAN_SUPABASE_JS")
-PY = Checkout("supabase/supabase-py", "v2.30.0", "GAVAN_SUPABASE_PY")
 POSTGIS = re.compile(
     r"create extension if not exists postgis[^;]*;|extensions\.geometry\([^)]*\)", re.IGNORECASE
 )
 """The embedded Postgres has no PostGIS: its one column becomes text, its one test is listed"""
-
-
-def expected(name: str) -> dict[str, str]:
-    """Return the failing tests of a suite and why each fails."""
-    return dict(tomllib.loads((SUITES / f"{name}.toml").read_text())["failures"])
 
 
 @contextmanager
@@ -72,29 +55,9 @@ def test_the_suite_of_postgrest_js_passes_but_for_the_listed(
         with running_core(
             database, tmp_path / "core.log", {"PGRST_DB_SCHEMAS": "public,personal"}
         ) as core:
-            options = [f"--config={SUITES / 'jest.config.cjs'}", "--ci", f"--outputFile={report}"]
-            done = subprocess.run(
-                [str(npm / ".bin/jest"), "--json", *options],
-                cwd=root,
-                env=os.environ
-                | {
-                    "NODE_PATH": str(npm),
-                    "SUITE_ROOT": str(root),
-                    "SUITE_FILES": '["*.test.ts"]',
-                    "SUITE_ADDRESSES": json.dumps({"http://localhost:54321": core.url}),
-                },
-                capture_output=True,
-                text=True,
-                timeout=170,
-                check=False,
-            )
-    assert report.exists(), done.stderr
-    results = json.loads(report.read_text())["testResults"]
-    tests = [test for file in results for test in file["assertionResults"]]
-    failed = {test["fullName"] for test in tests if test["status"] == "failed"}
-    failed |= {Path(file["name"]).name for file in results if not file["assertionResults"]}
-    assert len(tests) > 200
-    assert failed == set(expected("postgrest_js")), done.stderr[-20000:]
+            done = run_jest(root, npm, ["*.test.ts"], {"http://localhost:54321": core.url}, report)
+    assert done.count > 200
+    assert done.failed == expected("postgrest_js"), done.output
 
 
 @pytest.mark.slow
@@ -102,7 +65,6 @@ def test_the_suite_of_postgrest_py_passes_but_for_the_listed(
     database: Database, tmp_path: Path
 ) -> None:
     root = PY.path() / "src/postgrest"
-    report = tmp_path / "report.xml"
     with database.connect() as connection:
         connection.execute((root / "infra/init.sql").read_bytes())
     options = {
@@ -112,33 +74,8 @@ def test_the_suite_of_postgrest_py_passes_but_for_the_listed(
         "PGRST_DB_PLAN_ENABLED": "1",
         "PGRST_DB_TX_END": "commit-allow-override",
     }
-    plugins = ["-p", "redirect", "-p", "no:cacheprovider", "-W", "ignore"]
     with running_alone(database.url(), tmp_path / "core.log", options) as core:
-        done = subprocess.run(
-            [
-                sys.executable,
-                "-m",
-                "pytest",
-                *plugins,
-                f"--junitxml={report}",
-                "--rootdir=.",
-                "tests",
-            ],
-            cwd=root,
-            # The client of the checkout, not the one installed: tests and client are of one tag.
-            env=os.environ
-            | {"CORE_URL": str(core.client.base_url), "PYTHONPATH": f"{root / 'src'}:{SUITES}"},
-            capture_output=True,
-            text=True,
-            timeout=170,
-            check=False,
-        )
-    assert report.exists(), done.stdout + done.stderr
-    cases = list(ET.parse(report).iter("testcase"))
-    failed = {
-        f"{case.get('classname')}.{case.get('name')}"
-        for case in cases
-        if case.find("failure") is not None or case.find("error") is not None
-    }
-    assert len(cases) > 200
-    assert failed == set(expected("postgrest_py")), done.stdout[-20000:]
+        variables = {"CORE_URL": str(core.client.base_url)}
+        done = run_pytest(root, ["-p", "redirect"], variables, tmp_path / "report.xml")
+    assert done.count > 200
+    assert done.failed == expected("postgrest_py"), done.output
