@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from starlette.responses import Response
 
 from gavan.core.storage.buckets.find import find_bucket
@@ -28,7 +30,7 @@ async def delete(visit: Visit) -> Response:
 
 async def delete_many(visit: Visit) -> Response:
     """Delete what the policies let go of the named objects, and tell of each."""
-    names, is_quiet = _named(await visit.body.xml())
+    names, is_quiet = await asyncio.to_thread(_named, await visit.body.xml())
     commons, bucket_id = visit.commons, visit.bucket_id
     rows = await delete_objects(commons, visit.judge, bucket_id, names)
     gone = {row["name"] for row in rows}

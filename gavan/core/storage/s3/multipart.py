@@ -6,6 +6,7 @@ its way lives in the store of blobs and in two tables, so it outlives the proces
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -90,7 +91,7 @@ async def create(visit: Visit) -> Response:
 
 async def complete(visit: Visit) -> Response:
     """Make the object of the parts that the body names, of all without any."""
-    named = _named_parts(await visit.body.xml())
+    named = await asyncio.to_thread(_named_parts, await visit.body.xml())
     begun = await find_begun(visit)
     upload = await conditional(visit, begun.upload)
     permit = await visit.commons.uploads.permit(upload, visit.judge)
