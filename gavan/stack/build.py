@@ -133,14 +133,15 @@ def _core(root: Path, values: Values, sites: tuple[Site, ...], env: Mapping[str,
     site_url = values["site_url"] or f"http://{'localhost' if sites else HOST}:{port}"
     made = {
         "site_url": site_url,
-        "rest": _rest(values["rest"] or {}),
+        "rest": _options(values["rest"] or {}),
+        "realtime": _options(values["realtime"] or {}),
         "auth": auth_variables(values["auth"], root),
         "storage": storage_variables(values["storage"], env),
     }
     return Core(**(values | made))
 
 
-def _rest(values: Values) -> dict[str, EnvValue]:
+def _options(values: Values) -> dict[str, EnvValue]:
     """Return the options as text, as an environment carries them."""
     options: dict[str, EnvValue] = {}
     for name, value in values.items():

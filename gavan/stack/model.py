@@ -111,6 +111,8 @@ class Core:
     """Variables of GoTrue without their prefix; none for a file without the section."""
     storage: Mapping[str, EnvValue]
     """Variables of supabase/storage; none for a file without the section."""
+    realtime: Mapping[str, EnvValue]
+    """Limits by the names of the stack file; none for a file without the section."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

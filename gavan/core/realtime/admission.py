@@ -55,6 +55,8 @@ class Admission:
 
     async def admit(self, key: RoomKey, access: Access, wish: JoinWish) -> Guard:
         """Ask the policies of a private room."""
+        if self.hub.limits.is_private_only and not key.private:
+            raise JoinRefused("PrivateOnly: This project only allows private channels")
         if wish.replay is not None and not key.private:
             raise _no_replay("Replay is not allowed for public channels")
         guard = Guard(self.hub.policies, key, self.link.headers)

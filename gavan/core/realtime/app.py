@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from gavan.core.realtime.codec import Version, negotiate
+from gavan.core.realtime.config import read_limits
 from gavan.core.realtime.http import Api
 from gavan.core.realtime.hub import Hub
 from gavan.core.realtime.janitor import keep_partitions
@@ -117,7 +118,7 @@ def build(
     Args:
         settings: database URLs and keys.
         verifier: the gateway's; without one, its own over the same keys.
-        limits: other limits than the defaults.
+        limits: for tests; otherwise read from the environment.
     """
     opaque = {
         settings.publishable_key.reveal(): settings.anon_key.reveal(),
@@ -127,7 +128,7 @@ def build(
     return Service(
         Hub(
             tokens=Tokens(verifier, opaque),
-            limits=limits or Limits(),
+            limits=limits or read_limits(),
             database_url=settings.admin_url,
             secret=settings.service_role_key,
         )

@@ -66,19 +66,22 @@ class Api:
             case "GET" | "HEAD", "/api/ping":
                 return JSONResponse({"message": "Success"})
             case "GET" | "HEAD", _ if path.startswith("/api/tenants/") and path.endswith("/health"):
-                return JSONResponse({"data": self._health()})
+                return JSONResponse({"data": await self._health()})
             case "POST", "/api/broadcast" | "/api/broadcast/":
                 return await self._batch(request)
             case "POST", _ if path.startswith(f"{BATCH_PATH}/"):
                 return await self._single(request)
         raise Refused(404, {"message": "Not found"})
 
-    def _health(self) -> dict[str, object]:
+    async def _health(self) -> dict[str, object]:
+        lag = await self._hub.lag()
+        told = {} if lag is None else {"replication_lag_bytes": lag.bytes, "wal_status": lag.status}
         return {
             "healthy": True,
             "db_connected": True,
             "replication_connected": self._hub.changes.is_streaming,
             "connected_cluster": self._hub.cluster.processes,
+            **told,
         }
 
     async def _batch(self, request: Request) -> Response:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import logging
 from dataclasses import dataclass, field
 
 from gavan.core.realtime.changes import Changes
@@ -17,8 +18,11 @@ from gavan.core.realtime.history import History
 from gavan.core.realtime.limits import Limits, Rate
 from gavan.core.realtime.policies import Policies
 from gavan.core.realtime.rooms import RoomKey, Rooms
+from gavan.core.realtime.slots import Lag, measure
 from gavan.core.realtime.tokens import Tokens
 from gavan.kit.secret import Secret
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -39,6 +43,7 @@ class Hub:
     messages: Rate = field(init=False)
     presence_messages: Rate = field(init=False)
     joins: Rate = field(init=False)
+    _asking: Connection = field(init=False)
     _channels: int = 0
     _idle: asyncio.TimerHandle | None = None
     _resting: asyncio.Task[None] | None = None
@@ -48,11 +53,13 @@ class Hub:
         self.presence_messages = Rate(self.limits.presence_messages_per_s)
         self.joins = Rate(self.limits.joins_per_s)
         url = self.database_url.reveal()
-        asking = Connection(url, "policies.sql")
+        self._asking = asking = Connection(url, "policies.sql")
         self.policies = Policies(asking)
         self.history = History(asking)
         self.changes = Changes(url, self.limits, self.relay_here)
-        self.cluster = Cluster(url, _channel_name(self.secret), self.rooms, self.changes)
+        self.cluster = Cluster(
+            url, self.limits, _channel_name(self.secret), self.rooms, self.changes
+        )
         self.changes.announce = self.cluster.feed.announce
 
     def enter(self) -> None:
@@ -78,6 +85,15 @@ class Hub:
         room = self.rooms.find(key)
         count = room.user_broadcast(broadcast) if room is not None else 0
         self.messages.add(1 + count)
+
+    async def lag(self) -> Lag | None:
+        """Return how far the reader of the database lags; None while nothing is read here."""
+        if not self.changes.is_streaming:
+            return None
+        lag = await measure(self._asking)
+        if lag is not None and lag.bytes > self.limits.lag_bytes:
+            log.warning("replication_lags", extra={"bytes": lag.bytes, "wal_status": lag.status})
+        return lag
 
     async def stop(self) -> None:
         """End every task and connection."""

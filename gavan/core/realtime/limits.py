@@ -40,6 +40,13 @@ class Limits:
     queue_bytes: int = 8 * 1024 * 1024
     queue_frames: int = 1000
     inbox_messages: int = 1000
+    is_private_only: bool = False
+    is_durable: bool = False
+    """Changes are kept in a slot of the server while nobody reads them"""
+    rejoin_s: float = 5
+    """How long the reader of a durable slot waits at first for clients that come back"""
+    lag_bytes: int = 256 * 1024 * 1024
+    """Lag of the slot from which a warning is logged"""
     connect_error_pause_s: float = 0
     """The reference waits 2 s in production and not at all in development."""
     join_error_pause_s: float = 0

@@ -47,6 +47,7 @@ class Relation:
 class Commit:
     """A transaction ends. ``end_lsn`` may be confirmed once it is dispatched."""
 
+    lsn: int
     end_lsn: int
 
 
@@ -81,24 +82,28 @@ class Decoder:
         self._relations: dict[int, Relation] = {}
         self._transaction_id = 0
         self._committed_at = ""
+        self.position = (0, 0)
+        """Where the last row stands: LSN of its commit and number in its transaction"""
 
     def decode(self, message: bytes) -> Event | None:
         """Return the event of a message; None for kinds and rows nobody needs."""
         kind = chr(message[0])
         if kind == "B":
-            time_us, transaction_id = struct.unpack_from("!qI", message, 9)
+            lsn, time_us, transaction_id = struct.unpack_from("!qqI", message, 1)
+            self.position = (lsn, 0)
             self._transaction_id = transaction_id
             at = POSTGRES_EPOCH + timedelta(microseconds=time_us)
             self._committed_at = at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
             return None
         if kind == "C":
-            return Commit(struct.unpack_from("!q", message, 10)[0])
+            return Commit(*struct.unpack_from("!qq", message, 2))
         if kind == "R":
             relation = _relation(message)
             self._relations[relation.oid] = relation
             return relation
         if kind in ACTIONS:
             relation = self._relations[struct.unpack_from("!I", message, 1)[0]]
+            self.position = (self.position[0], self.position[1] + 1)
             if self._wants(relation, ACTIONS[kind]):
                 return self._change(relation, ACTIONS[kind], message)
         return None

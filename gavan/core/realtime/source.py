@@ -8,13 +8,17 @@ from typing import Protocol
 
 import psycopg
 
+from gavan.core.realtime.limits import Limits
 from gavan.core.realtime.pgoutput import Change, Commit, Decoder, Relation
+from gavan.core.realtime.slots import durable_name
 from gavan.core.realtime.stream import Stream, StreamBroken
 
 log = logging.getLogger(__name__)
 
 RETRY_FIRST_S = 0.1
 RETRY_LAST_S = 5.0
+NOWHERE = (0, 0)
+ALL_ROWS = 1 << 62
 
 
 class Sink(Protocol):
@@ -41,12 +45,16 @@ class Source:
 
     Args:
         url: superuser with REPLICATION.
+        limits: tell whether the slot is durable.
         sink: takes the rows.
     """
 
-    def __init__(self, url: str, sink: Sink) -> None:
+    def __init__(self, url: str, limits: Limits, sink: Sink) -> None:
         self._url = url
+        self._slot = durable_name(url) if limits.is_durable else None
+        self._rejoin_s = limits.rejoin_s if limits.is_durable else 0.0
         self._sink = sink
+        self._done = NOWHERE
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -69,9 +77,12 @@ class Source:
 
     async def _run(self) -> None:
         pause_s = RETRY_FIRST_S
+        # What a durable slot has kept is for those who listened before and come back one by one.
+        await asyncio.sleep(self._rejoin_s)
+        self._rejoin_s = 0.0
         while True:
             try:
-                stream = await Stream.open(self._url)
+                stream = await Stream.open(self._url, self._slot)
                 pause_s = RETRY_FIRST_S
                 await self._read(stream)
             except (psycopg.Error, StreamBroken, OSError) as error:
@@ -82,16 +93,22 @@ class Source:
             pause_s = min(pause_s * 2, RETRY_LAST_S)
 
     async def _read(self, stream: Stream) -> None:
+        if stream.is_new:
+            self._done = NOWHERE
         try:
             await self._sink.begin()
             decoder = Decoder(self._sink.wants)
             async for message in stream.read():
                 event = decoder.decode(message)
                 if isinstance(event, Change):
-                    await self._sink.take(event)
+                    # A server that crashed sends again what its slot had not yet on disk.
+                    if decoder.position > self._done:
+                        await self._sink.take(event)
+                        self._done = decoder.position
                 elif isinstance(event, Relation):
                     await self._sink.meet(event)
                 elif isinstance(event, Commit):
+                    self._done = max(self._done, (event.lsn, ALL_ROWS))
                     stream.confirm(event.end_lsn)
         finally:
             stream.close()

@@ -1,12 +1,14 @@
-"""Logical replication from Postgres through ``psycopg.pq``: a temporary slot, read as it fills.
+"""Logical replication from Postgres through ``psycopg.pq``: a slot, read as it fills.
 
-The slot lives as long as its connection: nothing can fill the disk, and changes of a gap are lost,
-which is why subscribers are told when a new stream has begun (contract realtime.md 14.3).
+A temporary slot lives as long as its connection: nothing can fill the disk, and changes of a gap
+are lost, which is why subscribers are told when a new stream has begun (contract realtime.md 14.3).
+A durable one keeps them, as far as ``max_slot_wal_keep_size`` of the server lets it.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 import struct
 import time
@@ -16,12 +18,14 @@ from contextlib import suppress
 import psycopg
 from psycopg import pq
 from psycopg.conninfo import make_conninfo
-from psycopg.pq import ExecStatus
+from psycopg.pq import DiagnosticField, ExecStatus
 from psycopg.pq.abc import PGconn, PGresult
 
 from gavan.core.realtime.pgoutput import POSTGRES_EPOCH
+from gavan.core.realtime.slots import PREFIX
 
-SLOT_PREFIX = "supabase_realtime_replication_slot_"
+log = logging.getLogger(__name__)
+
 PUBLICATIONS = "supabase_realtime,supabase_realtime_messages_publication"
 FEEDBACK_S = 10.0
 CONNECT_TIMEOUT_S = 10
@@ -38,19 +42,36 @@ class StreamBroken(Exception):
     """The stream ended; open a new one."""
 
 
+class SlotExists(StreamBroken):
+    """The durable slot was made before."""
+
+
+class SlotLost(StreamBroken):
+    """The server has removed WAL that the durable slot would need."""
+
+
+_REFUSALS = {"42710": SlotExists, "55000": SlotLost}
+
+
 class Stream:
     """One replication connection. Open it, read until it breaks, close it."""
 
-    def __init__(self, pgconn: PGconn) -> None:
+    def __init__(self, pgconn: PGconn, slot: str | None = None) -> None:
         self._pgconn = pgconn
+        self._slot = slot
+        self.is_new = True
+        """Nothing from before its opening is in the slot"""
         self._confirmed_lsn = 0
         self._fed_back_at = time.monotonic()
 
     @classmethod
-    async def open(cls, url: str) -> Stream:
-        """Connect, make a temporary slot and start to stream; raise psycopg.Error or StreamBroken.
+    async def open(cls, url: str, slot: str | None = None) -> Stream:
+        """Connect and start to stream; raise psycopg.Error or StreamBroken.
 
-        Whatever commits after this returns is read.
+        Whatever commits after this returns is read, and from a durable slot what it has kept.
+
+        Args:
+            slot: name of a durable one, made when it is missing; None for a temporary one.
         """
         conninfo = make_conninfo(
             url,
@@ -60,7 +81,7 @@ class Stream:
             options=SESSION,
         )
         pgconn = await _connect(conninfo)
-        stream = cls(pgconn)
+        stream = cls(pgconn, slot)
         try:
             await stream._start()
         except BaseException:
@@ -73,8 +94,10 @@ class Stream:
         self._pgconn.finish()
 
     def confirm(self, lsn: int) -> None:
-        """Everything up to this position is dispatched."""
+        """Everything up to this position is dispatched; a durable slot is told at once."""
         self._confirmed_lsn = max(self._confirmed_lsn, lsn)
+        if self._slot is not None:
+            self._feed_back()
 
     async def read(self) -> AsyncIterator[bytes]:
         """Yield the plugin's messages; raise StreamBroken when the connection ends."""
@@ -105,9 +128,30 @@ class Stream:
 
     async def _start(self) -> None:
         self._pgconn.nonblocking = 1
-        slot = SLOT_PREFIX + secrets.token_hex(4)
-        create = f"CREATE_REPLICATION_SLOT {slot} TEMPORARY LOGICAL pgoutput NOEXPORT_SNAPSHOT"
+        if self._slot is None:
+            slot = PREFIX + secrets.token_hex(4)
+            await self._create(f"{slot} TEMPORARY")
+            await self._begin(slot)
+            return
+        try:
+            await self._create(self._slot)
+        except SlotExists:
+            self.is_new = False
+        try:
+            await self._begin(self._slot)
+        except SlotLost:
+            # More had gathered than the server keeps: what is gone is gone, subscribers fetch anew.
+            log.warning("slot_lost", extra={"slot": self._slot})
+            await self._command(f"DROP_REPLICATION_SLOT {self._slot}", ExecStatus.COMMAND_OK)
+            await self._create(self._slot)
+            self.is_new = True
+            await self._begin(self._slot)
+
+    async def _create(self, slot: str) -> None:
+        create = f"CREATE_REPLICATION_SLOT {slot} LOGICAL pgoutput NOEXPORT_SNAPSHOT"
         await self._command(create, ExecStatus.TUPLES_OK)
+
+    async def _begin(self, slot: str) -> None:
         await self._command(
             f"START_REPLICATION SLOT {slot} LOGICAL 0/0"
             f" (proto_version '1', publication_names '{PUBLICATIONS}')",
@@ -119,11 +163,18 @@ class Stream:
         self._pgconn.flush()
         result = await self._result()
         if result is None or result.status != wanted:
-            reason = result.get_error_message() if result else self._pgconn.get_error_message()
-            raise StreamBroken(reason.strip())
+            raise await self._refusal(result)
         if wanted is not ExecStatus.COPY_BOTH:
             while await self._result() is not None:
                 pass
+
+    async def _refusal(self, result: PGresult | None) -> StreamBroken:
+        if result is None:
+            return StreamBroken(self._pgconn.get_error_message().strip())
+        while await self._result() is not None:
+            pass
+        state = (result.error_field(DiagnosticField.SQLSTATE) or b"").decode()
+        return _REFUSALS.get(state, StreamBroken)(result.get_error_message().strip())
 
     async def _result(self) -> PGresult | None:
         while self._pgconn.is_busy():

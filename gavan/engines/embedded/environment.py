@@ -139,7 +139,9 @@ def core_env(around: Surroundings) -> dict[str, str]:
     }
     rest = {f"PGRST_{name.upper()}": value for name, value in core.rest.items()}
     auth = {f"GOTRUE_{name}": value for name, value in core.auth.items()}
-    return {**base_env(), **reveal(rest), **reveal(auth), **reveal(core.storage), **env}
+    realtime = {f"REALTIME_{name.upper()}": value for name, value in core.realtime.items()}
+    told = (rest, auth, core.storage, realtime)
+    return {**base_env(), **dict(item for one in told for item in reveal(one).items()), **env}
 
 
 def provided(around: Surroundings) -> dict[str, str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from gavan.stack.schema.auth import CORE_AUTH
 from gavan.stack.schema.key import Key, Kind, Section
+from gavan.stack.schema.realtime import CORE_REALTIME
 from gavan.stack.schema.storage import CORE_STORAGE
 
 _TIMEOUT = r"\d+(us|ms|s|min|h|d)?"
@@ -189,6 +190,9 @@ CORE = Section(
         Key(name="storage", kind=Kind.SECTION, section=CORE_STORAGE,
             example='{ file_size_limit = "50MiB" }',
             meaning="Buckets and objects, by the names of supabase/config.toml."),
+        Key(name="realtime", kind=Kind.SECTION, section=CORE_REALTIME,
+            example="{ max_concurrent_users = 200 }",
+            meaning="Sockets and how changes are read."),
     ),
 )  # fmt: skip
 

@@ -13,6 +13,7 @@ from gavan.core.realtime.cluster.bus import Bus
 from gavan.core.realtime.cluster.feed import Feed, Wanting
 from gavan.core.realtime.cluster.guests import Guests, from_wire, to_wire
 from gavan.core.realtime.codec import UserBroadcast
+from gavan.core.realtime.limits import Limits
 from gavan.core.realtime.presence import Diff, Present
 from gavan.core.realtime.rooms import RoomKey, Rooms
 
@@ -29,16 +30,17 @@ class Cluster:
 
     Args:
         url: superuser with REPLICATION.
+        limits: of the service.
         channel: a name that only the processes of one stack know.
         rooms: of this process.
         sink: the subscribers of this process.
     """
 
-    def __init__(self, url: str, channel: str, rooms: Rooms, sink: Wanting) -> None:
+    def __init__(self, url: str, limits: Limits, channel: str, rooms: Rooms, sink: Wanting) -> None:
         self._rooms = rooms
         self._guests = Guests()
         self._bus = Bus(url, channel, self._hear, self._up, self._down)
-        self.feed = Feed(url, self._bus, sink, lambda: self.is_alone)
+        self.feed = Feed(url, limits, self._bus, sink, lambda: self.is_alone)
         self._seen_at: dict[str, float] = {}
         self._said_hello_at: float | None = None
         self._pulse: asyncio.Task[None] | None = None

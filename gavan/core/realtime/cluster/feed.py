@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
 from gavan.core.realtime.cluster.bus import Bus
+from gavan.core.realtime.limits import Limits
 from gavan.core.realtime.pgoutput import Change, Relation
 from gavan.core.realtime.source import Sink, Source
 
@@ -36,15 +37,18 @@ class Feed:
 
     Args:
         url: superuser with REPLICATION.
+        limits: of the service.
         bus: the line to the others.
         is_alone: says that there are none.
     """
 
-    def __init__(self, url: str, bus: Bus, sink: Wanting, is_alone: Callable[[], bool]) -> None:
+    def __init__(
+        self, url: str, limits: Limits, bus: Bus, sink: Wanting, is_alone: Callable[[], bool]
+    ) -> None:
         self._bus = bus
         self._sink = sink
         self._is_alone = is_alone
-        self._source = Source(url, self)
+        self._source = Source(url, limits, self)
         self._task: asyncio.Task[None] | None = None
         self._taker: asyncio.Task[None] | None = None
         self._events: asyncio.Queue[Mapping[str, Any] | None] = asyncio.Queue(WAITING_EVENTS)

@@ -67,7 +67,7 @@ def test_a_change_tells_its_transaction_and_the_commit_time_in_milliseconds() ->
 
 
 def test_a_commit_tells_where_it_ends() -> None:
-    assert decode(struct.pack("!cbqqq", b"C", 0, 10, 20, 0)) == Commit(20)
+    assert decode(struct.pack("!cbqqq", b"C", 0, 10, 20, 0)) == Commit(10, 20)
 
 
 def test_a_relation_is_replaced_by_its_next_message() -> None:
