@@ -12,12 +12,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from gavan.core.storage.body import check_content_type
 from gavan.core.storage.buckets.find import find_bucket
 from gavan.core.storage.commons import Commons
 from gavan.core.storage.errors import invalid_body
 from gavan.core.storage.model import StoredObject
 from gavan.core.storage.objects.incoming import (
-    check_content_type,
     most_bytes,
     receive,
     request_length,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from gavan.core.storage.body import check_content_type
 from gavan.core.storage.buckets.find import find_bucket
 from gavan.core.storage.errors import invalid_request, precondition_failed
 from gavan.core.storage.objects.find import find_as_caller
 from gavan.core.storage.objects.form import BYTES_TYPE
-from gavan.core.storage.objects.incoming import NO_CACHE, check_content_type, most_bytes
+from gavan.core.storage.objects.incoming import NO_CACHE, most_bytes
 from gavan.core.storage.rules import EMPTY_FOLDER, check_bucket_name, check_mime
 from gavan.core.storage.s3.visit import Visit
 from gavan.core.storage.uploads.uploads import Upload

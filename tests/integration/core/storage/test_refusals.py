@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import httpx
 import pytest
 
-from tests.integration.core.storage.conftest import Storage
+from tests.conftest import Database
+from tests.integration.core.storage.conftest import Storage, running_storage
 
 TOO_LARGE = (
     '{"statusCode":"413","error":"Payload too large",'
@@ -242,3 +246,17 @@ def test_without_a_token_or_with_a_bad_one_nothing_is_stored(storage: Storage) -
             "code": "AccessDenied",
         }
     assert storage.row(bucket, "a") is None
+
+
+def test_a_store_that_fails_leaves_no_row_and_says_so(database: Database, tmp_path: Path) -> None:
+    with running_storage(database, tmp_path) as storage:
+        place = f"{storage.bucket()}/a"
+        storage.folder.parent.mkdir(exist_ok=True)
+        shutil.rmtree(storage.folder, ignore_errors=True)
+        storage.folder.write_text("in the way")
+        answer = post(storage, place)
+        assert answer.status_code == 500
+        assert (answer.json()["statusCode"], answer.json()["code"]) == ("500", "S3Error")
+        storage.folder.unlink()
+        assert storage.row(*place.split("/")) is None
+        assert post(storage, place).status_code == 200
