@@ -18,6 +18,10 @@ from tests.stacks.crm.database import clone, template
 HERE = Path(__file__).parent
 CLI = HERE / "supabase_cli"
 SUITES = HERE / "suites"
+OWN_FOLDER = """
+create policy "everybody's own folder" on storage.objects for all to authenticated using (
+    bucket_id = 'people' and (storage.foldername(name))[1] = auth.uid()::text)
+"""
 
 
 @pytest.fixture(scope="session")
@@ -26,9 +30,11 @@ def live(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     with (
         template(cluster) as name,
         clone(cluster, name) as crm,
-        running_core(crm.database, log) as core,
     ):
-        yield core
+        with crm.connect() as connection:
+            connection.execute(OWN_FOLDER)
+        with running_core(crm.database, log) as core:
+            yield core
 
 
 @pytest.fixture(scope="session")

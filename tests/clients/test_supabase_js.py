@@ -8,6 +8,6 @@ import pytest
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("part", ["auth", "data", "realtime"])
+@pytest.mark.parametrize("part", ["auth", "data", "realtime", "storage"])
 def test_supabase_js_works_unmodified(run_node: Callable[[str], None], part: str) -> None:
     run_node(f"{part}.test.mjs")

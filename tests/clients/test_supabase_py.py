@@ -15,6 +15,7 @@ from realtime import (
     RealtimePostgresChangesListenEvent,
     RealtimeSubscribeStates,
 )
+from storage3.exceptions import StorageApiError
 from supabase import AsyncClient, AuthApiError, Client, acreate_client, create_client
 from supabase.lib.client_options import AsyncClientOptions, SyncClientOptions
 
@@ -186,3 +187,32 @@ async def test_presence_shows_who_tracks(listener: AsyncClient) -> None:
     await channel.track({"looking_at": "backlog"})
     await until(lambda: "me" in channel.presence_state())
     assert channel.presence_state()["me"][0]["looking_at"] == "backlog"  # type: ignore[typeddict-item]  # what was tracked rides along
+
+
+def test_objects_are_stored_listed_signed_and_removed(ada: Client, live: Live) -> None:
+    with httpx.Client() as connections:
+        service = create_client(
+            live.url, live.service_key, SyncClientOptions(httpx_client=connections)
+        )
+        if "people" not in {bucket.id for bucket in service.storage.list_buckets()}:
+            service.storage.create_bucket("people")
+    session = ada.auth.get_session()
+    assert session is not None
+    folder, people = session.user.id, ada.storage.from_("people")
+    people.upload(
+        f"{folder}/note.txt", "Привет".encode(), {"content-type": "text/plain", "upsert": "false"}
+    )
+    assert people.download(f"{folder}/note.txt").decode() == "Привет"
+    with pytest.raises(StorageApiError, match="already exists"):
+        people.upload(f"{folder}/note.txt", b"again")
+    people.move(f"{folder}/note.txt", f"{folder}/moved.txt")
+    people.copy(f"{folder}/moved.txt", f"{folder}/copy.txt")
+    assert [one["name"] for one in people.list(folder)] == ["copy.txt", "moved.txt"]
+    assert people.info(f"{folder}/copy.txt")["content_type"] == "text/plain"
+    signed = people.create_signed_url(f"{folder}/copy.txt", 60)["signedURL"]
+    assert signed is not None
+    assert httpx.get(signed).text == "Привет"
+    assert len(people.remove([f"{folder}/copy.txt", f"{folder}/moved.txt"])) == 2
+    assert not people.exists(f"{folder}/copy.txt")
+    with pytest.raises(StorageApiError, match="row-level security"):
+        people.upload("another/note.txt", b"not mine")
