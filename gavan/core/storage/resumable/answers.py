@@ -12,6 +12,7 @@ from gavan.core.storage.errors import StorageError
 
 VERSION = "1.0.0"
 EXTENSIONS = "creation,creation-with-upload,creation-defer-length,termination,expiration"
+TOO_MANY, UNAVAILABLE = 429, 503
 TOO_LARGE = "Maximum size exceeded\n"
 
 
@@ -69,7 +70,11 @@ def render(error: StorageError) -> Response:
     """Return an error as TUS tells it."""
     is_size = error.code == "EntityTooLarge"
     text = TOO_LARGE if is_size else error.message
-    return PlainTextResponse(text, error.status, {"Tus-Resumable": VERSION})
+    headers = {"Tus-Resumable": VERSION}
+    if error.status == TOO_MANY:
+        # Clients try again after 503; after 429, which upstream says, tus-js-client gives up.
+        return PlainTextResponse(text, UNAVAILABLE, {**headers, "Retry-After": "1"})
+    return PlainTextResponse(text, error.status, headers)
 
 
 def unrouted(method: str, url: str) -> Response:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Protocol
 
@@ -115,11 +115,18 @@ class Guards:
 
     async def _query(self, text: str, *values: object) -> list[Any]:
         try:
-            connection = await self._connected()
-            return await (await connection.execute(text.encode(), values)).fetchall()
+            try:
+                return await self._execute(text, values)
+            except psycopg.OperationalError:
+                # A connection that died while nobody used it is noticed only now.
+                return await self._execute(text, values)
         except psycopg.Error as error:
             failed = DatabaseError(error.sqlstate or CONNECTION_FAILURE, str(error))
             raise database_error(failed) from error
+
+    async def _execute(self, text: str, values: Sequence[object]) -> list[Any]:
+        connection = await self._connected()
+        return await (await connection.execute(text.encode(), values)).fetchall()
 
     async def _connected(self) -> psycopg.AsyncConnection[Any]:
         async with self._opening:

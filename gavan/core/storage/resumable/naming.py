@@ -68,8 +68,8 @@ def decode(encoded: str) -> UploadId:
     return UploadId(bucket, name, version)
 
 
-def location(request: Request, path: str, upload: UploadId) -> str:
-    """Return the URL of an upload below ``path``.
+def public_url(request: Request, path: str) -> str:
+    """Return what the client calls a path of the service.
 
     Raises:
         StorageError: a header that says where the client called does not fit.
@@ -82,8 +82,7 @@ def location(request: Request, path: str, upload: UploadId) -> str:
         host = f"{_OWN_PORT.sub('', host)}:{port}"
     prefix = _fitting(_PREFIX, headers.get("x-forwarded-prefix", ""), "Prefix").rstrip("/")
     scheme = headers.get("x-forwarded-proto") or request.url.scheme
-    root = request.scope.get("root_path", "")
-    return f"{scheme}://{host}{prefix}{root}{path}/{upload.encode()}"
+    return f"{scheme}://{host}{prefix}{request.scope.get('root_path', '')}{path}"
 
 
 def _fitting(pattern: re.Pattern[str], value: str, name: str) -> str:

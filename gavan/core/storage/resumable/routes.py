@@ -26,7 +26,7 @@ from gavan.core.storage.resumable.naming import (
     SIGNED_PATH,
     check_names,
     decode,
-    location,
+    public_url,
 )
 from gavan.core.storage.resumable.tus import Step, Tus
 from gavan.core.storage.resumable.visit import Visit, visit
@@ -92,13 +92,11 @@ class ResumableEdge:
         pairs = _described(asked)
         bucket, name = pairs.get("bucketName") or "", pairs.get("objectName") or ""
         check_names(bucket, name)
+        base = public_url(request, SIGNED_PATH if caller is None else PATH)
         step = self._step(request, asked, visit(self.commons, request, caller, bucket, name))
-        path = PATH if caller is not None else SIGNED_PATH
         progress = await self.tus.begin(step, pairs)
-        headers = {
-            "Location": location(request, path, progress.state.id),
-            **self._until(progress),
-        }
+        location = f"{base}/{progress.state.id.encode()}"
+        headers = {"Location": location, **self._until(progress)}
         if asked.has_bytes:
             headers["Upload-Offset"] = str(progress.offset)
         return _response(201, headers, progress)
@@ -109,7 +107,10 @@ class ResumableEdge:
             raise answers.refusal(404, "Not found\n")
         if request.method == "PATCH":
             _check_patch(asked)
-        upload = decode(request.path_params["upload"].rstrip("/").rpartition("/")[2])
+        encoded = request.path_params["upload"].rstrip("/").rpartition("/")[2]
+        if not encoded:
+            raise answers.not_found()
+        upload = decode(encoded)
         visitor = visit(self.commons, request, caller, upload.bucket, upload.name)
         state = await self.tus.growth.find(upload)
         if state is None or not visitor.may_touch(state):

@@ -8,6 +8,7 @@ import orjson
 
 from tests.conftest import Database
 from tests.integration.core.storage.conftest import running_storage
+from tests.integration.core.storage.tus import begin
 
 
 def test_new_objects_keep_to_the_prefixes_of_their_bucket_by_every_road(
@@ -29,6 +30,9 @@ def test_new_objects_keep_to_the_prefixes_of_their_bucket_by_every_road(
         ]
         for answer in refused:
             assert (answer.status_code, answer.json()["code"]) == (400, "InvalidKey"), answer.url
+        told = begin(service, "built", "other/a", 1)
+        assert (told.status_code, told.text) == (400, "Invalid key: other/a")
+        assert begin(service, "built", "installers/tus", 1).status_code == 201
         for verb in ("copy", "move"):
             key = {"destinationKey": f"installers/{verb}"}
             assert service.post(f"/object/{verb}", json=copying | key).status_code == 200

@@ -207,6 +207,7 @@ def test_a_name_longer_than_an_index_takes_is_refused(storage: Storage) -> None:
 
 def test_headers_that_do_not_fit_are_named(storage: Storage) -> None:
     bucket = storage.bucket()
+    before = storage.blobs()
     good = {
         "tus-resumable": "1.0.0",
         "upload-length": "1",
@@ -233,6 +234,7 @@ def test_headers_that_do_not_fit_are_named(storage: Storage) -> None:
     del good["upload-metadata"]
     answer = storage.service.post(PATH, headers=good)
     assert (answer.status_code, answer.text) == (400, "Metadata header is required")
+    assert storage.blobs() == before
 
 
 def test_pieces_without_their_headers_are_refused(storage: Storage) -> None:

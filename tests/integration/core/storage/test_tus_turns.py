@@ -248,3 +248,32 @@ def test_an_end_that_fails_for_now_is_tried_again(storage: Storage) -> None:
 
 def _growing(storage: Storage, version: str) -> bool:
     return any(storage.folder.glob(f".staging/*{version}"))
+
+
+def test_a_restart_of_postgres_is_something_to_try_again_after(storage: Storage) -> None:
+    path = begun(storage.service, storage.bucket(), "a", 40)
+    killing = (
+        "select pg_terminate_backend(pid) from pg_stat_activity"
+        " where application_name in ('gavan-storage', 'gavan-storage-uploads')"
+    )
+    told = []
+    for _ in range(10):
+        storage.sql(killing)
+        offset = int(look_again(storage, path).headers["upload-offset"])
+        sent = go_on(storage.service, path, offset, b"x" * 4)
+        told.append(sent.status_code)
+    assert set(told) <= {204, 503}
+    head = look_again(storage, path)
+    assert int(head.headers["upload-offset"]) == told.count(204) * 4
+
+
+def look_again(storage: Storage, path: str) -> httpx.Response:
+    """Ask until there is an answer."""
+    found: list[httpx.Response] = []
+
+    def ask() -> bool:
+        found.append(look(storage.service, path))
+        return found[-1].status_code != 503
+
+    wait_until(ask)
+    return found[-1]
