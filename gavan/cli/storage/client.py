@@ -27,6 +27,7 @@ CONNECT_S = 15.0
 SILENCE_S = 120.0
 MOST_TEXT = 200
 _MENDS = {
+    "GV711": 'add "storage" to services in [core], then: gavan up',
     "NoSuchBucket": "gavan storage buckets; declare it: [core.storage.buckets.<name>]",
     "EntityTooLarge": "raise file_size_limit in [core.storage] or of the bucket, then: gavan up",
     "InvalidMimeType": "give another --content-type, or add it to allowed_mime_types of the bucket",

@@ -193,7 +193,8 @@ def sync_verb(context: Context, source: str, target: str, **given: Any) -> Resul
     lines = _plan_lines(plan, delete)
     if given["dry_run"]:
         return Result(data={**data, "dry_run": True}, text="\n".join(lines))
-    for line in [*lines[:SHOWN], *([f"... {len(lines) - SHOWN} more"] if lines[SHOWN:] else [])]:
+    more = len(lines) - 1 - SHOWN
+    for line in [*lines[:-1][:SHOWN], *([f"... {more} more"] if more > 0 else []), lines[-1]]:
         context.progress.message(line)
     if delete:
         context.confirm_loss(f"Remove {len(delete)} files that {source} does not have?")

@@ -40,15 +40,21 @@ class LocalFile:
 
 def walk(root: Path) -> Iterator[LocalFile]:
     """Yield the regular files of a folder, however deep, by name; links are passed over."""
-    with os.scandir(root) as entries:
-        found = sorted(entries, key=lambda entry: entry.name)
-    for entry in found:
+    for entry in _entries(root):
         if entry.is_dir(follow_symlinks=False):
             for file in walk(root / entry.name):
                 yield LocalFile(path=file.path, name=f"{entry.name}/{file.name}", size=file.size,
                                 modified=file.modified)  # fmt: skip
         elif entry.is_file(follow_symlinks=False) and not entry.name.startswith(_LEFT_OVER):
             yield local_file(root / entry.name)
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(entries, key=lambda entry: entry.name)
+    except OSError as error:
+        raise unusable(folder, error.strerror or str(error)) from error
 
 
 def local_file(path: Path) -> LocalFile:

@@ -26,7 +26,7 @@ class Meter:
         self._done = 0
         self._began = time.monotonic()
         self._told = 0.0
-        progress.start(step, f"{files} files, {in_bytes(size)}")
+        progress.start(step, f"{count(files)}, {in_bytes(size)}")
 
     def moved(self, size: int) -> None:
         """Count bytes; fewer than none when a piece has to be sent again."""
@@ -44,7 +44,7 @@ class Meter:
 
     def fail(self, failed: int) -> None:
         """End the step when files are missing."""
-        self._progress.fail(self._step, f"{failed} of {self._files} files failed")
+        self._progress.fail(self._step, f"{failed} of {count(self._files)} failed")
 
     def _tick(self) -> None:
         now = time.monotonic()
@@ -56,7 +56,13 @@ class Meter:
     def _summary(self) -> str:
         took = time.monotonic() - self._began
         rate = f", {in_bytes(round(self._done / took))}/s" if took > TICK_S else ""
-        return f"{self._done_files} of {self._files} files, {in_bytes(self._done)}{rate}"
+        files = "" if self._files == 1 else f"{self._done_files} of {self._files} files, "
+        return f"{files}{in_bytes(self._done)}{rate}"
+
+
+def count(files: int) -> str:
+    """Return how many files, in words."""
+    return "1 file" if files == 1 else f"{files} files"
 
 
 def bar(share: float) -> str:

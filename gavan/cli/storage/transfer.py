@@ -6,6 +6,7 @@ Stands between the verbs, which say what to copy, and the client.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +20,8 @@ from gavan.kit.errors import GavanError
 
 RESUMABLE_BYTES = 6 * 1024 * 1024
 """From here on a broken connection does not begin anew (Supabase's own advice for uploads)"""
+AGE = re.compile(r"max-age=\d+")
+"""What TUS can tell of caches; any other header goes with an upload in one piece."""
 SHOWN = 10
 FATAL = ("GV240", "GV005")
 
@@ -169,10 +172,10 @@ async def _upload(client: StorageClient, upload: Upload, how: How, meter: Meter)
         cache_control=how.cache_control,
         overwrite=how.overwrite,
     )
-    if file.size <= RESUMABLE_BYTES:
-        await client.write(upload.target, body)
-    else:
+    if file.size > RESUMABLE_BYTES and AGE.fullmatch(how.cache_control):
         await upload_resumable(client, upload.target, file, body, meter.moved)
+    else:
+        await client.write(upload.target, body)
 
 
 async def _download(client: StorageClient, download: Download, how: How, meter: Meter) -> None:

@@ -114,12 +114,18 @@ def test_a_level_is_listed_with_its_folders(empty: Gavan, tree: Path) -> None:
     assert empty("ls", "ss:///files/none/") == []
 
 
-def test_a_large_file_is_uploaded_and_downloaded(empty: Gavan, tmp_path: Path) -> None:
+def test_a_large_file_is_uploaded_and_downloaded(
+    live: LiveStack, empty: Gavan, tmp_path: Path
+) -> None:
     source, target = tmp_path / "large.bin", tmp_path / "back.bin"
     source.write_bytes(os.urandom(LARGE))
-    empty("cp", source, "ss:///files/")
-    empty("cp", "ss:///files/large.bin", target)
-    assert target.read_bytes() == source.read_bytes()
+    for cache in ("max-age=7", "public, max-age=7"):
+        empty("cp", source, "ss:///files/", "--overwrite", "--cache-control", cache)
+        empty("cp", "ss:///files/large.bin", target, "--overwrite")
+        assert target.read_bytes() == source.read_bytes()
+        with psycopg.connect(live.url()) as connection:
+            query = "select metadata ->> 'cacheControl' from storage.objects"
+            assert connection.execute(query).fetchone() == (cache,)
     assert facts(empty, "ss:///files/large.bin")["content_type"] == "application/octet-stream"
 
 
