@@ -31,7 +31,8 @@ _MENDS = {
     "NoSuchBucket": "gavan storage buckets; declare it: [core.storage.buckets.<name>]",
     "EntityTooLarge": "raise file_size_limit in [core.storage] or of the bucket, then: gavan up",
     "InvalidMimeType": "give another --content-type, or add it to allowed_mime_types of the bucket",
-    "InvalidKey": "names have letters of ASCII, digits, space and _/!-.*'()&$@=;:+,?",
+    "InvalidKey": "names have letters of ASCII, digits, space and _/!-.*'()&$@=;:+,? and begin as "
+    "allow_prefixes of the bucket says",
     "ResourceAlreadyExists": "replace it: --overwrite",
     "KeyAlreadyExists": "replace it: --overwrite",
 }
@@ -144,12 +145,12 @@ class StorageClient:
     async def copy(self, source: Remote, target: Remote, *, overwrite: bool) -> None:
         """Copy an object inside the service."""
         headers = {"x-upsert": str(overwrite).lower()}
-        await self.send("POST", "/object/copy", source, json=_pair(source, target),
+        await self.send("POST", "/object/copy", f"{source} -> {target}", json=_pair(source, target),
                          headers=headers)  # fmt: skip
 
     async def move(self, source: Remote, target: Remote) -> None:
         """Give an object another name, in its bucket or another one."""
-        await self.send("POST", "/object/move", source, json=_pair(source, target))
+        await self.send("POST", "/object/move", f"{source} -> {target}", json=_pair(source, target))
 
     async def remove(self, bucket: str, paths: Sequence[str]) -> list[str]:
         """Remove objects; return the paths of those that were there."""
@@ -182,7 +183,7 @@ class StorageClient:
         return f"{self._core.url}{path}"
 
     async def send(
-        self, method: str, path: str, where: Remote | None = None, **more: Any
+        self, method: str, path: str, where: object = None, **more: Any
     ) -> httpx.Response:
         """Return a successful answer; ``where`` is what an error speaks of."""
         try:
@@ -194,7 +195,7 @@ class StorageClient:
         return answer
 
 
-def refused(answer: httpx.Response, where: Remote | None) -> GavanError:
+def refused(answer: httpx.Response, where: object) -> GavanError:
     """Return what the service refused, in its own words and with what mends it."""
     try:
         said = answer.json()

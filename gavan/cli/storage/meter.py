@@ -26,7 +26,7 @@ class Meter:
         self._done = 0
         self._began = time.monotonic()
         self._told = 0.0
-        progress.start(step, f"{count(files)}, {in_bytes(size)}")
+        progress.start(step, count(files) + (f", {in_bytes(size)}" if size else ""))
 
     def moved(self, size: int) -> None:
         """Count bytes; fewer than none when a piece has to be sent again."""
@@ -44,7 +44,8 @@ class Meter:
 
     def fail(self, failed: int) -> None:
         """End the step when files are missing."""
-        self._progress.fail(self._step, f"{failed} of {count(self._files)} failed")
+        of_all = f"{failed} of {self._files} files" if self._files > 1 else ""
+        self._progress.fail(self._step, of_all)
 
     def _tick(self) -> None:
         now = time.monotonic()
@@ -56,8 +57,10 @@ class Meter:
     def _summary(self) -> str:
         took = time.monotonic() - self._began
         rate = f", {in_bytes(round(self._done / took))}/s" if took > TICK_S else ""
-        files = "" if self._files == 1 else f"{self._done_files} of {self._files} files, "
-        return f"{files}{in_bytes(self._done)}{rate}"
+        files = f"{self._done_files} of {self._files} files" if self._files > 1 else ""
+        # What is copied inside the service has no bytes to tell.
+        size = f"{in_bytes(self._done)}{rate}" if self._size else ""
+        return ", ".join(filter(None, (files, size)))
 
 
 def count(files: int) -> str:
