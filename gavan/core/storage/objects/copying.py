@@ -16,15 +16,18 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from gavan.core.storage.body import read_object
+from gavan.core.storage.buckets.find import find_bucket
 from gavan.core.storage.caller import uuid_or_none
 from gavan.core.storage.commons import Commons
-from gavan.core.storage.errors import StorageError, invalid_body, no_such_key
-from gavan.core.storage.model import Metadata, StoredObject
-from gavan.core.storage.objects.incoming import user_metadata
+from gavan.core.storage.errors import StorageError, invalid_body, no_such_key, too_large
+from gavan.core.storage.model import Bucket, Metadata, StoredObject
+from gavan.core.storage.objects.form import BYTES_TYPE
+from gavan.core.storage.objects.incoming import check_cache_control, check_type, user_metadata
 from gavan.core.storage.objects.writing import is_upsert
-from gavan.core.storage.rules import check_bucket_name
+from gavan.core.storage.rules import check_bucket_name, check_mime
 from gavan.core.storage.store import Queries
 from gavan.core.storage.uploads.uploads import Judge, Upload, timestamp
+from gavan.database.session import Rows
 from gavan.kit.storage.provider import BlobMissing
 
 ATTEMPTS = 4
@@ -62,8 +65,8 @@ async def copy_object(commons: Commons, copy: Copy) -> StoredObject:
     """Copy an object as the caller: SELECT on the source, then as an upload to the target.
 
     Raises:
-        StorageError: the source is missing or invisible, the target's name is none, or the
-            policies refuse.
+        StorageError: the source is missing or invisible, the target's name is none, its bucket
+            does not take such objects, or the policies refuse.
     """
     check_bucket_name(copy.source.bucket_id)
     commons.uploads.check_name(copy.target.bucket_id, copy.target.name)
@@ -83,11 +86,12 @@ async def _copy(commons: Commons, copy: Copy) -> StoredObject:
     if not rows.values:
         raise no_such_key()
     version, metadata, of_user = rows.values[0]
-    found = orjson.loads(metadata or b"{}")
+    found = _object(metadata)
     if copy.check is not None:
         copy.check(found)
     copied = {key: value for key, value in (found | copy.replaced).items() if value is not None}
-    kept = orjson.loads(of_user or b"{}")
+    if copy.target.bucket_id != copy.source.bucket_id or "mimetype" in copy.replaced:
+        check_fits(await find_bucket(commons.store, copy.target.bucket_id), copy.target, copied)
     upload = Upload(
         bucket_id=copy.target.bucket_id,
         name=copy.target.name,
@@ -96,7 +100,7 @@ async def _copy(commons: Commons, copy: Copy) -> StoredObject:
         cache_control=str(copied.get("cacheControl", "")),
         most=commons.config.size_limit,
         is_upsert=copy.is_upsert,
-        user_metadata=kept if copy.keeps_user_metadata else copy.user_metadata,
+        user_metadata=_object(of_user) if copy.keeps_user_metadata else copy.user_metadata,
         copied=copied,
     )
     permit = await commons.uploads.permit(upload, copy.judge)
@@ -147,11 +151,38 @@ class CopyingEdge:
             *(caller.sub, uuid_or_none(caller.sub), timestamp()),
         )
         store = self.commons.store
-        run = store.try_as_caller if source == target else store.as_caller
-        rows = await run(caller, "storage.object.move", statement)
+        if source == target:
+            rows = await store.try_as_caller(caller, "storage.object.move", statement)
+        else:
+            fits = await self._fits(source, target)
+            rows = await store.as_caller(caller, "storage.object.move", statement, check=fits)
         if not rows.values:
             raise no_such_key()
         return JSONResponse({"message": "Successfully moved"})
+
+    async def _fits(self, source: Place, target: Place) -> Callable[[Rows], None] | None:
+        """Return what stops a move to a bucket that does not take such an object."""
+        if source.bucket_id == target.bucket_id:
+            return None
+        bucket = await find_bucket(self.commons.store, target.bucket_id)
+
+        def check(rows: Rows) -> None:
+            for (metadata,) in rows.values:
+                check_fits(bucket, target, _object(metadata))
+
+        return check
+
+
+def check_fits(bucket: Bucket, target: Place, metadata: Metadata) -> None:
+    """Raise StorageError 413 or 415 for an object that could not be uploaded there.
+
+    Upstream looks at neither, so that a copy gets past the limits of a bucket.
+    """
+    mime = metadata.get("mimetype") or BYTES_TYPE
+    check_mime(str(mime), bucket.allowed_mime_types, target.name)
+    size, most = metadata.get("size"), bucket.file_size_limit
+    if isinstance(size, int) and most is not None and size > most:
+        raise too_large()
 
 
 def _places(body: dict[str, Any]) -> tuple[Place, Place]:
@@ -180,7 +211,14 @@ def _replaced(body: dict[str, Any]) -> Metadata:
     for key, value in replaced.items():
         if not isinstance(value, str):
             raise invalid_body(f"body/metadata/{key} must be string")
+    check_type(replaced.get("mimetype", BYTES_TYPE))
+    check_cache_control(replaced.get("cacheControl", ""))
     return replaced
+
+
+def _object(text: bytes | None) -> Metadata:
+    document = orjson.loads(text or b"{}")
+    return document if isinstance(document, dict) else {}  # SQL may have written anything
 
 
 def _copied(stored: StoredObject) -> Response:

@@ -48,6 +48,12 @@ def check_type(mime: str) -> None:
         raise no_content_type()
 
 
+def check_cache_control(text: str) -> None:
+    """Raise StorageError 400 for a text that did not come in a header and cannot go into one."""
+    if len(text) > MOST_HEADER_CHARS or _UNSAFE.search(text):
+        raise invalid_request("Invalid cacheControl")
+
+
 def most_bytes(bucket: Bucket, name: str, size_limit: int) -> int:
     """Return how large an object may be: the least of the limits; a folder's keeper is empty."""
     if is_empty_folder(name):
@@ -110,12 +116,11 @@ async def _from_form(request: Request, bucket: Bucket, name: str, robots: str | 
     form = Form(_pieces(request), boundary)
     await form.open()
     mime = form.fields.get("contentType") or form.mime
-    check_mime(mime, bucket.allowed_mime_types, name)
-    check_type(mime)
     seconds = form.fields.get("cacheControl")
     cache_control = f"max-age={seconds}" if seconds else NO_CACHE
-    if len(cache_control) > MOST_HEADER_CHARS or _UNSAFE.search(cache_control):
-        raise invalid_request("Invalid cacheControl")
+    check_mime(mime, bucket.allowed_mime_types, name)
+    check_type(mime)
+    check_cache_control(cache_control)
     text = form.fields.get("metadata", form.fields.get("userMetadata"))
     return Incoming(
         mime=mime,

@@ -47,4 +47,4 @@ update storage.objects set
             then metadata || jsonb_build_object('lastModified', $7::text)
         else metadata end
 where bucket_id = $1 and name = $2
-returning id
+returning metadata

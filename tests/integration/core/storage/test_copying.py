@@ -134,8 +134,9 @@ def test_what_is_missing_or_named_badly_is_not_copied(storage: Storage) -> None:
     assert copy(storage.service, bucket, "a.png", "../b").json()["code"] == "InvalidKey"
     assert copy(storage.service, bucket, "", "b").json() == MISSING
     assert copy(storage.service, bucket, "a\0", "b").json() == MISSING
-    elsewhere = copy(storage.service, bucket, "a.png", "b", destinationBucket="notfound").json()
-    assert elsewhere["statusCode"] == "404"
+    for verb in (copy, move):
+        elsewhere = verb(storage.service, bucket, "a.png", "b", destinationBucket="notfound")
+        assert elsewhere.json()["error"] == "Bucket not found"
     bodies: tuple[object, ...] = (
         {},
         {"bucketId": bucket, "sourceKey": "a.png"},
@@ -236,3 +237,31 @@ def test_a_move_needs_select_and_update_with_the_new_values(storage: Storage) ->
         assert move(storage.anne, bucket, "a.png", "yours/a.png").json() == REFUSED
         assert move(storage.anne, bucket, "a.png", "mine/a.png").status_code == 200
     assert storage.row(bucket, "mine/a.png") is not None
+
+
+def test_nothing_gets_past_the_limits_of_a_bucket_by_a_copy_or_a_move(storage: Storage) -> None:
+    bucket, small = storage.bucket(), storage.bucket(file_size_limit=4)
+    plain = storage.bucket(allowed_mime_types=["text/plain", "image/png"])
+    store(storage, bucket, "a.png")
+    store(storage, bucket, "page", **{"content-type": "text/html"})
+    store(storage, plain, "a.png")
+    for verb in (copy, move):
+        large = verb(storage.service, bucket, "a.png", "a", destinationBucket=small)
+        assert (large.status_code, large.json()["statusCode"]) == (400, "413")
+        wrong = verb(storage.service, bucket, "page", "a", destinationBucket=plain)
+        assert (wrong.status_code, wrong.json()["statusCode"]) == (400, "415")
+        assert storage.row(bucket, "page") is not None
+    for value, status in (("text/html", "415"), ("text/plain\r\nX: y", "415")):
+        renamed = copy(
+            storage.service,
+            plain,
+            "a.png",
+            "b.png",
+            copyMetadata=False,
+            metadata={"mimetype": value},
+        )
+        assert renamed.json()["statusCode"] == status
+    broken = {"copyMetadata": False, "metadata": {"cacheControl": "a\r\nX: y"}}
+    assert copy(storage.service, plain, "a.png", "b.png", **broken).status_code == 400
+    assert move(storage.service, bucket, "a.png", "b", destinationBucket=plain).status_code == 200
+    assert not storage.orphans()
