@@ -48,15 +48,9 @@ class DeletingEdge:
         bucket_id, name = request.path_params["bucket"], request.path_params["name"]
         check_bucket_name(bucket_id)
         judge = Judge(caller=caller, operation="storage.object.delete")
-        former = None
-        while not await delete_objects(self.commons, judge, bucket_id, [name]):
-            version = (await versions_there(self.commons, bucket_id, [name])).get(name)
-            if version is None:
-                raise no_such_key()
-            # It may have come just now: only what was there before and after, a policy keeps.
-            if version == former:
-                raise access_denied()
-            former = version
+        deleted, kept = await delete_settled(self.commons, judge, bucket_id, [name])
+        if not deleted:
+            raise access_denied() if kept else no_such_key()
         return JSONResponse({"message": "Successfully deleted"})
 
     async def delete_many(self, request: Request) -> Response:
@@ -81,7 +75,30 @@ async def delete_objects(
     return deleted
 
 
-async def versions_there(commons: Commons, bucket_id: str, names: Sequence[str]) -> dict[str, str]:
+async def delete_settled(
+    commons: Commons, judge: Judge, bucket_id: str, names: Sequence[str]
+) -> tuple[list[dict[str, Any]], set[str]]:
+    """Delete as ``delete_objects``; return the rows, and the names that the policies keep.
+
+    A name that is there afterwards may have come just now: only what was there before and after,
+    a policy keeps.
+    """
+    deleted: list[dict[str, Any]] = []
+    kept: set[str] = set()
+    former: dict[str, str] = {}
+    left = list(names)
+    while left:
+        rows = await delete_objects(commons, judge, bucket_id, left)
+        deleted += rows
+        left = [name for name in left if name not in {row["name"] for row in rows}]
+        there = await _versions(commons, bucket_id, left) if left else {}
+        kept |= {name for name, version in there.items() if former.get(name) == version}
+        left = [name for name in there if name not in kept]
+        former = there
+    return deleted, kept
+
+
+async def _versions(commons: Commons, bucket_id: str, names: Sequence[str]) -> dict[str, str]:
     """Return the versions of the named objects that there are, whoever asks."""
     rows = await commons.store.as_owner(_queries("there", bucket_id, _possible(names)))
     return {(name or b"").decode(): (version or b"").decode() for name, version in rows.values}

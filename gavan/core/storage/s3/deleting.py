@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from gavan.core.storage.buckets.find import find_bucket
 from gavan.core.storage.errors import access_denied
-from gavan.core.storage.objects.deleting import delete_objects, versions_there
+from gavan.core.storage.objects.deleting import delete_settled
 from gavan.core.storage.s3.answers import empty, xml
 from gavan.core.storage.s3.documents import element, read_document
 from gavan.core.storage.s3.errors import malformed_xml
@@ -19,11 +19,11 @@ MOST_KEYS = 1000
 
 async def delete(visit: Visit) -> Response:
     """Delete one object; 204 also when there is none, in a bucket that is there."""
-    commons, bucket_id, names = visit.commons, visit.bucket_id, [visit.key]
-    deleted = await delete_objects(commons, visit.judge, bucket_id, names)
+    commons, bucket_id = visit.commons, visit.bucket_id
+    deleted, kept = await delete_settled(commons, visit.judge, bucket_id, [visit.key])
+    if kept:
+        raise access_denied()
     if not deleted:
-        if await versions_there(commons, bucket_id, names):
-            raise access_denied()
         await find_bucket(commons.store, bucket_id)
     return empty(status=204)
 
@@ -32,9 +32,7 @@ async def delete_many(visit: Visit) -> Response:
     """Delete what the policies let go of the named objects, and tell of each."""
     names, is_quiet = await asyncio.to_thread(_named, await visit.body.xml())
     commons, bucket_id = visit.commons, visit.bucket_id
-    rows = await delete_objects(commons, visit.judge, bucket_id, names)
-    gone = {row["name"] for row in rows}
-    kept = await versions_there(commons, bucket_id, [name for name in names if name not in gone])
+    rows, kept = await delete_settled(commons, visit.judge, bucket_id, names)
     if not rows and not kept:
         await find_bucket(commons.store, bucket_id)
     return xml(

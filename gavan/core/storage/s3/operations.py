@@ -119,8 +119,6 @@ def find_operation(
             if refused:
                 raise not_implemented(min(refused))
             return operation
-    if headers.get("content-type", "").lower().startswith("multipart/form-data"):
-        raise not_implemented("a form that uploads")
     if query.keys() & NOT_OFFERED:
         raise not_implemented(min(query.keys() & NOT_OFFERED))
     return None

@@ -19,7 +19,7 @@ from gavan.core.storage.errors import SERVER_FAULT, StorageError, invalid_reques
 from gavan.core.storage.s3.answers import empty
 from gavan.core.storage.s3.body import body_of
 from gavan.core.storage.s3.credentials import Credentials
-from gavan.core.storage.s3.errors import render
+from gavan.core.storage.s3.errors import not_implemented, render
 from gavan.core.storage.s3.operations import find_operation
 from gavan.core.storage.s3.signature import Signable, path_forms
 from gavan.core.storage.s3.visit import Visit
@@ -58,6 +58,8 @@ class S3Edge:
             return render(refusal, place, has_body=request.method != "HEAD")
 
     async def _answer(self, request: Request) -> Response:
+        if request.method == "POST" and _is_form(request):
+            raise not_implemented("a form that uploads")
         signable = signable_of(request, urlsplit(self.commons.public_url))
         admitted = self.credentials.admit(request, signable)
         bucket_id, _, key = request.path_params.get("place", "").partition("/")
@@ -125,6 +127,10 @@ def _forwarded_host(headers: Mapping[str, str]) -> tuple[str, ...]:
     if not port.isdigit() or port in _USUAL_PORTS:
         return (host,)
     return (host, f"{host.partition(':')[0]}:{port}")
+
+
+def _is_form(request: Request) -> bool:
+    return request.headers.get("content-type", "").lower().startswith("multipart/form-data")
 
 
 def _once(forms: Iterable[str]) -> tuple[str, ...]:

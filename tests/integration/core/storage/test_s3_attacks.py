@@ -317,7 +317,10 @@ def test_a_name_leads_nowhere(storage: Storage, bucket: str) -> None:
 
 
 def test_a_form_that_uploads_is_not_offered(storage: Storage, bucket: str) -> None:
-    form = {"content-type": "multipart/form-data; boundary=b"}
-    refused = signed(storage, "POST", f"/{bucket}", b"--b--", headers=form).send()
+    client = s3_client(storage)
+    form = client.generate_presigned_post(bucket, "mine")
+    files = {"file": b"mine"}
+    refused = httpx.post(form["url"], data=form["fields"], files=files)
 
     assert answer(refused) == (501, "NotImplemented")
+    assert storage.row(bucket, "mine") is None
