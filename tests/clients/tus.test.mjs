@@ -139,6 +139,26 @@ test('a stream whose length is known at its end', async () => {
   assert.equal(await digest(bucket, 'stream'), sha256(bytes))
 })
 
+test('as much metadata as this client can read again', async () => {
+  const bucket = await newBucket()
+  const bytes = randomBytes(chunkSize * 2)
+  const metadata = { ...metadataOf(bucket, 'a'), metadata: JSON.stringify({ x: 'y'.repeat(10_000) }) }
+  const url = await new Promise((resolve, reject) => {
+    const one = new tus.Upload(bytes, {
+      endpoint,
+      headers,
+      chunkSize,
+      metadata,
+      onError: reject,
+      onChunkComplete: () => one.abort().then(() => resolve(one.url), reject),
+    })
+    one.start()
+  })
+  await upload(bytes, { uploadUrl: url })
+  const { data } = await service.storage.from(bucket).info('a')
+  assert.equal(data.metadata.x.length, 10_000)
+})
+
 test('a signed URL in place of a token', async () => {
   const bucket = await newBucket()
   const { data } = await service.storage.from(bucket).createSignedUploadUrl('signed')

@@ -15,17 +15,22 @@ Pairs = dict[str, str | None]
 
 DEFAULT_MIME = "application/octet-stream"
 NO_CACHE = "no-cache"
+MOST_CHARS = 16 * 1024
+"""What clients take of it in the answer to HEAD: Node refuses headers of more than 16 KiB"""
 _KEY = re.compile(r"[!-+\--~]+")  # visible ASCII without the comma
 _VALUE = re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{3}=|[A-Za-z0-9+/]{2}==)?")
-_SECONDS = re.compile(r"-?[0-9]+")
+_SECONDS = re.compile(r"-?[0-9]{1,20}")
 
 
 def parse(text: str) -> Pairs:
     """Return the pairs; a key without a value has None.
 
     Raises:
-        ValueError: a key is empty, said twice or not ASCII, a value is no Base64 of UTF-8.
+        ValueError: a key is empty, said twice or not ASCII, a value is no Base64 of UTF-8, or it is
+            too long.
     """
+    if len(text) > MOST_CHARS:
+        raise ValueError("metadata is too long")
     pairs: Pairs = {}
     for pair in text.split(","):
         key, _, value = pair.partition(" ")

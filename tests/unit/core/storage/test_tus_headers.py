@@ -66,6 +66,7 @@ def test_metadata_is_read_and_told_again() -> None:
         "a\tb YQ==",
         f"a {base64.b64encode(bytes([255])).decode()}",
         "a YQ==, b YQ==",
+        f"a {encoded('x' * 13_000)}",
     ],
 )
 def test_metadata_that_is_none_is_refused(header: str) -> None:
@@ -79,6 +80,7 @@ def test_metadata_that_is_none_is_refused(header: str) -> None:
 def test_the_client_tells_how_long_a_copy_is_good_in_seconds() -> None:
     assert cache_control({"cacheControl": "3600"}) == "max-age=3600"
     assert cache_control({"cacheControl": "3600\r\nx: y"}) == "no-cache"
+    assert cache_control({"cacheControl": "9" * 5000}) == "no-cache"
     assert cache_control({}) == "no-cache"
 
 
