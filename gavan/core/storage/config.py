@@ -15,21 +15,10 @@ import orjson
 
 from gavan.kit.errors import GavanError
 from gavan.kit.secret import Secret
+from gavan.kit.storage.s3_settings import S3Settings, S3SettingsError, read_s3_environ
 
 MEBIBYTE = 1024 * 1024
 _TRUE = frozenset({"true", "1", "yes", "on"})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class S3Store:
-    """Where blobs are when they are in an S3; ``bucket`` is the store's own, for all of ours."""
-
-    endpoint: str
-    region: str
-    bucket: str
-    access_key_id: str
-    secret_access_key: Secret
-    is_path_style: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +37,7 @@ class StorageConfig:
     """Sizes in bytes, durations in seconds. ``s3`` None: blobs are files below ``folder``."""
 
     folder: Path | None
-    s3: S3Store | None = None
+    s3: S3Settings | None = None
     size_limit: int = 50 * MEBIBYTE
     upload_url_s: int = 7200
     resumable_s: int = 3600
@@ -88,16 +77,7 @@ def read_config(environ: Mapping[str, str] = os.environ) -> StorageConfig:
     is_s3 = environ.get("STORAGE_BACKEND", "file") == "s3"
     config = StorageConfig(
         folder=None if is_s3 else Path(needed("FILE_STORAGE_BACKEND_PATH")),
-        s3=S3Store(
-            endpoint=environ.get("S3_ENDPOINT", ""),
-            region=environ.get("S3_REGION", "") or "us-east-1",
-            bucket=needed("S3_BUCKET_ARTIFACTS"),
-            access_key_id=needed("S3_ACCESS_KEY_ID"),
-            secret_access_key=Secret(needed("S3_SECRET_ACCESS_KEY")),
-            is_path_style=flag("S3_FORCE_PATH_STYLE", True),
-        )
-        if is_s3
-        else None,
+        s3=_s3(environ, problems) if is_s3 else None,
         size_limit=number("UPLOAD_FILE_SIZE_LIMIT", 50 * MEBIBYTE),
         upload_url_s=number("UPLOAD_SIGNED_URL_EXPIRATION_TIME", 7200),
         resumable_s=number("TUS_URL_EXPIRY_MS", 3_600_000) // 1000,
@@ -119,6 +99,14 @@ def read_config(environ: Mapping[str, str] = os.environ) -> StorageConfig:
             exit_code=2,
         )
     return config
+
+
+def _s3(environ: Mapping[str, str], problems: list[str]) -> S3Settings | None:
+    try:
+        return read_s3_environ(environ)
+    except S3SettingsError as error:
+        problems.extend(error.problems)
+        return None
 
 
 def _declared(name: str, table: Mapping[str, Any]) -> DeclaredBucket:

@@ -13,6 +13,7 @@ import io
 import itertools
 import os
 import re
+import time
 from collections import OrderedDict
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator, Sequence
 from functools import partial
@@ -24,13 +25,15 @@ from gavan.kit.storage import disk
 from gavan.kit.storage.provider import (
     BlobMissing,
     Found,
+    Pending,
     ProviderError,
     Reading,
     Written,
     check_number,
     is_key,
 )
-from gavan.kit.storage.threads import Threads, ended
+from gavan.kit.storage.reading import Opened, ReadingAhead, open_ahead
+from gavan.kit.storage.threads import Threads
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -72,8 +75,10 @@ class Files:
 
     async def read(self, key: str, *, first: int = 0, last: int | None = None) -> Reading:
         """Open a blob; see Provider."""
-        opening = partial(_Reading, self._old(key), self._threads, (first, last))
-        return await self._threads.open(_Reading.release, _telling(key, opening))
+        opening = partial(_open, self._old(key), first, last)
+        return await self._threads.open(
+            ReadingAhead.release, _telling(key, open_ahead), opening, self._threads
+        )
 
     async def copy(self, source: str, target: str) -> None:
         """Link a blob; see Provider."""
@@ -177,19 +182,12 @@ class Files:
         if _STAGED.fullmatch(handle):
             await self._run(handle, disk.remove, self._staging / handle)
 
-    async def unfinished(self) -> AsyncIterator[Found]:
+    async def unfinished(self) -> AsyncIterator[Pending]:
         """Walk ``.staging``; see Provider."""
         async for path, stat in self._entries(self._staging):
             if not _STAGED.fullmatch(path.name):
                 continue
-            size, modified = (stat.st_size, stat.st_mtime) if stat else (0, 0.0)
-            if stat is None:
-                with contextlib.suppress(FileNotFoundError):
-                    modified = (await self._threads.run(path.stat)).st_mtime
-                async for _, piece in self._entries(path):
-                    if piece is not None:
-                        size, modified = size + piece.st_size, max(modified, piece.st_mtime)
-            yield Found(key=path.name, size=size, modified=modified)
+            yield await self._run(None, _pending, path, stat)
 
     async def close(self) -> None:
         """End the threads."""
@@ -207,7 +205,7 @@ class Files:
 
     def _upload(self, handle: str) -> tuple[Path, Path]:
         """Return the folder of an upload and the path of its blob."""
-        key = handle.partition("~")[2].replace("~", "/")
+        key = _key_of(handle)
         if not _STAGED.fullmatch(handle) or not is_key(key):
             raise BlobMissing(handle)
         return self._staging / handle, self._root / key
@@ -245,43 +243,29 @@ class Files:
                     yield folder / name, stat
 
 
-class _Reading:
-    """An open file, read one block ahead; deleting its name does not touch it."""
+class _Range:
+    """The bytes of an open file between two places; deleting its name does not touch it."""
 
-    def __init__(self, path: Path, threads: Threads, bounds: tuple[int, int | None]) -> None:
-        self._file = io.FileIO(path)
-        self.size = os.fstat(self._file.fileno()).st_size
-        self._threads = threads
-        self._at, last = bounds
-        self._end = self.size if last is None else min(last + 1, self.size)
-        self._ahead: asyncio.Future[bytes] | None = None
-        self._first = self._block()
+    def __init__(self, file: io.FileIO, at: int, end: int) -> None:
+        self._file = file
+        self._at = at
+        self._end = end
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        data, self._first = self._first, b""
-        while data:
-            self._at += len(data)
-            if self._at < self._end:
-                self._ahead = self._threads.start(_telling(None, self._block))
-            yield data
-            data = b""
-            if self._ahead is not None:
-                data = await ended(self._ahead)
-                self._ahead = None
+    def read(self) -> bytes:
+        wanted = min(READ_BYTES, self._end - self._at)
+        data = _telling(None, os.pread)(self._file.fileno(), wanted, self._at)
+        self._at += len(data)
+        return data
 
-    async def close(self) -> None:
-        if self._ahead is not None:
-            with contextlib.suppress(ProviderError):
-                await ended(self._ahead)
-            self._ahead = None
-        self.release()
-
-    def release(self) -> None:
+    def close(self) -> None:
         self._file.close()
 
-    def _block(self) -> bytes:
-        wanted = max(0, min(READ_BYTES, self._end - self._at))
-        return os.pread(self._file.fileno(), wanted, self._at)
+
+def _open(path: Path, first: int, last: int | None) -> Opened:
+    file = io.FileIO(path)
+    size = os.fstat(file.fileno()).st_size
+    end = size if last is None else min(last + 1, size)
+    return Opened(source=_Range(file, first, end), size=size, length=max(0, end - first))
 
 
 def _keep_part(made: disk.Growing, folder: Path, number: int) -> None:
@@ -320,6 +304,27 @@ def _synced_size(folder: Path) -> int:
     except FileNotFoundError:
         folder.stat()
         return 0
+
+
+def _key_of(handle: str) -> str:
+    return handle.partition("~")[2].replace("~", "/")
+
+
+def _pending(path: Path, stat: os.stat_result | None) -> Pending:
+    """Return what is known of an entry of ``.staging``; of one that goes meanwhile: nothing."""
+    pieces = [stat] if stat is not None else []
+    if stat is None:
+        with contextlib.suppress(FileNotFoundError):
+            pieces = [piece.stat() for piece in path.iterdir()]
+    modified = [piece.st_mtime for piece in pieces]
+    with contextlib.suppress(FileNotFoundError):
+        modified.append(path.stat().st_mtime)
+    return Pending(
+        handle=path.name,
+        key=_key_of(path.name),
+        size=sum(piece.st_size for piece in pieces),
+        modified=max(modified, default=time.time()),
+    )
 
 
 def _unlink(paths: Sequence[Path]) -> None:

@@ -70,6 +70,19 @@ class Found:
     modified: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pending:
+    """An upload that is not finished; ``modified``: when something was last added.
+
+    ``key`` is that of the blob it would become, empty when nobody knows any more.
+    """
+
+    handle: str
+    key: str
+    size: int
+    modified: float
+
+
 class Reading(Protocol):
     """An open blob: its bytes stay readable even when the key is deleted meanwhile.
 
@@ -139,9 +152,9 @@ class Provider(Protocol):
     async def discard(self, handle: str) -> None:
         """Forget an upload and its pieces; one that is missing counts as forgotten."""
 
-    def unfinished(self) -> AsyncIterator[Found]:
+    def unfinished(self) -> AsyncIterator[Pending]:
         """Walk the uploads that were begun and neither settled, joined nor discarded, and what
-        writers that died have left: by handle, ``modified`` when something was last added."""
+        writers that died have left; what still comes in is among them."""
 
     async def close(self) -> None:
         """Let go of connections and threads."""

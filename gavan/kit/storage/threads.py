@@ -42,7 +42,7 @@ class Threads:
     async def pour(
         self, chunks: AsyncIterable[bytes], block_bytes: int, sink: Callable[[bytearray], None]
     ) -> None:
-        """Give ``sink`` the chunks in blocks, one block behind the reading.
+        """Give ``sink`` the chunks in blocks, one block behind the reading; the last is smaller.
 
         When ``chunks`` fails, or the task is cancelled, ``sink`` has got all that came before.
         """
@@ -51,11 +51,12 @@ class Threads:
         try:
             async for chunk in chunks:
                 held += chunk
-                if len(held) < block_bytes:
-                    continue
-                if behind is not None:
-                    await ended(behind)
-                behind, held = self.start(sink, held), bytearray()
+                while len(held) >= block_bytes:
+                    if behind is not None:
+                        await ended(behind)  # before the block is taken out: this may be cancelled
+                    block, held = held, held[block_bytes:]
+                    del block[block_bytes:]
+                    behind = self.start(sink, block)
         finally:
             if behind is not None:
                 await ended(behind)

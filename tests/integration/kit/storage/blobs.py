@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from uuid import uuid4
 
-from gavan.kit.storage.provider import Found, Provider
+from gavan.kit.storage.provider import Found, Pending, Provider
 
 MIB = 1024 * 1024
 
@@ -53,12 +53,12 @@ class Shown:
     """Everything that a provider tells of itself."""
 
     blobs: dict[str, Found] = field(default_factory=dict)
-    unfinished: dict[str, Found] = field(default_factory=dict)
+    unfinished: dict[str, Pending] = field(default_factory=dict)
 
 
 async def shown(provider: Provider) -> Shown:
     """Return the listing of a small store."""
     return Shown(
         {found.key: found async for found in provider.list()},
-        {found.key: found async for found in provider.unfinished()},
+        {pending.handle: pending async for pending in provider.unfinished()},
     )

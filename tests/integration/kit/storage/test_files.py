@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from gavan.kit.storage.files import STAGING, Files
-from gavan.kit.storage.provider import ProviderError
+from gavan.kit.storage.provider import BlobMissing, ProviderError
 from tests.integration.kit.storage.blobs import MIB, content, in_chunks, new_key, shown, some_bytes
 
 
@@ -126,9 +126,19 @@ async def test_what_a_killed_writer_leaves_is_told_and_discarded(tmp_path: Path)
     assert told.blobs == {}
     [left] = told.unfinished.values()
     assert left.modified > time.time() - 3600
-    await files.discard(left.key)
+    await files.discard(left.handle)
     assert list((root / STAGING).iterdir()) == []
     await files.close()
+
+
+async def test_a_part_is_replaced_and_others_are_left_out(files: Files) -> None:
+    handle, etags = await files.begin(key := new_key()), []
+    for number, data in ((7, b"seven"), (2, b"former"), (2, b"two"), (9, b"left out")):
+        etags.append((await files.write_part(handle, number, in_chunks(data))).etag)
+    with pytest.raises(BlobMissing):
+        await files.join(handle, [(2, etags[1]), (7, etags[0])])
+    await files.join(handle, [(2, etags[2]), (7, etags[0])])
+    assert await content(files, key) == b"twoseven"
 
 
 async def test_a_second_writer_of_one_upload_is_refused(files: Files) -> None:

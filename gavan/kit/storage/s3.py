@@ -1,0 +1,275 @@
+"""Blobs as objects of one bucket of any S3: Amazon's, MinIO, Ceph, ``rclone serve s3``."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+from collections.abc import AsyncIterable, AsyncIterator, Sequence
+from functools import partial
+from tempfile import SpooledTemporaryFile
+from typing import IO, Any
+
+from gavan.kit.storage.provider import (
+    MOST_PARTS,
+    BlobMissing,
+    Found,
+    Pending,
+    ProviderError,
+    Reading,
+    Written,
+    check_number,
+    is_key,
+)
+from gavan.kit.storage.reading import Opened, ReadingAhead, open_ahead
+from gavan.kit.storage.s3_client import Bucket, is_out_of_range, telling
+from gavan.kit.storage.s3_settings import S3Settings
+from gavan.kit.storage.s3_uploads import (
+    TAILS,
+    GrowingInS3,
+    WritingToS3,
+    pending_upload,
+    remove_tails,
+    split_handle,
+)
+from gavan.kit.storage.threads import Threads
+
+BLOCK_BYTES = 8 * 1024 * 1024
+"""What is sent at a time, and the most that is held in memory for one writer, twice"""
+SPOOLED_BYTES = 1024 * 1024
+READ_BYTES = 256 * 1024
+THREADS = 32
+_TAIL = re.compile(rf"{re.escape(TAILS)}(?P<handle>.+)/[0-9]+")
+
+
+class S3:
+    """One bucket of an S3, which should hold nothing else."""
+
+    def __init__(self, settings: S3Settings) -> None:
+        self._bucket = Bucket(settings)
+        self._presign_s = settings.presign_s
+        self._threads = Threads("s3", THREADS)
+
+    async def write(
+        self, key: str, chunks: AsyncIterable[bytes], *, length: int | None = None
+    ) -> Written:
+        """Store a blob, in one call when it is small; see Provider."""
+        self._check(key)
+        block = max(BLOCK_BYTES, -(-(length or 0) // MOST_PARTS))
+        writing = WritingToS3(self._bucket, key, block)
+        try:
+            await self._threads.pour(chunks, block, writing.append)
+            return await self._threads.run(writing.finish)
+        except BaseException:
+            await self._threads.run(writing.abandon)
+            raise
+
+    async def read(self, key: str, *, first: int = 0, last: int | None = None) -> Reading:
+        """Open a blob; see Provider."""
+        if not is_key(key):
+            raise BlobMissing(key)
+        opening = partial(_open, self._bucket, key, first, last)
+        return await self._threads.open(ReadingAhead.release, open_ahead, opening, self._threads)
+
+    async def copy(self, source: str, target: str) -> None:
+        """Copy a blob within the S3; see Provider."""
+        self._check(target)
+        if not is_key(source):
+            raise BlobMissing(source)
+        try:
+            await self._threads.run(self._bucket.copy, source, target)
+        except asyncio.CancelledError:
+            await self._threads.run(self._bucket.delete, [target])
+            raise
+
+    async def delete(self, keys: Sequence[str]) -> None:
+        """Remove blobs; see Provider."""
+        await self._threads.run(self._bucket.delete, [key for key in keys if is_key(key)])
+
+    async def list(self, prefix: str = "") -> AsyncIterator[Found]:
+        """Walk all blobs; see Provider."""
+        folder = prefix.rpartition("/")[0]
+        if folder and not is_key(folder):
+            return
+        async for found in self._listed(prefix):
+            if is_key(found.key):
+                yield found
+
+    async def begin(self, key: str) -> str:
+        """Begin a multipart upload; see Provider."""
+        self._check(key)
+        return f"{key}~{await self._threads.run(self._bucket.create, key)}"
+
+    async def grow(self, handle: str, offset: int, chunks: AsyncIterable[bytes]) -> int:
+        """Append; see Provider."""
+        growing = await self._threads.run(GrowingInS3, self._bucket, handle)
+        if growing.size != offset:
+            raise ProviderError("OffsetConflict", details=f"{growing.size} bytes are there")
+        tail = await self._threads.run(growing.tail)
+        await self._threads.pour(_after(tail, chunks), BLOCK_BYTES, growing.append)
+        await self._threads.run(growing.tidy)
+        return growing.size
+
+    async def grown(self, handle: str) -> int:
+        """Return the size of all parts and of the tail; see Provider."""
+        return (await self._threads.run(GrowingInS3, self._bucket, handle)).size
+
+    async def settle(self, handle: str) -> Written:
+        """Complete the multipart upload, or store what is too small for one; see Provider."""
+
+        def settle() -> Written:
+            return GrowingInS3(self._bucket, handle).settle()
+
+        return await self._threads.run(settle)
+
+    async def write_part(
+        self, handle: str, number: int, chunks: AsyncIterable[bytes], *, length: int | None = None
+    ) -> Written:
+        """Store a part; one that is larger than a block passes through a temporary file."""
+        del length
+        key, upload = split_handle(handle)
+        check_number(number)
+        with SpooledTemporaryFile(BLOCK_BYTES) as spool:
+            await self._threads.pour(chunks, SPOOLED_BYTES, partial(_spool, spool))
+            size = spool.tell()
+            spool.seek(0)
+            send = partial(self._bucket.put_part, key, upload, number)
+            return Written(size=size, etag=await self._threads.run(send, spool))
+
+    async def join(self, handle: str, parts: Sequence[tuple[int, str]]) -> Written:
+        """Complete the multipart upload; see Provider."""
+        key, upload = split_handle(handle)
+        if not parts:
+            raise ProviderError("NoParts", details="an upload of no parts cannot be joined")
+
+        def join() -> Written:
+            there = {part["PartNumber"]: part for part in self._bucket.parts(key, upload)}
+            for number, etag in parts:
+                if number not in there or there[number]["ETag"].strip('"') != etag:
+                    raise BlobMissing(f"{handle} part {number}")
+            size = sum(there[number]["Size"] for number, _ in parts)
+            return Written(size=size, etag=self._bucket.complete(key, upload, parts))
+
+        return await self._threads.run(join)
+
+    async def discard(self, handle: str) -> None:
+        """Abort the multipart upload and remove its tails; see Provider."""
+
+        def discard() -> None:
+            self._bucket.abort(*split_handle(handle))
+            remove_tails(self._bucket, handle)
+
+        with contextlib.suppress(BlobMissing):
+            await self._threads.run(discard)
+
+    async def unfinished(self) -> AsyncIterator[Pending]:
+        """Walk the multipart uploads, then the tails that outlived theirs; see Provider."""
+        async for upload in self._walk("list_multipart_uploads", "", "Uploads"):
+            handle = f"{upload['Key']}~{upload['UploadId']}"
+            if is_key(upload["Key"]):
+                begun = upload["Initiated"].timestamp()
+                yield await self._threads.run(pending_upload, self._bucket, handle, begun)
+        async for found in self._listed(TAILS):
+            match = _TAIL.fullmatch(found.key)
+            if match is not None and not await self._is_open(match["handle"]):
+                handle = match["handle"]
+                yield Pending(
+                    handle=handle,
+                    key=handle.partition("~")[0],
+                    size=found.size,
+                    modified=found.modified,
+                )
+
+    def presigned(self, key: str, seconds: int | None = None) -> str:
+        """Return a URL by which whoever has it may read a private blob for some seconds.
+
+        Nothing is asked of the S3, so the blob may be missing. Without ``seconds`` those of
+        S3_PRESIGN_TTL_SECONDS. Raises BlobMissing for a key that no blob can have.
+        """
+        if not is_key(key):
+            raise BlobMissing(key)
+        return self._bucket.presigned(key, seconds or self._presign_s)
+
+    async def close(self) -> None:
+        """End the threads, then the connections."""
+        await self._threads.close()
+        self._bucket.close()
+
+    def _check(self, key: str) -> None:
+        if not is_key(key):
+            raise ProviderError("InvalidKey", details="no blob can have such a key")
+
+    async def _is_open(self, handle: str) -> bool:
+        try:
+            await self._threads.run(self._bucket.parts, *split_handle(handle))
+        except BlobMissing:
+            return False
+        return True
+
+    async def _listed(self, prefix: str) -> AsyncIterator[Found]:
+        async for entry in self._walk("list_objects_v2", prefix, "Contents"):
+            modified = entry["LastModified"].timestamp()
+            yield Found(key=entry["Key"], size=entry["Size"], modified=modified)
+
+    async def _walk(self, operation: str, prefix: str, field: str) -> AsyncIterator[dict[str, Any]]:
+        pages = self._bucket.pages(operation, prefix)
+        while (page := await self._threads.run(next, pages, None)) is not None:
+            for entry in page.get(field, []):
+                yield entry
+
+
+class _BodySource:
+    """The body of an answer, in blocks."""
+
+    def __init__(self, body: Any) -> None:
+        self._body = body
+
+    def read(self) -> bytes:
+        with telling(None):
+            return bytes(self._body.read(READ_BYTES))
+
+    def close(self) -> None:
+        self._body.close()
+
+
+class _NothingSource:
+    """A range that no byte is in."""
+
+    def read(self) -> bytes:
+        return b""
+
+    def close(self) -> None:
+        pass
+
+
+def _open(bucket: Bucket, key: str, first: int, last: int | None) -> Opened:
+    is_whole = first == 0 and last is None
+    span = None if is_whole else f"bytes={first}-{'' if last is None else last}"
+    try:
+        answer = bucket.get(key, span)
+    except ProviderError as error:
+        if not is_out_of_range(error):
+            raise
+        return Opened(source=_NothingSource(), size=bucket.size(key), length=0)
+    length = answer["ContentLength"]
+    whole = answer.get("ContentRange", "").rpartition("/")[2]
+    size = int(whole) if whole.isdecimal() else length
+    return Opened(source=_BodySource(answer["Body"]), size=size, length=length)
+
+
+def _spool(spool: IO[bytes], block: bytearray) -> None:
+    try:
+        spool.write(block)
+    except OSError as error:
+        raise ProviderError(
+            type(error).__name__,
+            details=error.strerror or str(error),
+            hint="parts of more than 8 MiB pass through the folder for temporary files (TMPDIR)",
+        ) from error
+
+
+async def _after(tail: bytes, chunks: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
+    if tail:
+        yield tail
+    async for chunk in chunks:
+        yield chunk

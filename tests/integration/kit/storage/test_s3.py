@@ -1,0 +1,140 @@
+"""What only an S3 has: being down, other credentials, addresses of buckets, presigned URLs."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from gavan.kit.secret import Secret
+from gavan.kit.storage import s3_client
+from gavan.kit.storage.provider import BlobMissing, ProviderError
+from gavan.kit.storage.s3 import S3
+from tests.integration.kit.storage.blobs import MIB, content, in_chunks, new_key, shown, some_bytes
+from tests.rclone_s3 import BUCKET, RunningS3, running_s3
+
+
+@pytest.fixture
+async def store(s3: RunningS3) -> AsyncIterator[S3]:
+    store = S3(s3.settings)
+    yield store
+    await store.close()
+
+
+async def test_a_presigned_url_gives_a_private_blob_for_a_time(store: S3, s3: RunningS3) -> None:
+    await store.write("artifacts/a.msi", in_chunks(b"installer"))
+    url = store.presigned("artifacts/a.msi", 60)
+    assert s3.secret not in url
+    async with httpx.AsyncClient() as client:
+        assert (await client.get(url)).content == b"installer"
+        assert (await client.get(url.replace("Expires=60", "Expires=61"))).status_code == 403
+        assert (await client.get(url.partition("?")[0])).status_code in {400, 403}
+    assert "X-Amz-Expires=900&" in store.presigned("artifacts/a.msi")
+    with pytest.raises(BlobMissing):
+        store.presigned("../other-bucket/x", 60)
+
+
+async def test_a_bucket_may_be_in_the_host(s3: RunningS3) -> None:
+    endpoint = f"http://s3.test:{s3.port}"
+    named = S3(replace(s3.settings, endpoint=endpoint, is_path_style=False))
+    url = urlsplit(named.presigned("a/b", 5))
+    assert (url.hostname, url.path) == (f"{BUCKET}.s3.test", "/a/b")
+    await named.close()
+    amazon = S3(replace(s3.settings, endpoint="", region="eu-west-1", is_path_style=False))
+    assert urlsplit(amazon.presigned("a/b", 5)).hostname == f"{BUCKET}.s3.eu-west-1.amazonaws.com"
+    await amazon.close()
+
+
+async def test_a_bucket_in_the_host_is_reached(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resolve = socket.getaddrinfo
+
+    def local(host: Any, *args: Any, **kwargs: Any) -> Any:
+        return resolve("127.0.0.1" if host == f"{BUCKET}.s3.test" else host, *args, **kwargs)
+
+    monkeypatch.setattr(socket, "getaddrinfo", local)
+    with running_s3(tmp_path / "served", {"RCLONE_FORCE_PATH_STYLE": "false"}) as s3:
+        endpoint = f"http://s3.test:{s3.port}"
+        store = S3(replace(s3.settings, endpoint=endpoint, is_path_style=False))
+        await store.write("a/b", in_chunks(b"x"))
+        assert await content(store, "a/b") == b"x"
+        await store.close()
+        assert (s3.folder / BUCKET / "a" / "b").read_bytes() == b"x"
+
+
+async def test_an_s3_that_is_down_is_an_error_everywhere_and_comes_back(tmp_path: Path) -> None:
+    with running_s3(tmp_path / "served") as s3:
+        store = S3(s3.settings)
+        key, data = new_key(), some_bytes(9 * MIB)
+        await store.write(key, in_chunks(data))
+        handle = await store.begin(new_key())
+
+        async def dies() -> AsyncIterator[bytes]:
+            async for chunk in in_chunks(data):
+                yield chunk
+            s3.stop()
+
+        for refused in (
+            store.write(new_key(), dies()),
+            store.write(new_key(), in_chunks(b"x")),
+            store.read(key),
+            store.copy(key, new_key()),
+            store.delete([key]),
+            store.grown(handle),
+            store.begin(new_key()),
+            shown(store),
+        ):
+            with pytest.raises(ProviderError) as told:
+                await refused
+            assert "S3_ENDPOINT" in (told.value.hint or "")
+            assert str(s3.port) not in f"{told.value.message}{told.value.details}"
+        s3.start()
+        assert await content(store, key) == data
+        assert list((await shown(store)).blobs) == [key]
+        await store.close()
+
+
+async def test_an_s3_that_stands_still_is_an_error_and_no_wait_without_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(s3_client, "READ_S", 0.2)
+    with running_s3(tmp_path / "served") as s3:
+        store = S3(s3.settings)
+        await store.write("a/b", in_chunks(b"x"))
+        assert s3.process is not None
+        os.kill(s3.process.pid, signal.SIGSTOP)
+        with pytest.raises(ProviderError, match="ReadTimeout"):
+            await store.read("a/b")
+        os.kill(s3.process.pid, signal.SIGCONT)
+        assert await content(store, "a/b") == b"x"
+        await store.close()
+
+
+async def test_what_is_wrong_with_the_settings_is_told_without_the_secret(s3: RunningS3) -> None:
+    right = s3.settings
+    cases = [
+        (replace(right, secret_access_key=Secret("another-secret-entirely")), "SECRET"),
+        (replace(right, access_key_id="somebody"), "S3_ACCESS_KEY_ID"),
+        (replace(right, bucket="none-of-them"), "S3_BUCKET_ARTIFACTS"),
+    ]
+    for settings, hint in cases:
+        store = S3(settings)
+        for refused in (store.write("a/b", in_chunks(b"x")), store.read("a/b")):
+            with pytest.raises(ProviderError) as told:
+                await refused
+            assert not isinstance(told.value, BlobMissing)
+            assert hint in (told.value.hint or "")
+            shown_text = f"{told.value!r} {told.value.details} {told.value.__cause__!r}"
+            assert settings.secret_access_key.reveal() not in shown_text
+        await store.close()
+    with pytest.raises(ProviderError, match="ValueError"):
+        S3(replace(right, endpoint="no url"))
