@@ -13,6 +13,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from gavan.cli.context import Context
 from gavan.cli.database import reach, reporter
+from gavan.cli.local import keeps_bytes_in_s3
 from gavan.cli.one_unit import restart_core
 from gavan.cli.render import Result, table
 from gavan.cli.verb import VerbGroup
@@ -119,7 +120,7 @@ def reset(context: Context) -> Result:
 
 def _forget_objects(context: Context, stack: Stack) -> None:
     """Remove the bytes of objects whose rows are gone."""
-    if stack.core.storage.get("STORAGE_BACKEND") == "s3":
+    if keeps_bytes_in_s3(stack):
         context.output.warn(
             "the bytes of its objects are still in the S3; look: gavan storage sweep"
         )

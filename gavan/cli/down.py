@@ -8,7 +8,7 @@ import time
 import click
 
 from gavan.cli.context import Context
-from gavan.cli.local import load_local
+from gavan.cli.local import keeps_bytes_in_s3, load_local
 from gavan.cli.render import Result
 from gavan.cli.verb import verb
 from gavan.engines.embedded import lock, reap
@@ -33,6 +33,8 @@ def command(context: Context, volumes: bool, force: bool) -> Result:
     path = run_dir(stack.state_dir) / "lock"
     if path.parent.is_dir():
         _clean(stack, volumes=volumes)
+    if volumes and keeps_bytes_in_s3(stack):
+        context.output.warn("the bytes of its objects are still in the S3, and no row names them")
     text = f"{stack.name} is down" if was_running else f"{stack.name} was not running"
     return Result(data={"was_running": was_running, "removed": volumes}, text=text)
 

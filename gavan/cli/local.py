@@ -98,6 +98,11 @@ def connection_facts(stack: Stack, keys: StackKeys) -> dict[str, str]:
     return facts
 
 
+def keeps_bytes_in_s3(stack: Stack) -> bool:
+    """Say whether the bytes of objects are elsewhere than in the folder of the stack."""
+    return stack.core.storage.get("STORAGE_BACKEND") == "s3"
+
+
 def _speaks_s3(stack: Stack) -> bool:
     is_on = stack.core.storage.get("S3_PROTOCOL_ENABLED") != "false"
     return is_on and "storage" in stack.core.services
