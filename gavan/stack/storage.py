@@ -11,7 +11,7 @@ from typing import Any
 
 from gavan.kit.secret import Secret
 from gavan.stack.model import EnvValue
-from gavan.stack.schema.storage import PRESIGN_VARIABLE, S3_VARIABLES
+from gavan.stack.schema.storage import S3_VARIABLES
 
 Values = dict[str, Any]
 
@@ -42,11 +42,7 @@ def _all(values: Values, env: Mapping[str, EnvValue]) -> Iterator[tuple[str, Any
     is_s3 = values["provider"] == "s3"
     yield "STORAGE_BACKEND", "s3" if is_s3 else "file"
     yield "UPLOAD_FILE_SIZE_LIMIT", values["file_size_limit"]
-    expiry = values["signed_upload_url_expiry"]
-    yield (
-        "UPLOAD_SIGNED_URL_EXPIRATION_TIME",
-        env.get(PRESIGN_VARIABLE) if expiry is None else expiry,
-    )
+    yield "UPLOAD_SIGNED_URL_EXPIRATION_TIME", values["signed_upload_url_expiry"]
     yield "IMAGE_TRANSFORMATION_ENABLED", _enabled(values["image_transformation"])
     yield "S3_PROTOCOL_ENABLED", _enabled(values["s3_protocol"])
     if is_s3:

@@ -16,9 +16,9 @@ S3_VARIABLES = {
     "access_key_id": "S3_ACCESS_KEY_ID",
     "secret_access_key": "S3_SECRET_ACCESS_KEY",
     "force_path_style": "S3_FORCE_PATH_STYLE",
+    "presign_ttl_seconds": "S3_PRESIGN_TTL_SECONDS",
 }
 """Where a key of [core.storage.s3] comes from when it is not written"""
-PRESIGN_VARIABLE = "S3_PRESIGN_TTL_SECONDS"
 BUCKET_NAME = r"(?! )(?!.*(?: |--table-s3)$)[A-Za-z0-9_!.*'() &$@=;:+,?-]{1,100}"
 _WORD = r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]*"
 _MIME = rf"\*/\*|{_WORD}/(\*|{_WORD})"
@@ -46,6 +46,8 @@ S3 = Section(
               is_secret=True),
         _from("force_path_style", Kind.BOOLEAN,
               "Bucket in the path and not in the host; none: true.", "true"),
+        _from("presign_ttl_seconds", Kind.INTEGER,
+              "Seconds that a presigned URL of the S3 itself lives; none: 900.", "900"),
     ),
 )  # fmt: skip
 
@@ -87,9 +89,8 @@ CORE_STORAGE = Section(
             meaning="Most bytes of one object; KB, MB and GB count by 1024, as KiB does."),
         Key(name="provider", kind=Kind.CHOICE, default="files", choices=("files", "s3"),
             meaning="Where the bytes are: in .gavan/storage, or in an S3."),
-        Key(name="signed_upload_url_expiry", kind=Kind.INTEGER, at_least=1, example="7200",
-            meaning="Seconds that a signed upload URL lives; default: the variable "
-            f"{PRESIGN_VARIABLE}, else 7200."),
+        Key(name="signed_upload_url_expiry", kind=Kind.INTEGER, default=7200, at_least=1,
+            meaning="Seconds that a signed upload URL lives."),
         Key(name="s3", kind=Kind.SECTION, section=S3, meaning=S3.meaning,
             example='{ endpoint = "http://127.0.0.1:9000" }'),
         Key(name="image_transformation", kind=Kind.SECTION, section=IMAGES,

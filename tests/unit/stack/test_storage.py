@@ -92,14 +92,14 @@ def test_an_s3_is_described_by_the_variables_alone(load_factory: LoadFactory) ->
     assert (config.s3.bucket, config.s3.access_key_id) == ("botmox-artifacts", "minio")
     assert config.s3.secret_access_key == Secret("hush")
     assert config.s3.is_path_style is False
-    assert (config.folder, config.upload_url_s) == (None, 900)
+    assert (config.folder, config.s3.presign_s, config.upload_url_s) == (None, 900, 7200)
 
 
 def test_what_is_written_of_an_s3_wins_over_its_variables(load_factory: LoadFactory) -> None:
     config = config_of(
         load_factory(
             '[core.storage]\nprovider = "s3"\nsigned_upload_url_expiry = 60\n'
-            '[core.storage.s3]\nbucket = "mine"\nforce_path_style = true\n'
+            '[core.storage.s3]\nbucket = "mine"\npresign_ttl_seconds = 5\nforce_path_style = true\n'
             'secret_access_key = "secret://OTHER_SECRET"\n',
             environ={**MINIO, "OTHER_SECRET": "other"},
         )
@@ -107,7 +107,8 @@ def test_what_is_written_of_an_s3_wins_over_its_variables(load_factory: LoadFact
     assert config.s3 is not None
     assert (config.s3.bucket, config.s3.is_path_style) == ("mine", True)
     assert config.s3.secret_access_key == Secret("other")
-    assert (config.s3.access_key_id, config.upload_url_s) == ("minio", 60)
+    assert (config.s3.access_key_id, config.s3.presign_s) == ("minio", 5)
+    assert config.upload_url_s == 60
 
 
 def test_the_variables_of_an_s3_that_is_not_used_stay_outside(load_factory: LoadFactory) -> None:
@@ -124,7 +125,7 @@ def test_an_s3_without_its_variables_is_told_by_their_names(load_factory: LoadFa
     assert "gavan.toml:4:12" in told
 
 
-@pytest.mark.parametrize("name", ["S3_FORCE_PATH_STYLE", "S3_PRESIGN_TTL_SECONDS"])
+@pytest.mark.parametrize("name", ["S3_ENDPOINT", "S3_FORCE_PATH_STYLE", "S3_PRESIGN_TTL_SECONDS"])
 def test_a_variable_that_says_nothing_usable_is_named(name: str, load_factory: LoadFactory) -> None:
     environ = {**MINIO, name: "maybe"}
     loaded = load_factory('[core.storage]\nprovider = "s3"\n', environ=environ)
