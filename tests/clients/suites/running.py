@@ -21,6 +21,7 @@ from tests.clients.suites.checkout import Checkout
 SUITES = Path(__file__).parent
 JS = Checkout("supabase/supabase-js", "v2.109.0", "GAVAN_SUPABASE_JS")
 PY = Checkout("supabase/supabase-py", "v2.30.0", "GAVAN_SUPABASE_PY")
+STORAGE = Checkout("supabase/storage", "v1.70.6", "GAVAN_SUPABASE_STORAGE")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,11 +65,43 @@ def run_jest(
         check=False,
     )
     assert report.exists(), done.stderr
+    return _read_jest(report, done.stderr)
+
+
+def run_vitest(
+    root: Path, npm: Path, config: str, variables: Mapping[str, str], report: Path
+) -> Report:
+    """Run a folder of tests that vitest runs.
+
+    Args:
+        root: a copy of the folder's parent: the packages are linked into it.
+        npm: the node_modules with what the suites need.
+        config: vitest's configuration, below ``root``.
+        variables: of the environment.
+        report: a file to be written.
+    """
+    (root / "node_modules").symlink_to(npm)
+    options = [f"--config={config}", "--reporter=json", f"--outputFile={report}"]
+    done = subprocess.run(
+        [str(npm / ".bin/vitest"), "run", *options],
+        cwd=root,
+        env=os.environ | variables,
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=False,
+    )
+    assert report.exists(), done.stdout + done.stderr
+    return _read_jest(report, done.stdout + done.stderr)
+
+
+def _read_jest(report: Path, output: str) -> Report:
     results = json.loads(report.read_text())["testResults"]
     tests = [test for file in results for test in file["assertionResults"]]
+    tests = [test for test in tests if test["status"] not in {"pending", "skipped"}]
     failed = {test["fullName"] for test in tests if test["status"] == "failed"}
     failed |= {Path(file["name"]).name for file in results if not file["assertionResults"]}
-    return Report(count=len(tests), failed=failed, output=done.stderr[-20000:])
+    return Report(count=len(tests), failed=failed, output=output[-20000:])
 
 
 def run_pytest(
