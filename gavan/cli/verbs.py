@@ -34,6 +34,7 @@ VERBS: dict[str, Row] = {
     "db": Row("gavan.cli.db:group", "Look into the database of the stack"),
     "users": Row("gavan.cli.users:group", "Look after the users of a running stack"),
     "storage": Row("gavan.cli.storage.group:group", "Look after the objects of a running stack"),
+    "realtime": Row("gavan.cli.realtime.group:group", "Listen to what the realtime service sends"),
     "inbox": Row("gavan.cli.inbox:group", "Read the mail that a development stack caught"),
     "keys": Row("gavan.cli.keys:group", "Change the keys that sign the tokens of users"),
     "types": Row("gavan.cli.types:command", "Print typed clients of the data API"),
