@@ -13,6 +13,8 @@ export type FailureKind =
   | 'user_exists'
   | 'weak_password'
   | 'too_many'
+  | 'too_large'
+  | 'wrong_type'
   | 'unknown';
 
 export class Failure extends Error {
@@ -29,7 +31,8 @@ export class Failure extends Error {
   }
 }
 
-// The left side: PostgREST and SQLSTATE codes, then GoTrue's error codes.
+// The left side: PostgREST and SQLSTATE codes, GoTrue's error codes, then the statuses that the
+// storage service tells in the body.
 const KIND_BY_CODE: Readonly<Record<string, FailureKind>> = {
   // The database is away or on its way back: the pool says so, then Postgres itself.
   PGRST000: 'offline',
@@ -65,12 +68,19 @@ const KIND_BY_CODE: Readonly<Record<string, FailureKind>> = {
   validation_failed: 'invalid',
   bad_jwt: 'unauthorised',
   session_not_found: 'unauthorised',
+  '403': 'forbidden',
+  '404': 'missing',
+  '409': 'conflict',
+  '413': 'too_large',
+  '415': 'wrong_type',
+  '429': 'too_many',
 };
 
 interface ErrorShape {
   readonly code?: unknown;
   readonly message?: unknown;
   readonly status?: unknown;
+  readonly statusCode?: unknown;
   readonly details?: unknown;
 }
 
@@ -79,11 +89,15 @@ export function toFailure(cause: unknown, status?: number): Failure {
   if (cause instanceof Failure) return cause;
   const shape = (typeof cause === 'object' && cause !== null ? cause : {}) as ErrorShape;
   const message = typeof shape.message === 'string' ? shape.message : String(cause);
-  const code = typeof shape.code === 'string' && shape.code !== '' ? shape.code : null;
+  const code = text(shape.statusCode) ?? text(shape.code);
   const details = typeof shape.details === 'string' ? shape.details : null;
   return new Failure(kindOf(code, message, status ?? shape.status), message, code, details, {
     cause,
   });
+}
+
+function text(value: unknown): string | null {
+  return typeof value === 'string' && value !== '' ? value : null;
 }
 
 function kindOf(code: string | null, message: string, status: unknown): FailureKind {

@@ -128,6 +128,7 @@ export function BoardPage({ board }: { board: BoardRow }) {
       {opened && openedPlace && (
         <CardDialog
           key={opened.id}
+          boardId={board.id}
           card={opened}
           columnId={openedPlace.columnId}
           {...fields}

@@ -13,10 +13,12 @@ import { failureText } from '../ui/failure-text';
 import { Icon } from '../ui/icon';
 import { Notice } from '../ui/notice';
 import { Loading } from '../ui/page-state';
+import { Attachments } from './attachments';
 import styles from './card-dialog.module.css';
 import { TaskForm } from './task-form';
 
 interface CardDialogProps {
+  readonly boardId: string;
   readonly card: CardView;
   readonly columnId: string;
   readonly columns: readonly ColumnRow[];
@@ -27,7 +29,8 @@ interface CardDialogProps {
   readonly onClose: () => void;
 }
 
-export function CardDialog({ card, onSave, onArchive, onClose, ...form }: CardDialogProps) {
+export function CardDialog(props: CardDialogProps) {
+  const { boardId, card, onSave, onArchive, onClose, ...form } = props;
   const { t } = useI18n();
   // The form begins with the card as it was when it was opened: news must not overwrite what is being written.
   const [opened] = useState(card.task);
@@ -53,6 +56,7 @@ export function CardDialog({ card, onSave, onArchive, onClose, ...form }: CardDi
         <TaskForm
           {...form}
           initial={before(description.data)}
+          more={<Attachments boardId={boardId} cardId={card.id} members={form.members} />}
           onSubmit={(draft, columnId) => {
             onSave(changedFields(before(description.data), draft), columnId);
           }}

@@ -32,12 +32,14 @@ interface TaskFormProps {
   readonly members: readonly MemberRow[];
   readonly knownLabels: readonly string[];
   readonly onSubmit: (draft: TaskDraft, columnId: string) => void;
+  /** What belongs to a card that exists already; stands between the fields and the buttons. */
+  readonly more?: ReactNode;
   /** The buttons below the fields. */
   readonly children: ReactNode;
 }
 
 export function TaskForm(props: TaskFormProps) {
-  const { initial, columns, members, knownLabels, onSubmit, children } = props;
+  const { initial, columns, members, knownLabels, onSubmit, more, children } = props;
   const { t } = useI18n();
   const [draft, setDraft] = useState(initial);
   const [columnId, setColumnId] = useState(props.columnId);
@@ -136,6 +138,7 @@ export function TaskForm(props: TaskFormProps) {
           set({ labels });
         }}
       />
+      {more}
       <div className={styles.actions}>{children}</div>
     </form>
   );

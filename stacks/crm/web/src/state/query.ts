@@ -12,6 +12,9 @@ export const keys = {
   factors: ['factors'] as const,
   board: (boardId: string) => ['board', boardId] as const,
   changes: (boardId: string) => ['change', boardId] as const,
+  attachments: (cardId: string) => ['attachments', cardId] as const,
+  attachmentLimit: ['attachment-limit'] as const,
+  preview: (path: string) => ['preview', path] as const,
   description: (taskId: string) => ['description', taskId] as const,
   metrics: (boardId: string, since: string) => ['metrics', boardId, since] as const,
 };

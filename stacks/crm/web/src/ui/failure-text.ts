@@ -16,6 +16,8 @@ const KEYS: Record<FailureKind, MessageKey> = {
   user_exists: 'failure.userExists',
   weak_password: 'failure.weakPassword',
   too_many: 'failure.tooMany',
+  too_large: 'failure.tooLarge',
+  wrong_type: 'failure.wrongType',
   unknown: 'failure.unknown',
 };
 

@@ -12,6 +12,9 @@ const PATHS = {
   exit: 'M9.5 2.5h-6v11h6M7 8h7M11.5 5.5L14 8l-2.5 2.5',
   down: 'M4 6l4 4 4-4',
   filter: 'M2 3.5h12M4.5 8h7M6.5 12.5h3',
+  file: 'M3.5 1.5h6l3 3v10h-9zM9.5 1.5v3h3',
+  download: 'M8 2v8M4.5 7L8 10.5 11.5 7M2.5 13.5h11',
+  trash: 'M2.5 4h11M6 4V2.5h4V4M4 4l.7 9.5h6.6L12 4M6.7 7v4M9.3 7v4',
   archive: 'M2 3h12v3H2zM3 6v7.5h10V6M6.5 9h3',
 } as const;
 
