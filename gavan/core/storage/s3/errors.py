@@ -11,6 +11,7 @@ from starlette.responses import Response
 from gavan.core.storage.errors import StorageError, access_denied
 from gavan.core.storage.s3.documents import XML_DECLARATION, element
 
+NOT_IMPLEMENTED = "NotImplemented"
 MISMATCH = (
     "The request signature we calculated does not match the signature you provided."
     " Check your key and signing method."
@@ -79,7 +80,7 @@ def malformed_xml(message: str) -> StorageError:
 
 def not_implemented(what: str) -> StorageError:
     """Return the answer to a part of S3 that is not offered."""
-    return StorageError(501, "NotImplemented", f"{what} is not implemented")
+    return StorageError(501, NOT_IMPLEMENTED, f"{what} is not implemented")
 
 
 def bad_digest(name: str) -> StorageError:

@@ -19,7 +19,7 @@ from gavan.core.storage.errors import SERVER_FAULT, StorageError, invalid_reques
 from gavan.core.storage.s3.answers import empty
 from gavan.core.storage.s3.body import body_of
 from gavan.core.storage.s3.credentials import Credentials
-from gavan.core.storage.s3.errors import not_implemented, render
+from gavan.core.storage.s3.errors import NOT_IMPLEMENTED, not_implemented, render
 from gavan.core.storage.s3.operations import find_operation
 from gavan.core.storage.s3.signature import Signable, path_forms
 from gavan.core.storage.s3.visit import Visit
@@ -51,7 +51,7 @@ class S3Edge:
             return await self._answer(request)
         except (StorageError, ProviderError) as error:
             refusal = provider_error(error) if isinstance(error, ProviderError) else error
-            if refusal.status >= SERVER_FAULT:
+            if refusal.status >= SERVER_FAULT and refusal.code != NOT_IMPLEMENTED:
                 request_id = request.scope.get("gavan.request_id", "")
                 logger.exception(refusal.message, extra={"request_id": request_id})
             place = request.path_params.get("place", "")
