@@ -18,7 +18,7 @@ from gavan.core.storage.resumable.guards import Guards
 
 WAIT_S = 5.0
 DRAIN_S = 3.0
-STALL_S = 0.5
+STALL_S = 1.0
 RETRY_S = 0.2
 
 T = TypeVar("T")

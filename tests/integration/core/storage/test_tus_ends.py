@@ -6,7 +6,6 @@ import time
 from pathlib import Path
 
 import httpx
-import pytest
 
 from gavan.kit.jwt import sign
 from gavan.kit.secret import Secret
@@ -124,11 +123,10 @@ def test_an_expired_upload_is_gone_and_its_bytes_are_removed(
         assert look(storage.service, done).headers["upload-offset"] == "3"
 
 
-@pytest.mark.parametrize("size", [0, 3])
-def test_the_store_of_blobs_failing_is_told(database: Database, tmp_path: Path, size: int) -> None:
+def test_the_store_of_blobs_failing_is_told(database: Database, tmp_path: Path) -> None:
     (tmp_path / "blobs").write_text("a file where the folder should be")
     with running_storage(database, tmp_path) as storage:
-        failed = begin(storage.service, storage.bucket(), "a", size, content=b"x" * size)
-        assert failed.status_code == 500
-        assert failed.text == "Something went wrong receiving the file\n"
-        assert "gavan" not in failed.text
+        for content in (b"", b"abc"):
+            failed = begin(storage.service, storage.bucket(), "a", len(content), content=content)
+            assert failed.status_code == 500
+            assert failed.text == "Something went wrong receiving the file\n"
