@@ -105,7 +105,8 @@ class Files:
                     continue
                 key = path.relative_to(self._root).as_posix()
                 if stat is None:
-                    folders.append(path)
+                    if prefix.startswith(f"{key}/") or f"{key}/".startswith(prefix):
+                        folders.append(path)
                 elif key.startswith(prefix):
                     # A link has the age of its bytes in mtime, and that of its name in ctime.
                     yield Found(key=key, size=stat.st_size, modified=stat.st_ctime)
