@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +18,7 @@ from PIL import Image
 from tests.conftest import Cluster, cloning
 from tests.integration.core.storage.conftest import Storage, running_storage, token_of
 from tests.integration.core.storage.images.hostile import encoded, png
+from tests.servers import wait_until
 
 ALL = "for all to authenticated using (true) with check (true)"
 UNSUPPORTED = "The source image is invalid or unsupported for rendering"
@@ -372,14 +375,15 @@ def test_a_stack_that_renders_no_images_has_no_such_routes(plain: Storage) -> No
     assert sign(plain, bucket, {"width": 9}).json()["signedURL"].startswith("/object/sign/")
 
 
-def test_the_workers_end_with_the_core(
+def test_the_workers_end_with_a_core_that_is_killed(
     cluster: Cluster, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    with cloning(cluster) as clone:
-        with running_storage(clone(), tmp_path_factory.mktemp("s")) as running:
-            bucket = running.bucket(public=True)
-            put(running, bucket, "a.jpg", photograph(), "image/jpeg")
-            picture(show(running, bucket, "a.jpg", width=10))
-            [worker] = workers_of(running)
+    folder = tmp_path_factory.mktemp("s")
+    with cloning(cluster) as clone, running_storage(clone(), folder) as running:
+        bucket = running.bucket(public=True)
+        put(running, bucket, "a.jpg", photograph(), "image/jpeg")
+        picture(show(running, bucket, "a.jpg", width=10))
+        [worker] = workers_of(running)
+        os.kill(running.live.pid, signal.SIGKILL)
 
-        assert not worker.is_running()
+        wait_until(lambda: not worker.is_running())
