@@ -22,6 +22,10 @@ MOST_FIELD_BYTES = 1024 * 1024
 MOST_HEADERS = 8
 MOST_HEADER_BYTES = 4 * 1024
 MOST_AFTER_BYTES = 64 * 1024
+MOST_AROUND_BYTES = (MOST_FIELDS + 1) * (
+    MOST_FIELD_BYTES + MOST_HEADERS * MOST_HEADER_BYTES
+) + MOST_AFTER_BYTES
+"""What a form that is taken may have around its file"""
 BARE_TYPE = "text/plain"
 BYTES_TYPE = "application/octet-stream"
 # It tells every malformed byte that a stranger sends; the answer tells it already.

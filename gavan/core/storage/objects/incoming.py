@@ -18,7 +18,7 @@ from starlette.requests import Request
 from gavan.core.storage.body import is_content_type, no_content_type
 from gavan.core.storage.errors import invalid_request, too_large
 from gavan.core.storage.model import Bucket, Metadata
-from gavan.core.storage.objects.form import BYTES_TYPE, Form
+from gavan.core.storage.objects.form import BYTES_TYPE, MOST_AROUND_BYTES, Form
 from gavan.core.storage.objects.robots import check_robots
 from gavan.core.storage.rules import check_mime, is_empty_folder
 
@@ -74,11 +74,10 @@ async def receive(request: Request, bucket: Bucket, name: str, most: int) -> Inc
         check_robots(robots)
     mime = request.headers.get("content-type", BYTES_TYPE)
     if mime.lower().startswith("multipart/form-data"):
+        check_length(request, most + MOST_AROUND_BYTES)
         return await _from_form(request, bucket, name, robots)
     check_mime(mime, bucket.allowed_mime_types, name)
-    length = request_length(request)
-    if length is not None and length > most:
-        raise too_large()
+    length = check_length(request, most)
     return Incoming(
         mime=mime,
         cache_control=request.headers.get("cache-control", NO_CACHE),
@@ -88,6 +87,14 @@ async def receive(request: Request, bucket: Bucket, name: str, most: int) -> Inc
         declared=length,
         request_length=length,
     )
+
+
+def check_length(request: Request, most: int) -> int | None:
+    """Return the bytes of the whole request, if it says so; raise StorageError for too many."""
+    length = request_length(request)
+    if length is not None and length > most:
+        raise too_large()
+    return length
 
 
 def request_length(request: Request) -> int | None:

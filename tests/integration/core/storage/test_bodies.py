@@ -19,6 +19,7 @@ MEBIBYTE = 1024 * 1024
 LARGE_BYTES = 192 * MEBIBYTE
 MOST_GROWTH_BYTES = 60 * MEBIBYTE
 TIMEOUT_S = 20
+DECLARED = f"content-length: {10**12}"
 PIECE = b"0123456789abcdef" * 65536
 
 
@@ -113,23 +114,27 @@ def test_a_chunk_that_is_none_leaves_nothing(storage: Storage) -> None:
     assert storage.row(bucket, "a") is None
 
 
-def test_a_body_that_is_refused_is_not_taken_in(storage: Storage) -> None:
+@pytest.mark.parametrize(
+    ("headers", "is_sent"),
+    [
+        ((DECLARED,), True),
+        (("transfer-encoding: chunked",), True),
+        ((DECLARED,), False),
+        ((DECLARED, "content-type: multipart/form-data; boundary=b"), False),
+    ],
+)
+def test_a_body_that_is_too_large_is_not_taken_in(
+    storage: Storage, headers: tuple[str, ...], is_sent: bool
+) -> None:
     bucket = storage.bucket(file_size_limit=MEBIBYTE)
-    declared = f"content-length: {10**12}"
-    endless = "transfer-encoding: chunked"
-    for place, header in (
-        (f"{bucket}/a", declared),
-        (f"{bucket}/a", endless),
-        ("none/a", declared),
-    ):
-        with upload(storage, place, header) as connection:
-            chunk = b"100000\r\n" + b"x" * MEBIBYTE + b"\r\n"
-            if place != "none/a":
-                connection.sendall(chunk * 2)
-            told = answer(connection)
-            assert told.startswith("HTTP/1.1 400 ")
-            assert "\r\nconnection: close\r\n" in told
-            assert connection.recv(1) == b""
+    with upload(storage, f"{bucket}/a", *headers) as connection:
+        if is_sent:
+            connection.sendall((b"100000\r\n" + b"x" * MEBIBYTE + b"\r\n") * 2)
+        told = answer(connection)
+        assert told.startswith("HTTP/1.1 400 ")
+        assert "\r\nconnection: close\r\n" in told
+        assert '"statusCode":"413"' in told
+        assert connection.recv(1) == b""
     assert not storage.orphans()
 
 
