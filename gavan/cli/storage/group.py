@@ -13,6 +13,7 @@ import click
 
 from gavan.cli.context import Context
 from gavan.cli.core_api import CoreApi
+from gavan.cli.flags import Duration
 from gavan.cli.render import Result, table
 from gavan.cli.storage import copying, listing, removing, sync
 from gavan.cli.storage.address import Remote, parse, parse_remote
@@ -223,6 +224,33 @@ def buckets(context: Context) -> Result:
     headers = ("bucket", "access", "objects", "size", "limit", "types", "")
     none = "no buckets; declare one: [core.storage.buckets.<name>]"
     return Result(data=found, text=lambda style: table(headers, rows, style) if rows else none)
+
+
+@group.verb(
+    "sweep",
+    examples=[
+        "gavan storage sweep",
+        "gavan storage sweep --delete --older-than 48h",
+        "gavan storage sweep --delete --yes -p prod --confirm crm",
+    ],
+)
+@click.option("--delete", is_flag=True, help="Remove what was found; without it, only look.")
+@click.option(
+    "--older-than", "safety_s", type=Duration(), default="24h", show_default=True,
+    help="Pass over what is younger: it may be on its way.",
+)  # fmt: skip
+def sweep_verb(context: Context, delete: bool, safety_s: float) -> Result:
+    """Find bytes that no row names: what a killed core or a restored database left."""
+    from gavan.cli.storage import sweeping  # noqa: PLC0415 - loads the service and its providers
+
+    found = asyncio.run(sweeping.run(context, safety_s=safety_s, delete=False))
+    if delete and sweeping.has_work(found):
+        context.confirm_loss(f"Remove what no row names? {sweeping.as_text(found)}")
+        found = asyncio.run(sweeping.run(context, safety_s=safety_s, delete=True))
+    if found.missing:
+        names = ", ".join(found.missing_names)
+        context.output.warn(f"{found.missing} rows have no bytes: {names}".rstrip(": "))
+    return Result(data=sweeping.as_data(found), text=sweeping.as_text(found))
 
 
 async def _copy(

@@ -337,3 +337,33 @@ def test_a_reset_takes_the_objects_too_and_brings_the_buckets_back(
     assert not [path for path in folder.rglob("*") if path.is_file()]
     empty("cp", tree / "read me.md", "ss:///files/")
     assert names(empty, "ss:///files/") == ["read me.md"]
+
+
+def test_a_sweep_removes_what_no_row_names_and_nothing_else(
+    live: LiveStack, empty: Gavan, tree: Path, tmp_path: Path
+) -> None:
+    empty("cp", "-r", tree, "ss:///files/d")
+    version = "0a0a0a0a-0000-4000-8000-000000000000"
+    orphan = live.root / ".gavan" / "storage" / version[:2] / version
+    orphan.parent.mkdir(exist_ok=True)
+    orphan.write_text("nobody's")
+    assert empty("sweep")["orphans"] == {"count": 0, "bytes": 0}, "it is too young"
+    now = ("--older-than", "0s")
+    looked = empty("sweep", *now)
+    assert (looked["orphans"], looked["deleted"]) == ({"count": 1, "bytes": 8}, False)
+    assert empty("sweep", "--delete", *now, code=6, yes=False)["code"] == "GV004"
+    assert empty("sweep", "--delete", *now, "-p", "real", code=6)["code"] == "GV004"
+    assert orphan.exists()
+    assert empty("sweep", "--delete", *now)["deleted"] is True
+    assert not orphan.exists()
+    assert empty("sweep", *now)["blobs"] == 4
+    empty("cp", "-r", "ss:///files/d", tmp_path / "back")
+    assert files(tmp_path / "back") == files(tree)
+
+
+def test_a_sweep_tells_rows_whose_bytes_are_gone(live: LiveStack, empty: Gavan, tree: Path) -> None:
+    empty("cp", tree / "empty", "ss:///files/kept")
+    for blob in (live.root / ".gavan" / "storage").rglob("????????-????-*"):
+        blob.unlink()
+    gone = empty("sweep", "--older-than", "0s")["missing"]
+    assert gone == {"count": 1, "names": ["files/kept"]}
