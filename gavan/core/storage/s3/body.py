@@ -117,6 +117,8 @@ async def _checked(
     size = 0
     async for chunk in stream:
         size += len(chunk)
+        if length is not None and size > length:
+            raise incomplete_body(f"more bytes came than the {length} that were announced")
         for digest in digests.values():
             digest.update(chunk)
         yield chunk

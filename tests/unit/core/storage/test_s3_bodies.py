@@ -217,6 +217,23 @@ async def test_a_body_of_another_length_than_announced_is_refused(length: str) -
         await gathered(body(TRAILER, NINE + end, **announced).chunks)
 
 
+async def test_no_more_bytes_are_taken_than_were_announced() -> None:
+    taken = 0
+
+    async def without_end() -> AsyncIterator[bytes]:
+        nonlocal taken
+        yield b"fffffffff\r\n"
+        while True:
+            taken += 1
+            yield b"x" * 1000
+
+    request, claimed = streaming(TRAILER, **CRC)
+    with pytest.raises(StorageError, match="announced"):
+        await gathered(body_of(request, claimed, KEY, without_end()).chunks)
+
+    assert taken == 1
+
+
 @pytest.mark.parametrize("payload", ["", "STREAMING-UNSIGNED", "x" * 64, EMPTY.upper()])
 def test_another_word_for_the_payload_is_refused(payload: str) -> None:
     with pytest.raises(StorageError, match="x-amz-content-sha256"):
