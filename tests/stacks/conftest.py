@@ -32,6 +32,13 @@ url = "{url}"
 """
 
 
+def chromium_binary() -> str:
+    """Return where Debian's Chromium is."""
+    binary = os.environ.get("CHROMIUM") or shutil.which("chromium")
+    assert binary, "the browser tests need Chromium: make programs"
+    return binary
+
+
 @pytest.fixture(scope="session")
 def forge() -> Iterator[Forge]:
     """A code forge that speaks GitHub's interface."""
@@ -50,10 +57,8 @@ def crm(forge: Forge) -> Iterator[RunningStack]:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Debian's Chromium, driven from outside; nothing is downloaded."""
-    binary = os.environ.get("CHROMIUM") or shutil.which("chromium")
-    assert binary, "the browser tests need Chromium: make programs"
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=binary, args=ARGUMENTS)
+        chromium = playwright.chromium.launch(executable_path=chromium_binary(), args=ARGUMENTS)
         yield chromium
         chromium.close()
 
