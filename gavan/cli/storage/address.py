@@ -16,6 +16,13 @@ _SCHEME = re.compile(r"ss:(?://)?(/?)", re.IGNORECASE)
 FORM = "ss:///bucket/path"
 
 
+def shown(name: object) -> str:
+    """Return a name that can be printed: what is no character, or steers a terminal, is escaped."""
+    return "".join(
+        one if one.isprintable() else one.encode("unicode_escape").decode() for one in str(name)
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Remote:
     """A bucket and a path in it; both may be empty."""
@@ -24,7 +31,7 @@ class Remote:
     path: str
 
     def __str__(self) -> str:
-        return f"ss:///{self.bucket}/{self.path}" if self.bucket else "ss:///"
+        return f"ss:///{shown(self.bucket)}/{shown(self.path)}" if self.bucket else "ss:///"
 
     @property
     def is_folder(self) -> bool:

@@ -16,7 +16,7 @@ from gavan.cli.core_api import CoreApi
 from gavan.cli.flags import Duration
 from gavan.cli.render import Result, table
 from gavan.cli.storage import copying, listing, removing, sync
-from gavan.cli.storage.address import Remote, parse, parse_remote
+from gavan.cli.storage.address import Remote, parse, parse_remote, shown
 from gavan.cli.storage.buckets import declared_buckets, list_buckets
 from gavan.cli.storage.client import StorageClient
 from gavan.cli.storage.meter import Meter, in_bytes
@@ -187,7 +187,7 @@ def sync_verb(context: Context, source: str, target: str, **given: Any) -> Resul
     delete = plan.delete if given["delete"] else ()
     data = {
         "copied": [dict(zip(("source", "target"), one.label, strict=True)) for one in plan.copies],
-        "deleted": list(delete),
+        "deleted": [shown(name) for name in delete],
         "same": plan.same,
         "bytes": sum(one.size for one in plan.copies),
     }
@@ -340,4 +340,4 @@ def _plan_lines(plan: sync.Plan, delete: tuple[str, ...]) -> list[str]:
               for one in plan.copies]  # fmt: skip
     total = in_bytes(sum(one.size for one in plan.copies))
     last = f"{len(copies)} to copy ({total}), {len(delete)} to remove, {plan.same} the same"
-    return [*copies, *(f"remove  {name}" for name in delete), last]
+    return [*copies, *(f"remove  {shown(name)}" for name in delete), last]

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from gavan.cli.render import Style, table
-from gavan.cli.storage.address import Remote
+from gavan.cli.storage.address import Remote, shown
 from gavan.cli.storage.client import RemoteFile, StorageClient
 from gavan.cli.storage.meter import in_bytes
 
@@ -58,14 +58,18 @@ def as_data(item: Item) -> dict[str, Any]:
 def as_text(found: list[Item], style: Style, *, is_long: bool) -> str:
     """Return what people are shown: a name a line, or a table."""
     if not is_long:
-        return "\n".join(item if isinstance(item, str) else item.name for item in found)
+        return "\n".join(shown(_name(item)) for item in found)
     rows = [
-        ("", "", item)
+        ("", "", shown(item))
         if isinstance(item, str)
-        else (in_bytes(item.size), _moment(item.modified), item.name)
+        else (in_bytes(item.size), _moment(item.modified), shown(item.name))
         for item in found
     ]
     return table(("size", "modified", "name"), rows, style)
+
+
+def _name(item: Item) -> str:
+    return item if isinstance(item, str) else item.name
 
 
 def _moment(seconds: float) -> str:

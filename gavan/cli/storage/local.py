@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
+from gavan.cli.storage.address import shown
 from gavan.kit.errors import GavanError
 
 CHUNK_BYTES = 256 * 1024
@@ -116,11 +117,19 @@ def check_name(name: str) -> tuple[str, ...]:
     if any(part in {"", ".", ".."} or "\0" in part for part in parts):
         raise GavanError(
             "GV249",
-            f"no file can have the name {name!r}",
+            f"no file can have the name {shown(name)}",
             details="it would lead out of the folder, or be the same file as another name",
-            hint=f"copy it alone, under another name: gavan storage cp ss:///bucket/{name} FILE",
+            hint="copy it alone, under another name: gavan storage cp ss:///bucket/NAME FILE",
         )
     return parts
+
+
+def check_text(file: LocalFile) -> None:
+    """Raise GavanError GV247 for a file whose name is no text, as old file systems have them."""
+    try:
+        file.name.encode()
+    except UnicodeEncodeError as error:
+        raise unusable(file.path, "its name is not UTF-8", "rename it") from error
 
 
 class Folder:
@@ -248,4 +257,4 @@ def _check_target(folder: int, name: str, shown: Path, *, overwrite: bool) -> No
 
 def unusable(path: Path, why: str, mend: str | None = None) -> GavanError:
     """Return the error of a file that cannot be read or written."""
-    return GavanError("GV247", f"{path} cannot be used", details=why, hint=mend)
+    return GavanError("GV247", f"{shown(path)} cannot be used", details=why, hint=mend)

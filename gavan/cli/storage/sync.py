@@ -16,7 +16,7 @@ from pathlib import Path
 
 from gavan.cli.storage.address import Remote
 from gavan.cli.storage.client import RemoteFile, StorageClient
-from gavan.cli.storage.copying import PLACEHOLDER
+from gavan.cli.storage.copying import PLACEHOLDER, missing
 from gavan.cli.storage.local import Folder, LocalFile, md5_of, unusable, walk
 from gavan.cli.storage.transfer import Download, Transfer, Upload, together
 from gavan.kit.errors import GavanError
@@ -57,10 +57,14 @@ async def make_plan(client: StorageClient, sides: Sides, *, jobs: int) -> Plan:
     """Compare both sides.
 
     Raises:
-        GavanError: GV247, the folder to upload is not there; GV245 as the client.
+        GavanError: GV247, the folder to upload is not there; GV245, there is nothing to download,
+            or as the client.
     """
     local = _local(sides)
     remote = await _remote(client, sides.there)
+    if not remote and not sides.is_upload:
+        # A misspelt bucket lists nothing: with --delete all that is here would go.
+        raise missing(sides.there, recursive=True)
     source: Mapping[str, object] = local if sides.is_upload else remote
     target: Mapping[str, object] = remote if sides.is_upload else local
     same = await _same(local, remote, sides, jobs)

@@ -11,9 +11,9 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
-from gavan.cli.storage.address import Remote
+from gavan.cli.storage.address import Remote, shown
 from gavan.cli.storage.client import Body, RemoteFile, StorageClient
-from gavan.cli.storage.local import Folder, LocalFile, mime_of, read
+from gavan.cli.storage.local import Folder, LocalFile, check_text, mime_of, read
 from gavan.cli.storage.meter import Meter
 from gavan.cli.storage.resumable import upload as upload_resumable
 from gavan.kit.errors import GavanError
@@ -47,7 +47,7 @@ class Upload:
 
     @property
     def label(self) -> tuple[str, str]:
-        return str(self.source.path), str(self.target)
+        return shown(self.source.path), str(self.target)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +65,7 @@ class Download:
 
     @property
     def label(self) -> tuple[str, str]:
-        return str(self.source), str(self.folder.root / self.name)
+        return str(self.source), shown(self.folder.root / self.name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,6 +165,7 @@ async def _make(client: StorageClient, transfer: Transfer, how: How, meter: Mete
 
 async def _upload(client: StorageClient, upload: Upload, how: How, meter: Meter) -> None:
     file = upload.source
+    check_text(file)
     body = Body(
         chunks=read(file, meter.moved),
         size=file.size,

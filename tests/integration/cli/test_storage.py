@@ -244,6 +244,19 @@ def test_a_sync_copies_what_differs_and_removes_what_is_gone(
     assert empty("sync", tree, down, code=2)["code"] == "GV246"
 
 
+def test_a_sync_of_nothing_removes_nothing(empty: Gavan, tree: Path) -> None:
+    before = files(tree)
+    for address in ("ss:///files/nothing", "ss:///nowhere"):
+        assert empty("sync", address, tree, "--delete", code=1)["code"] == "GV245"
+    assert files(tree) == before
+
+
+def test_a_file_whose_name_is_no_text_stops_no_other(empty: Gavan, tree: Path) -> None:
+    (tree / os.fsdecode(b"caf\xe9")).touch()
+    assert empty("sync", tree, "ss:///files/d", code=1)["message"] == "1 of 5 copies failed"
+    assert len(names(empty, "ss:///files/d/")) == 4
+
+
 @pytest.mark.parametrize("name", ["d/../../../out", "/d/out", "d//out", "d/./out", "../out"])
 def test_no_name_of_an_object_leads_out_of_the_folder(
     name: str, live: LiveStack, empty: Gavan, tmp_path: Path

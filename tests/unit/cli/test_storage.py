@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gavan.cli.storage import sync
-from gavan.cli.storage.address import Remote, parse, parse_remote
+from gavan.cli.storage.address import Remote, parse, parse_remote, shown
 from gavan.cli.storage.client import RemoteFile
 from gavan.cli.storage.local import Folder, local_file, mime_of, read, walk
 from gavan.cli.storage.meter import bar, in_bytes
@@ -56,6 +56,11 @@ def test_an_address_knows_what_lies_below_it() -> None:
     assert str(Remote("b", "x/y").below("z")) == "ss:///b/x/y/z"
     assert Remote("b", "").below("z") == Remote("b", "z")
     assert [Remote("b", path).name for path in ("", "x/y", "x/y/")] == ["b", "y", "y"]
+
+
+def test_a_name_cannot_steer_the_terminal() -> None:
+    assert str(Remote("b", "a\x1b[2Jb\n")) == "ss:///b/a\\x1b[2Jb\\n"
+    assert shown("grün \udcff") == "grün \\udcff"
 
 
 def test_sizes_and_bars_are_readable() -> None:
