@@ -25,6 +25,7 @@ from tests.servers import wait_until
 
 SLOW = 12
 """More than the service has connections to Postgres"""
+RACED = 2_000_000
 
 
 class Stalled:
@@ -164,6 +165,37 @@ def test_another_core_takes_over_and_keeps_off(storage: Storage, tmp_path: Path)
             assert "upload-offset: 10\r\n" in silent.answer()
             assert go_on(other, path, 10, b"y" * 10).status_code == 204
         assert look(storage.service, path).headers["upload-offset"] == "20"
+        _race(storage, [storage.live.url, live.url])
+
+
+def _race(storage: Storage, urls: list[str]) -> None:
+    """Have clients of several cores send the same upload at once; all of them get through."""
+    bucket, content = storage.bucket(), os.urandom(RACED)
+    path = begun(storage.service, bucket, "raced", RACED)
+    seen: set[int] = set()
+
+    def send_all(number: int) -> None:
+        token = {"authorization": f"Bearer {token_of('service_role')}"}
+        url, size = urls[number % len(urls)], 40_000 * (number + 1)
+        with httpx.Client(base_url=f"{url}/storage/v1", headers=token, timeout=30) as client:
+            while (offset := _offset(client, path)) < RACED:
+                piece = content[offset : offset + size]
+                seen.add(go_on(client, path, offset, piece).status_code)
+
+    senders = [threading.Thread(target=send_all, args=(number,)) for number in range(4)]
+    for sender in senders:
+        sender.start()
+    for sender in senders:
+        sender.join(60)
+    assert seen <= {204, 409, 423}
+    row = storage.row(bucket, "raced")
+    assert row is not None
+    assert (storage.folder / row["version"][:2] / row["version"]).read_bytes() == content
+
+
+def _offset(client: httpx.Client, path: str) -> int:
+    head = look(client, path)
+    return int(head.headers["upload-offset"]) if head.status_code == 200 else 0
 
 
 def test_an_upload_that_is_not_given_up_is_locked(storage: Storage) -> None:
