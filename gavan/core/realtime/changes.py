@@ -64,6 +64,7 @@ class Changes:
         self._streaming = False
         self._transaction_id = 0
         self._count = 0
+        self._cut_off: set[int] = set()
 
     @property
     def is_streaming(self) -> bool:
@@ -236,10 +237,10 @@ class Changes:
     async def _dispatch(self, change: Change) -> None:
         if change.transaction_id != self._transaction_id:
             self._transaction_id, self._count = change.transaction_id, 0
+            self._cut_off.clear()
         self._count += 1
         if self._count > self._limits.changes_per_transaction:
-            if self._count == self._limits.changes_per_transaction + 1:
-                log.warning("transaction_too_large", extra={"table": change.relation.name})
+            self._cut(change.relation)
             return
         grouped = self._index.lookup(change.relation.oid, change.action)
         if grouped is None:
@@ -247,6 +248,15 @@ class Changes:
         large = change.size_bytes > self._limits.change_bytes
         for delivery in await self._visibility.deliver(change, grouped, large=large):
             self._send(change, delivery, grouped.members)
+
+    def _cut(self, relation: Relation) -> None:
+        """The transaction is too large to be told row by row: have subscribers fetch anew."""
+        if relation.oid in self._cut_off:
+            return
+        self._cut_off.add(relation.oid)
+        log.warning("transaction_too_large", extra={"table": relation.name})
+        for subscriber in self._index.subscribers(relation.oid):
+            subscriber.system("ok", SUBSCRIBED, EXTENSION)
 
     def _send(self, change: Change, delivery: Delivery, members: list[list[Entry]]) -> None:
         ids: dict[Subscriber, list[int]] = {}

@@ -118,6 +118,15 @@ class Index:
         """Oids of the tables that somebody listens to."""
         return {relation for relation, _ in self._by_key}
 
+    def subscribers(self, relation: int) -> set[Subscriber]:
+        """Return everybody who listens to a table."""
+        return {
+            entry.subscriber
+            for (oid, _), entries in self._by_key.items()
+            if oid == relation
+            for entry in entries
+        }
+
     def wants(self, relation: int, action: str) -> bool:
         """Return whether anybody listens."""
         return (relation, action) in self._by_key

@@ -371,6 +371,21 @@ async def test_every_row_of_a_large_transaction_arrives_in_order(
     assert [(await change(client))["record"]["id"] for _ in range(500)] == list(range(1, 501))
 
 
+async def test_a_transaction_that_is_too_large_has_everybody_fetch_anew(
+    database: Database, writer: psycopg.Connection[Any]
+) -> None:
+    limits = Limits(changes_per_transaction=10)
+    async with serving(build(settings_of(database), limits=limits)) as server:
+        client = await server.client()
+        await follow(client, COLUMN)
+        writer.execute("""insert into "column" select n, 'x' from generate_series(1, 5000) as n""")
+        assert [(await change(client))["record"]["id"] for _ in range(10)] == list(range(1, 11))
+        again = await client.receive()
+        assert (again.event, again.payload["message"]) == ("system", "Subscribed to PostgreSQL")
+        writer.execute("""insert into "column" values (5001, 'next')""")
+        assert (await change(client))["record"]["id"] == 5001
+
+
 async def test_a_row_is_judged_only_once_its_commit_is_visible_to_others(
     server: Server, writer: psycopg.Connection[Any]
 ) -> None:
