@@ -6,8 +6,10 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import pytest_asyncio
 
@@ -17,6 +19,8 @@ from gavan.core.storage.errors import StorageError
 from gavan.core.storage.store import Store
 from gavan.database.pool import Pool
 from tests.conftest import Database
+from tests.live import running_core
+from tests.servers import wait_until
 
 FILES = DeclaredBucket(
     id="card files",
@@ -140,3 +144,18 @@ async def test_without_the_schema_the_start_is_tried_again(
     with pytest.raises(StorageError) as caught:
         await declare_buckets(store, [FILES])
     assert caught.value.code == "DatabaseSchemaMismatch"
+
+
+def test_a_core_waits_for_the_schema_and_then_has_the_buckets(
+    database: Database, tmp_path: Path
+) -> None:
+    options = {"GAVAN_STORAGE_BUCKETS": '{"files": {}}', "GAVAN_CORE_SERVICES": "storage"}
+    with database.connect("supabase_admin") as connection:
+        connection.execute("alter table storage.buckets rename to buckets_of_later")
+        with running_core(database, tmp_path / "core.log", options) as live:
+            assert httpx.get(f"{live.url}/health/ready").status_code == 503
+            connection.execute("alter table storage.buckets_of_later rename to buckets")
+            wait_until(lambda: httpx.get(f"{live.url}/health/ready").status_code == 200)
+            headers = {"authorization": f"Bearer {live.service_key}"}
+            found = httpx.get(f"{live.url}/storage/v1/bucket/files", headers=headers)
+            assert found.json()["public"] is False
