@@ -37,6 +37,25 @@ def api_key(role: str) -> str:
     return sign(claims, Secret(JWT_SECRET))
 
 
+def core_environment(database: Database, folder: Path, port: int) -> dict[str, str]:
+    """Return the variables of a core that serves a database and keeps blobs below ``folder``."""
+    return {
+        "PATH": os.environ["PATH"],
+        "GAVAN_CORE_PORT": str(port),
+        "GAVAN_DB_AUTHENTICATOR_URL": database.url("authenticator"),
+        "GAVAN_DB_AUTH_ADMIN_URL": database.url("supabase_auth_admin"),
+        "GAVAN_DB_STORAGE_ADMIN_URL": database.url("supabase_storage_admin"),
+        "GAVAN_DB_ADMIN_URL": database.url("supabase_admin"),
+        "FILE_STORAGE_BACKEND_PATH": str(folder / "storage"),
+        "JWT_SECRET": JWT_SECRET,
+        "ANON_KEY": api_key("anon"),
+        "SERVICE_ROLE_KEY": api_key("service_role"),
+        "SUPABASE_PUBLISHABLE_KEY": "sb_publishable_test",
+        "SUPABASE_SECRET_KEY": "sb_secret_test",
+        "PGRST_DB_MAX_ROWS": "1000",
+    }
+
+
 @contextmanager
 def running_core(
     database: Database, log: Path, options: Mapping[str, str] | None = None, port: int = 0
@@ -47,23 +66,7 @@ def running_core(
     free one is taken.
     """
     port = port or free_port()
-    anon_key, service_key = api_key("anon"), api_key("service_role")
-    environment = {
-        "PATH": os.environ["PATH"],
-        "GAVAN_CORE_PORT": str(port),
-        "GAVAN_DB_AUTHENTICATOR_URL": database.url("authenticator"),
-        "GAVAN_DB_AUTH_ADMIN_URL": database.url("supabase_auth_admin"),
-        "GAVAN_DB_STORAGE_ADMIN_URL": database.url("supabase_storage_admin"),
-        "GAVAN_DB_ADMIN_URL": database.url("supabase_admin"),
-        "FILE_STORAGE_BACKEND_PATH": str(log.parent / "storage"),
-        "JWT_SECRET": JWT_SECRET,
-        "ANON_KEY": anon_key,
-        "SERVICE_ROLE_KEY": service_key,
-        "SUPABASE_PUBLISHABLE_KEY": "sb_publishable_test",
-        "SUPABASE_SECRET_KEY": "sb_secret_test",
-        "PGRST_DB_MAX_ROWS": "1000",
-        **(options or {}),
-    }
+    environment = core_environment(database, log.parent, port) | dict(options or {})
     with log.open("w") as stream:
         process = subprocess.Popen(
             [sys.executable, "-m", "gavan.core"], env=environment, stdout=stream, stderr=stream
@@ -72,7 +75,8 @@ def running_core(
         url = f"http://127.0.0.1:{port}"
         wait_until(lambda: answers(f"{url}/health") or process.poll() is not None)
         assert process.poll() is None, log.read_text()
-        yield Live(url, anon_key, service_key, process.pid)
+        keys = environment["ANON_KEY"], environment["SERVICE_ROLE_KEY"]
+        yield Live(url, *keys, process.pid)
     finally:
         process.terminate()
         try:
