@@ -22,6 +22,9 @@ MOST_FIELD_BYTES = 1024 * 1024
 MOST_HEADERS = 8
 MOST_HEADER_BYTES = 4 * 1024
 MOST_AFTER_BYTES = 64 * 1024
+MOST_AHEAD_BYTES = 64 * 1024
+EVENT_BYTES = 512
+"""What the beginning or the end of a part counts for while it is kept"""
 MOST_AROUND_BYTES = (MOST_FIELDS + 1) * (
     MOST_FIELD_BYTES + MOST_HEADERS * MOST_HEADER_BYTES
 ) + MOST_AFTER_BYTES
@@ -69,7 +72,7 @@ class Form:
         self._header_name = self._header_value = b""
         self._count = 0
         self.fields: dict[str, str] = {}
-        """The fields that came before the file"""
+        """The fields that came before the file, and behind a small one"""
         self.mime = BARE_TYPE
         """The type of the file's part, without its parameters"""
         try:
@@ -92,10 +95,11 @@ class Form:
             raise invalid_request("Multipart: Boundary not found") from error
 
     async def open(self) -> None:
-        """Read up to where the file begins."""
+        """Read up to where the file begins, and the fields behind it when it is small."""
         while (event := await self._next()) is not _Mark.FORM_END:
             if isinstance(event, _Part) and event.is_file:
                 self.mime = event.mime
+                await self._look_ahead()
                 return
             if isinstance(event, _Part):
                 text = await self._field(event)
@@ -112,6 +116,31 @@ class Form:
             if isinstance(event, _Part):
                 await self._field(event)
         await self._read_out()
+
+    async def _look_ahead(self) -> None:
+        """Take the fields behind the file, where storage-js puts them when it is given a form.
+
+        Upstream finds them there as long as the whole form comes in one piece.
+        """
+        ahead: list[_Part | _Mark | bytes] = []
+        size = 0
+        while size <= MOST_AHEAD_BYTES and _Mark.FORM_END not in ahead[-1:]:
+            ahead.append(await self._next())
+            size += len(ahead[-1]) if isinstance(ahead[-1], bytes) else EVENT_BYTES
+        self._events.extendleft(reversed(ahead))
+        if ahead[-1] is not _Mark.FORM_END:
+            return
+        behind: list[tuple[str, bytearray]] = []
+        value = bytearray()
+        for event in ahead:
+            if isinstance(event, _Part):
+                value = bytearray()
+                if not event.is_file:
+                    behind.append((event.name, value))
+            elif isinstance(event, bytes):
+                value += event
+        for name, text in behind:
+            self.fields.setdefault(name, text.decode("utf-8", "replace"))
 
     async def _field(self, part: _Part) -> str:
         self._count += 1

@@ -41,7 +41,7 @@ async def test_the_file_is_what_was_sent_however_it_was_cut(
     )
     form = Form(pieces(body, sizes), BOUNDARY)
     await form.open()
-    assert form.fields == {"cacheControl": "60"}
+    assert form.fields == {"cacheControl": "60", "after": "1"}
     assert form.mime == "image/png"
     assert b"".join([chunk async for chunk in form.chunks()]) == content
 
@@ -57,3 +57,28 @@ async def test_bytes_without_a_name_are_a_file_and_the_first_field_of_a_name_cou
     await form.open()
     assert form.fields == {"a": "1"}
     assert b"".join([chunk async for chunk in form.chunks()]) == b"bytes"
+
+
+async def test_fields_behind_a_large_file_come_too_late() -> None:
+    content = b"x" * 70_000
+    body = (
+        PART % (b"", b'; filename="a"', content)
+        + PART % (b"metadata", b"", b"{}")
+        + b"--x-boundary--\r\n"
+    )
+    form = Form(pieces(body, [1000]), BOUNDARY)
+    await form.open()
+    assert form.fields == {}
+    assert b"".join([chunk async for chunk in form.chunks()]) == content
+
+
+async def test_the_first_field_of_a_name_counts_behind_the_file_too() -> None:
+    body = (
+        PART % (b"", b'; filename="a"', b"file")
+        + PART % (b"b", b"", b"1")
+        + PART % (b"b", b"", b"2")
+        + b"--x-boundary--\r\n"
+    )
+    form = Form(pieces(body, [5]), BOUNDARY)
+    await form.open()
+    assert form.fields == {"b": "1"}
