@@ -14,9 +14,6 @@ from gavan.core.storage.rules import EMPTY_FOLDER, check_bucket_name, check_mime
 from gavan.core.storage.s3.visit import Visit
 from gavan.core.storage.uploads.uploads import Upload
 
-MOST_METADATA_BYTES = 8 * 1024
-"""All names and values of ``x-amz-meta-*`` together; Amazon takes 2 kB"""
-
 
 async def upload_of(visit: Visit, declared: int | None) -> Upload:
     """Return the upload that the path and the headers describe.
@@ -32,9 +29,6 @@ async def upload_of(visit: Visit, declared: int | None) -> Upload:
     check_content_type(visit.request)
     mime = visit.headers.get("content-type", BYTES_TYPE)
     check_mime(mime, bucket.allowed_mime_types, name)
-    metadata = visit.metadata
-    if sum(len(key) + len(str(value)) for key, value in metadata.items()) > MOST_METADATA_BYTES:
-        raise invalid_request("Your metadata headers exceed the maximum allowed metadata size")
     return Upload(
         bucket_id=visit.bucket_id,
         name=name,
@@ -44,7 +38,7 @@ async def upload_of(visit: Visit, declared: int | None) -> Upload:
         most=most_bytes(bucket, name, visit.commons.config.size_limit),
         is_upsert=True,
         declared=declared,
-        user_metadata=metadata,
+        user_metadata=visit.metadata,
         robots=None,
     )
 

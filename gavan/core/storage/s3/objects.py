@@ -26,6 +26,8 @@ OVERRIDES = (
     "expires",
 )
 MISSING_META = "x-amz-missing-meta"
+MOST_META_CHARS = 8 * 1024
+"""What clients read of headers is bounded: by 16 kB in Node"""
 MOST_HEADER_CHARS = 2048
 _NAME = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]{1,128}")
 _VALUE = re.compile(r"[\x20-\x7e]*")
@@ -79,13 +81,19 @@ def _overrides(query: Mapping[str, str]) -> dict[str, str]:
 
 
 def _meta(found: FoundObject) -> dict[str, str]:
-    """Return the metadata of a user as headers, and how many no header can carry."""
+    """Return the metadata of a user as headers, and how many no header can carry.
+
+    What is too long, and what the headers of one answer have no room for, counts too.
+    """
     metadata: Metadata = found.user_metadata or {}
-    headers = {
-        f"{META}{name.lower()}": value
-        for name, value in metadata.items()
-        if _NAME.fullmatch(name.lower()) and _is_writable(value)
-    }
+    headers: dict[str, str] = {}
+    left = MOST_META_CHARS
+    for name, value in metadata.items():
+        header = f"{META}{name.lower()}"
+        is_fit = _NAME.fullmatch(name.lower()) and _is_writable(value)
+        if is_fit and len(header) + len(value) <= left:
+            left -= len(header) + len(value)
+            headers[header] = value
     missing = len(metadata) - len(headers)
     return {**headers, MISSING_META: str(missing)} if missing else headers
 

@@ -189,6 +189,22 @@ def test_metadata_that_no_header_carries_is_counted(storage: Storage, s3: S3Clie
         assert answer["ResponseMetadata"]["HTTPHeaders"]["x-amz-missing-meta"] == "4"
 
 
+def test_metadata_that_is_too_long_for_an_answer_is_taken_and_counted(
+    storage: Storage, s3: S3Client
+) -> None:
+    bucket = storage.bucket()
+    metadata = {"long": "a" * 9000, **{f"m{number}": "b" * 3000 for number in range(4)}, "x": "y"}
+    s3.put_object(Bucket=bucket, Key="k", Body=b"x", Metadata=metadata)
+    row = storage.row(bucket, "k")
+    assert row is not None
+    assert row["user_metadata"] == metadata
+    answer = s3.head_object(Bucket=bucket, Key="k")
+    assert len(answer["Metadata"]) == 3
+    assert set(answer["Metadata"]) < {"m0", "m1", "m2", "m3", "x"}
+    missing = answer["ResponseMetadata"]["HTTPHeaders"]["x-amz-missing-meta"]
+    assert missing == "3"
+
+
 def test_a_name_that_ends_with_a_slash_and_has_no_bytes_is_a_folder(
     storage: Storage, s3: S3Client
 ) -> None:
