@@ -38,12 +38,12 @@ class ReadingEdge:
         """Return the routes; the last ones take any path of two parts and more."""
         path = "{bucket}/{name:path}"
         return [
+            Route(f"/object/public/{path}", self.get_public),
+            Route(f"/object/sign/{path}", self.get_signed),
+            Route(f"/object/authenticated/{path}", self.get_as_known),
             Route(f"/object/info/authenticated/{path}", self.info_of_known),
             Route(f"/object/info/public/{path}", self.info_of_public),
             Route(f"/object/info/{path}", self.info),
-            Route(f"/object/authenticated/{path}", self.get_as_known),
-            Route(f"/object/public/{path}", self.get_public),
-            Route(f"/object/sign/{path}", self.get_signed),
             Route(f"/object/{path}", self.get),
         ]
 

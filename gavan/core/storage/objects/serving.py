@@ -86,14 +86,14 @@ async def serve(
     """
     state = State(etag=_text(found, "eTag"), modified=modified_of(found))
     check_preconditions(asked.headers, state)
-    headers = describe(found, asked)
+    headers = _headers(found, asked, state)
     if is_known(asked.headers, state):
         return _Bodiless(304, headers)
     size = _size(found)
     if asked.is_head:
         return _Bodiless(200, {**headers, **({} if size is None else _length(size))})
     try:
-        return await _open(provider, found, asked, headers)
+        return await _open(provider, found, asked, headers, state)
     except BlobMissing:
         if again is None:
             raise
@@ -106,16 +106,20 @@ def describe(found: FoundObject, asked: Asked) -> dict[str, str]:
     Raises:
         StorageError: a stored value has characters that no header can carry.
     """
+    return _headers(found, asked, State(etag=_text(found, "eTag"), modified=modified_of(found)))
+
+
+def _headers(found: FoundObject, asked: Asked, state: State) -> dict[str, str]:
     mime = _served_type(asked.overrides.get("content-type") or _text(found, "mimetype"))
     headers = {
         "content-type": mime,
         "accept-ranges": "bytes",
         "x-content-type-options": "nosniff",
         "x-robots-tag": _text(found, "xRobotsTag") or DEFAULT_ROBOTS,
-        "last-modified": http_date(modified_of(found)),
+        "last-modified": http_date(state.modified),
     }
-    if etag := _text(found, "eTag"):
-        headers["etag"] = etag
+    if state.etag:
+        headers["etag"] = state.etag
     if asked.expires is not None:
         headers["expires"] = http_date(asked.expires)
     else:
@@ -151,10 +155,9 @@ def modified_of(found: FoundObject) -> datetime:
 
 
 async def _open(
-    provider: Provider, found: FoundObject, asked: Asked, headers: dict[str, str]
+    provider: Provider, found: FoundObject, asked: Asked, headers: dict[str, str], state: State
 ) -> Response:
     """Open the blob at the place asked for; its own size counts, should the row tell another."""
-    state = State(etag=_text(found, "eTag"), modified=modified_of(found))
     key, size = blob_key(found.version), _size(found)
     if size is None:
         reading = await provider.read(key)
