@@ -1,7 +1,7 @@
-"""How slowly and how large a request may arrive, before a service sees it whole.
+"""How slowly and how large a request may arrive, and how long its answer may lie untaken.
 
-Stands under the front door: uvicorn bounds neither, so one client could hold sockets open without
-a word, or fill the memory with a header that never ends.
+Stands under the front door: uvicorn bounds none of it, so one client could hold sockets open
+without a word, fill the memory with a header that never ends, or keep an object open unread.
 """
 
 from __future__ import annotations
@@ -35,6 +35,9 @@ class Arrival(HttpToolsProtocol):
     A client that is answered before its body is in, and shall go, is listened to for ``linger_s``
     more, up to ``linger_bytes``: closing at once would reset the connection, and take the answer
     from who still writes.
+
+    A client that takes nothing of its answer for ``taking_s`` is let go. So long, because the
+    kernel tells of what was taken in steps of a megabyte or more.
     """
 
     head_s: ClassVar[float] = 60.0
@@ -43,12 +46,14 @@ class Arrival(HttpToolsProtocol):
     body_bytes: ClassVar[int] = 16 * 1024
     linger_s: ClassVar[float] = 3.0
     linger_bytes: ClassVar[int] = 8 * 1024 * 1024
+    taking_s: ClassVar[float] = 300.0
 
     _is_in_head = True
     _received_bytes = 0
     _head_timer: asyncio.TimerHandle | None = None
     _body_timer: asyncio.TimerHandle | None = None
     _linger_timer: asyncio.TimerHandle | None = None
+    _taking_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the clock: a client that never speaks is not kept."""
@@ -59,7 +64,7 @@ class Arrival(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop the clocks."""
         self._stop_clock()
-        for timer in (self._body_timer, self._linger_timer):
+        for timer in (self._body_timer, self._linger_timer, self._taking_timer):
             if timer is not None:
                 timer.cancel()
         super().connection_lost(exc)
@@ -82,6 +87,19 @@ class Arrival(HttpToolsProtocol):
             self._received_bytes += len(data)
             if self._body_timer is None:
                 self._await_body(cycle)
+
+    def pause_writing(self) -> None:
+        """Much of an answer waits for the client: look from now on whether it is taken."""
+        super().pause_writing()
+        if self._taking_timer is None:
+            self._await_taking()
+
+    def resume_writing(self) -> None:
+        """The client takes its answer."""
+        if self._taking_timer is not None:
+            self._taking_timer.cancel()
+            self._taking_timer = None
+        super().resume_writing()
 
     def on_message_begin(self) -> None:
         """A head begins."""
@@ -122,6 +140,16 @@ class Arrival(HttpToolsProtocol):
     def _await_body(self, cycle: RequestResponseCycle) -> None:
         self._received_bytes = 0
         self._body_timer = self.loop.call_later(self.body_s, self._look_at_pace, cycle)
+
+    def _await_taking(self) -> None:
+        waiting = self.transport.get_write_buffer_size()
+        self._taking_timer = self.loop.call_later(self.taking_s, self._look_at_taking, waiting)
+
+    def _look_at_taking(self, waited: int) -> None:
+        if self.transport.get_write_buffer_size() < waited:
+            self._await_taking()
+        else:
+            self.transport.abort()
 
     def _look_at_pace(self, begun: RequestResponseCycle) -> None:
         self._body_timer = None

@@ -6,6 +6,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from dataclasses import dataclass
 
 import pytest
 import pytest_asyncio
@@ -13,6 +14,7 @@ import uvicorn
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
+from uvicorn.server import ServerState
 
 from gavan.core.arrival import Arrival
 
@@ -27,6 +29,7 @@ class Hurried(Arrival):
     body_bytes = 1000
     linger_s = 0.2
     linger_bytes = 1_000_000
+    taking_s = 1.0
 
 
 async def echo(scope: Scope, receive: Receive, send: Send) -> None:
@@ -44,8 +47,20 @@ async def echo(scope: Scope, receive: Receive, send: Send) -> None:
         await answer(scope, receive, send)
 
 
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """A running server."""
+
+    port: int
+    state: ServerState
+
+    @property
+    def has_clients(self) -> bool:
+        return bool(self.state.connections)
+
+
 @pytest_asyncio.fixture
-async def port() -> AsyncIterator[int]:
+async def server() -> AsyncIterator[Serving]:
     """A small server behind the limits."""
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
@@ -61,10 +76,15 @@ async def port() -> AsyncIterator[int]:
     async with asyncio.timeout(DEADLINE_S):
         while not server.started:  # noqa: ASYNC110 - uvicorn offers no event for it
             await asyncio.sleep(0.005)
-    yield listener.getsockname()[1]
+    yield Serving(listener.getsockname()[1], server.server_state)
     server.should_exit = True
     await task
     listener.close()
+
+
+@pytest.fixture
+def port(server: Serving) -> int:
+    return server.port
 
 
 @pytest.mark.parametrize("said", [b"", b"GET / HTTP/1.1\r\nhost: x\r\nslow: "])
@@ -176,6 +196,30 @@ async def test_a_large_answer_arrives_whole(port: int) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
         assert b"content-length: %d" % size in head
         assert await reader.readexactly(size) == b"a" * size
+    writer.close()
+
+
+async def test_an_answer_that_nobody_takes_ends_the_connection(server: Serving) -> None:
+    size = 30_000_000  # more than the kernel keeps between two ends that do not read
+    head = b"PUT / HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n" % size
+    with socket.create_connection(("127.0.0.1", server.port), DEADLINE_S) as connection:
+        await asyncio.to_thread(connection.sendall, head + b"a" * size)
+        async with asyncio.timeout(DEADLINE_S):
+            while server.has_clients:  # noqa: ASYNC110 - uvicorn offers no event for it
+                await asyncio.sleep(0.02)
+
+
+async def test_an_answer_that_is_taken_slowly_arrives_whole(port: int) -> None:
+    size, received = 30_000_000, 0
+    head = b"PUT / HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n" % size
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(head + b"a" * size)
+    async with asyncio.timeout(3 * DEADLINE_S):
+        await reader.readuntil(b"\r\n\r\n")
+        while received < size:
+            received += len(await reader.read(1_000_000))
+            await asyncio.sleep(0.02)  # longer in all than a client has to take anything
+    assert received == size
     writer.close()
 
 

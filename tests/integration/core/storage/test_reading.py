@@ -329,6 +329,8 @@ def test_missing_objects_buckets_and_routes_are_told_apart(storage: Storage, pri
     for form in ("authenticated/", "", "info/authenticated/", "info/"):
         assert service.get(f"/object/{form}{private}/none").json() == NO_OBJECT
         assert service.get(f"/object/{form}none/a.txt").json() == NO_BUCKET
+        missed = service.head(f"/object/{form}{private}/none")
+        assert (missed.status_code, missed.content) == (400, b"")
     for bad in ("", "a/%2E%2E/%2E%2E/b", "%D1%85"):
         answer = service.get(f"/object/authenticated/{private}/{bad}")
         assert (answer.status_code, answer.json()["code"]) == (400, "InvalidKey"), answer.text
