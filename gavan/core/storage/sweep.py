@@ -77,6 +77,7 @@ class _Sweeping:
         self._swept = swept
         self._oldest = time.time() - safety_s
         self._resumable: frozenset[str] = frozenset()
+        self._pending: set[str] = set()
 
     async def begin(self) -> None:
         """Learn which resumable uploads there are: their own expiry ends them."""
@@ -112,12 +113,14 @@ class _Sweeping:
         """Discard the uploads that were begun, and what dead writers left."""
         waiting: list[Pending] = []
         async for pending in self._provider.unfinished():
+            self._pending.add(pending.key.rpartition("/")[2])
             if pending.modified < self._oldest and self._is_ours(pending):
                 waiting.append(pending)
             if len(waiting) == DELETED_AT_ONCE:
                 await self._give_up(waiting)
                 waiting = []
         await self._give_up(waiting)
+        await self._close_dead()
 
     def _is_ours(self, pending: Pending) -> bool:
         version = pending.key.rpartition("/")[2]
@@ -137,6 +140,16 @@ class _Sweeping:
             if self._swept.is_deleted:
                 await self._store.as_owner(_queries("close_uploads", [version]))
                 await self._provider.discard(pending.handle)
+
+    async def _close_dead(self) -> None:
+        """Close the uploads in parts of which nothing is left to go on with: their process died
+        when the parts were put together already. Those bytes are for the next sweep."""
+        asked = _queries("old_uploads", str(max(ABANDONED_S, self._safety_s)))
+        rows = (await self._store.as_owner(asked)).values
+        dead = [version for (row,) in rows if (version := _text(row)) not in self._pending]
+        self._swept.unfinished += len(dead)
+        if dead and self._swept.is_deleted:
+            await self._store.as_owner(_queries("close_uploads", dead))
 
     async def _count_missing(self, versions: list[str]) -> None:
         self._swept.missing += len(versions)

@@ -32,3 +32,8 @@ where version in (select jsonb_array_elements_text($1::jsonb))
 -- name: close_uploads
 delete from storage.s3_multipart_uploads
 where version in (select jsonb_array_elements_text($1::jsonb))
+
+-- Begun more than $1 seconds ago.
+-- name: old_uploads
+select version from storage.s3_multipart_uploads
+where created_at < now() - make_interval(secs => $1::double precision)

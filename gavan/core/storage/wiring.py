@@ -62,7 +62,7 @@ def routes_of(commons: Commons, turns: Turns) -> list[Route]:
     return [
         *ReadingEdge(commons=commons).routes(),
         *Edge(commons=commons).routes(),
-        *_s3(commons),
+        *_s3(commons, turns),
         *ListingEdge(commons=commons).routes(),
         *CopyingEdge(commons=commons).routes(),
         *BucketsEdge(commons=commons).routes(),
@@ -74,8 +74,8 @@ def routes_of(commons: Commons, turns: Turns) -> list[Route]:
     ]
 
 
-def _s3(commons: Commons) -> list[Route]:
+def _s3(commons: Commons, turns: Turns) -> list[Route]:
     """Return the routes of S3 clients, none where that door is closed."""
     if not commons.config.speaks_s3:
         return []
-    return S3Edge(commons=commons, credentials=credentials_of(commons)).routes()
+    return S3Edge(commons=commons, credentials=credentials_of(commons), turns=turns).routes()

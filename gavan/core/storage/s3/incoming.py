@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 from gavan.core.storage.body import check_content_type
 from gavan.core.storage.buckets.find import find_bucket
-from gavan.core.storage.errors import invalid_request, precondition_failed
+from gavan.core.storage.errors import StorageError, invalid_request, precondition_failed
 from gavan.core.storage.objects.find import find_as_caller
 from gavan.core.storage.objects.form import BYTES_TYPE
 from gavan.core.storage.objects.incoming import NO_CACHE, most_bytes
@@ -65,3 +67,14 @@ async def conditional(visit: Visit, upload: Upload) -> Upload:
     ).strip('"'):
         raise precondition_failed()
     return replace(upload, replaces_only=found.version)
+
+
+@contextmanager
+def told_as_condition(upload: Upload) -> Iterator[None]:
+    """Raise StorageError 412 for an object that is there although the request wanted none."""
+    try:
+        yield
+    except StorageError as error:
+        if not upload.is_upsert and error.status == 409:
+            raise precondition_failed() from error
+        raise

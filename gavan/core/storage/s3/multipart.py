@@ -1,4 +1,5 @@
-"""Uploads in parts: begun, completed, aborted and listed; their parts are in parts.py.
+"""Uploads in parts: begun, aborted and listed. Their parts are in parts.py, their end in
+completing.py.
 
 Every call asks the policies again whether the object may come to be, as upstream does. What is on
 its way lives in the store of blobs and in two tables, so it outlives the process.
@@ -6,9 +7,6 @@ its way lives in the store of blobs and in two tables, so it outlives the proces
 
 from __future__ import annotations
 
-import asyncio
-import itertools
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
@@ -17,25 +15,24 @@ import orjson
 from starlette.responses import Response
 
 from gavan.core.storage.buckets.find import find_bucket
-from gavan.core.storage.errors import StorageError, invalid_request, provider_error, too_large
-from gavan.core.storage.finish import carry_through
 from gavan.core.storage.listing.pages import Asked, Entry
 from gavan.core.storage.listing.pages import list_uploads as list_begun
-from gavan.core.storage.model import StoredObject, blob_key
+from gavan.core.storage.model import blob_key
 from gavan.core.storage.objects.incoming import most_bytes
 from gavan.core.storage.rules import check_bucket_name
 from gavan.core.storage.s3.answers import empty, xml
-from gavan.core.storage.s3.documents import Markup, Node, element, read_document
-from gavan.core.storage.s3.errors import invalid_part, malformed_xml, no_such_upload
-from gavan.core.storage.s3.incoming import conditional, upload_of
+from gavan.core.storage.s3.documents import Markup, element
+from gavan.core.storage.s3.errors import no_such_upload
+from gavan.core.storage.s3.incoming import upload_of
 from gavan.core.storage.s3.names import listed_name
 from gavan.core.storage.s3.visit import Visit
 from gavan.core.storage.store import Queries
-from gavan.core.storage.uploads.uploads import Permit, Upload
-from gavan.kit.storage.provider import BlobMissing, ProviderError
+from gavan.core.storage.uploads.uploads import Upload
 
 MOST_PARTS = 10_000
 MOST_LISTED = 1000
+WAIT_S = 60.0
+"""How long a request waits while another one ends the same upload; putting together takes time"""
 queries = Queries(Path(__file__).parent / "multipart.sql")
 
 
@@ -64,10 +61,7 @@ async def create(visit: Visit) -> Response:
     upload = await upload_of(visit, declared=None)
     await visit.commons.uploads.permit(upload, visit.judge)
     upload_id, version = uuid4().hex, str(uuid4())
-    try:
-        handle = await visit.commons.provider.begin(blob_key(version))
-    except ProviderError as error:
-        raise provider_error(error) from error
+    handle = await visit.commons.provider.begin(blob_key(version))
     await visit.commons.store.as_owner(
         queries(
             "begin",
@@ -89,35 +83,13 @@ async def create(visit: Visit) -> Response:
     )
 
 
-async def complete(visit: Visit) -> Response:
-    """Make the object of the parts that the body names, of all without any."""
-    named = await asyncio.to_thread(_named_parts, await visit.body.xml())
-    begun = await find_begun(visit)
-    upload = await conditional(visit, begun.upload)
-    permit = await visit.commons.uploads.permit(upload, visit.judge)
-    there = await _all_parts(visit, begun)
-    chosen = _chosen(named, there)
-    if sum(part.size for part in chosen) > upload.most:
-        raise too_large()
-    stored = await carry_through(_finish(visit, begun, permit, chosen))
-    return xml(
-        "CompleteMultipartUploadResult",
-        element("Location", f"{upload.bucket_id}/{upload.name}"),
-        element("Bucket", upload.bucket_id),
-        element("Key", upload.name),
-        element("ETag", stored.metadata["eTag"]),
-    )
-
-
 async def abort(visit: Visit) -> Response:
     """Forget an upload and its parts."""
     begun = await find_begun(visit)
     await visit.commons.uploads.permit(begun.upload, visit.judge)
-    try:
+    async with visit.turns.hold(begun.version, WAIT_S):
         await visit.commons.provider.discard(begun.handle)
-    except ProviderError as error:
-        raise provider_error(error) from error
-    await visit.commons.store.as_owner(queries("finish", begun.id))
+        await end(visit, begun)
     return empty(status=204)
 
 
@@ -212,6 +184,11 @@ async def find_begun(visit: Visit) -> Begun:
     return Begun(id=row["id"], handle=row["handle"], version=row["version"], upload=upload)
 
 
+async def end(visit: Visit, begun: Begun) -> None:
+    """Forget the rows of an upload that is over."""
+    await visit.commons.store.as_owner(queries("finish", begun.id))
+
+
 def _begun_entry(entry: Entry, encoding: str | None) -> Markup:
     return element(
         "Upload",
@@ -222,64 +199,11 @@ def _begun_entry(entry: Entry, encoding: str | None) -> Markup:
     )
 
 
-async def _finish(
-    visit: Visit, begun: Begun, permit: Permit, parts: Sequence[Part]
-) -> StoredObject:
-    chosen = [(part.number, part.etag) for part in parts]
-    try:
-        written = await visit.commons.provider.join(begun.handle, chosen)
-    except BlobMissing as error:
-        raise no_such_upload() from error
-    except ProviderError as error:
-        raise provider_error(error) from error
-    stored = await visit.commons.uploads.commit(permit, begun.version, written)
-    await visit.commons.store.as_owner(queries("finish", begun.id))
-    return stored
-
-
-async def _all_parts(visit: Visit, begun: Begun) -> list[Part]:
+async def all_parts(visit: Visit, begun: Begun) -> list[Part]:
+    """Return all that has arrived of an upload, by number."""
     rows = await visit.commons.store.as_owner(queries("parts", begun.id, 0, MOST_PARTS))
     return _parts(rows.values[0][0])
 
 
 def _parts(column: bytes | None) -> list[Part]:
     return [Part(**row) for row in orjson.loads(column or b"[]")]
-
-
-def _chosen(named: Sequence[tuple[int, str]], there: Sequence[Part]) -> Sequence[Part]:
-    """Return the parts that the object shall be made of, in their order."""
-    if not named:
-        if not there:
-            raise malformed_xml("You must specify at least one part")
-        return there
-    by_number = {part.number: part for part in there}
-    if any(first >= second for (first, _), (second, _) in itertools.pairwise(named)):
-        raise StorageError(400, "InvalidPartOrder", "The list of parts was not in ascending order.")
-    for number, etag in named:
-        if number not in by_number or by_number[number].etag != etag:
-            raise invalid_part(
-                "One or more of the specified parts could not be found. The part may not have been"
-                f" uploaded, or its entity tag did not match: {number}"
-            )
-    return [by_number[number] for number, _ in named]
-
-
-def _named_parts(body: bytes) -> list[tuple[int, str]]:
-    if not body.strip():
-        return []
-    try:
-        root = read_document(body)
-    except ValueError as error:
-        raise malformed_xml(str(error)) from error
-    if root.name != "CompleteMultipartUpload":
-        raise malformed_xml("CompleteMultipartUpload was expected")
-    return [_named_part(part) for part in root.all("Part")]
-
-
-def _named_part(part: Node) -> tuple[int, str]:
-    number, etag = (part.value("PartNumber") or "").strip(), part.value("ETag")
-    if not number.isascii() or not number.isdigit() or len(number) > 5 or etag is None:
-        raise invalid_request("Body, CompleteMultipartUpload, Part must have PartNumber and ETag")
-    if not 1 <= int(number) <= MOST_PARTS:
-        raise invalid_request(f"Body, CompleteMultipartUpload, PartNumber must be <= {MOST_PARTS}")
-    return int(number), etag.strip().strip('"')

@@ -8,13 +8,12 @@ from functools import partial
 
 from starlette.responses import Response
 
-from gavan.core.storage.errors import StorageError, precondition_failed
 from gavan.core.storage.model import Metadata
 from gavan.core.storage.objects.find import FoundObject, find_as_caller
 from gavan.core.storage.objects.serving import Asked, serve
 from gavan.core.storage.s3.answers import empty, xml
 from gavan.core.storage.s3.documents import element
-from gavan.core.storage.s3.incoming import conditional, upload_of
+from gavan.core.storage.s3.incoming import conditional, told_as_condition, upload_of
 from gavan.core.storage.s3.visit import META, Visit
 
 OVERRIDES = (
@@ -37,13 +36,9 @@ async def put(visit: Visit) -> Response:
     """Store an object, or replace one; the conditions of the request hold until it is there."""
     uploads = visit.commons.uploads
     upload = await conditional(visit, await upload_of(visit, declared=visit.body.length))
-    try:
+    with told_as_condition(upload):
         permit = await uploads.permit(upload, visit.judge)
         stored = await uploads.store(permit, visit.body.chunks)
-    except StorageError as error:
-        if not upload.is_upsert and error.status == 409:
-            raise precondition_failed() from error
-        raise
     return empty({"etag": stored.metadata["eTag"]})
 
 

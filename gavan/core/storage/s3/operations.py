@@ -12,7 +12,16 @@ from dataclasses import dataclass
 
 from starlette.responses import Response
 
-from gavan.core.storage.s3 import buckets, copying, deleting, listing, multipart, objects, parts
+from gavan.core.storage.s3 import (
+    buckets,
+    completing,
+    copying,
+    deleting,
+    listing,
+    multipart,
+    objects,
+    parts,
+)
 from gavan.core.storage.s3.errors import not_implemented
 from gavan.core.storage.s3.names import COPY_SOURCE
 from gavan.core.storage.s3.visit import Visit
@@ -92,7 +101,7 @@ _OFFERED = (
     Operation("PUT", OBJECT, "upload.part", parts.send, ("uploadId",)),
     Operation("PUT", OBJECT, "upload", objects.put),
     Operation("POST", OBJECT, "upload.create_multipart", multipart.create, ("uploads",)),
-    Operation("POST", OBJECT, "upload.complete_multipart", multipart.complete, ("uploadId",)),
+    Operation("POST", OBJECT, "upload.complete_multipart", completing.complete, ("uploadId",)),
     Operation("DELETE", OBJECT, "upload.abort_multipart", multipart.abort, ("uploadId",)),
     Operation("DELETE", OBJECT, "object.delete", deleting.delete),
     Operation("HEAD", OBJECT, "object.info", objects.get),

@@ -16,6 +16,7 @@ from starlette.routing import Route
 
 from gavan.core.storage.commons import Commons
 from gavan.core.storage.errors import SERVER_FAULT, StorageError, invalid_request, provider_error
+from gavan.core.storage.resumable.turns import Turns
 from gavan.core.storage.s3.answers import empty
 from gavan.core.storage.s3.body import body_of
 from gavan.core.storage.s3.credentials import Credentials
@@ -37,6 +38,7 @@ class S3Edge:
 
     commons: Commons
     credentials: Credentials
+    turns: Turns
 
     def routes(self) -> list[Route]:
         """Return the routes."""
@@ -71,6 +73,7 @@ class S3Edge:
         return await operation.run(
             Visit(
                 commons=self.commons,
+                turns=self.turns,
                 request=request,
                 caller=admitted.caller,
                 operation=f"storage.s3.{operation.name}",

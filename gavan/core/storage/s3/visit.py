@@ -11,6 +11,7 @@ from gavan.core.storage.caller import Caller
 from gavan.core.storage.commons import Commons
 from gavan.core.storage.errors import invalid_body
 from gavan.core.storage.model import Metadata
+from gavan.core.storage.resumable.turns import Turns
 from gavan.core.storage.s3.body import Body
 from gavan.core.storage.uploads.uploads import Judge
 
@@ -26,6 +27,7 @@ class Visit:
     """
 
     commons: Commons
+    turns: Turns
     request: Request
     caller: Caller
     operation: str

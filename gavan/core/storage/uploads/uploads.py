@@ -192,8 +192,8 @@ class Uploads:
             if not _is_doubtful(error) and not (keeps and may_pass(error)):
                 await self.forget([version])
             raise
-        if replaced is not None:
-            await self.forget([replaced])
+        if replaced not in {None, version}:
+            await self.forget([str(replaced)])
         return made
 
     async def _put(

@@ -189,6 +189,27 @@ async def test_an_open_upload_in_parts_is_given_up_after_a_week(
             assert len(rows) == (1 if is_kept else 0)
 
 
+async def test_an_upload_that_was_put_together_and_then_forgotten_is_given_up_after_a_week(
+    store: Store, provider: Provider, database: Database
+) -> None:
+    version = str(uuid4())
+    await provider.write(blob_key(version), in_chunks(b"together"))
+    with admin_of(database) as admin:
+        admin.execute(
+            "insert into storage.s3_multipart_uploads"
+            " (id, upload_signature, bucket_id, key, version) values ('one', 'gone', 'b', 'k', %s)",
+            (version,),
+        )
+        young = await sweep(store, provider, safety_s=0, delete=True)
+        assert (young.unfinished, young.orphans) == (0, 0)
+        admin.execute("update storage.s3_multipart_uploads set created_at = now() - interval '8 d'")
+        old = await sweep(store, provider, safety_s=0, delete=True)
+        assert (old.unfinished, old.orphans) == (1, 0)
+        assert admin.execute("select id from storage.s3_multipart_uploads").fetchall() == []
+    assert (await sweep(store, provider, safety_s=0, delete=True)).orphans == 1
+    assert (await shown(provider)).blobs == {}
+
+
 async def test_resumable_uploads_are_for_their_own_expiry_to_end(
     store: Store, provider: Provider
 ) -> None:
