@@ -216,7 +216,7 @@ class Uploads:
     async def _ask(self, upload: Upload, judge: Judge) -> str | None:
         """Return the version that an upsert would replace; raise what the policies answer."""
         query = "try_upsert" if upload.is_upsert else "try_insert"
-        statement = _queries(query, *_columns(upload), _seen(upload), "1")
+        statement = _queries(query, *_columns(upload), _seen(upload))
         try:
             rows = await self._store.try_as_caller(judge.caller, judge.operation, statement)
         except StorageError as error:

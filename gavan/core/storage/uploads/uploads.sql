@@ -4,10 +4,11 @@
 -- name: version
 select coalesce(version, '') from storage.objects where bucket_id = $1 and name = $2
 
--- The policies see the row as it will be; nothing is returned, so none of them need let it be read.
+-- The policies see the row as it will be, but for its version; nothing is returned, so none of them
+-- need let it be read.
 -- name: try_insert
-insert into storage.objects (bucket_id, name, owner_id, owner, user_metadata, metadata, version)
-values ($1, $2, $3, $4::uuid, $5::jsonb, $6::jsonb, $7)
+insert into storage.objects (bucket_id, name, owner_id, owner, user_metadata, metadata)
+values ($1, $2, $3, $4::uuid, $5::jsonb, $6::jsonb)
 
 -- Returns the version that it would replace. What is not given stays, as in "update".
 -- name: try_upsert
@@ -16,15 +17,14 @@ with former as (
     from storage.objects
     where bucket_id = $1 and name = $2
 )
-insert into storage.objects (bucket_id, name, owner_id, owner, user_metadata, metadata, version)
-values ($1, $2, $3, $4::uuid, $5::jsonb, $6::jsonb, $7)
+insert into storage.objects (bucket_id, name, owner_id, owner, user_metadata, metadata)
+values ($1, $2, $3, $4::uuid, $5::jsonb, $6::jsonb)
 on conflict (bucket_id, name) do update set
     owner_id = coalesce(excluded.owner_id, storage.objects.owner_id),
     owner = case
         when excluded.owner_id is null then storage.objects.owner else excluded.owner end,
     user_metadata = coalesce(excluded.user_metadata, storage.objects.user_metadata),
-    metadata = excluded.metadata,
-    version = excluded.version
+    metadata = excluded.metadata
 returning (select version from former)
 
 -- No row comes back when there is one already.

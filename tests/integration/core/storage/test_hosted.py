@@ -37,6 +37,7 @@ def test_the_catalogue_is_the_one_that_upstreams_migrations_leave(database: Data
                 "select id, name, hash from storage.migrations order by id"
             ).fetchall()
         ]
+    del ours["indexes"]["one_object_of_a_version"]  # 033_storage_versions.sql says why
     for part, expected in UPSTREAM.items():
         assert ours[part] == expected, part
 

@@ -6,6 +6,7 @@ import base64
 from collections.abc import Iterator
 
 import pytest
+from psycopg.errors import UniqueViolation
 
 from tests.integration.core.storage.conftest import ANNE, BORIS, Storage
 
@@ -151,3 +152,25 @@ def test_many_deletes_need_names_and_take_any_number(storage: Storage, bucket: s
     assert ask(["a\0b"]) == (200, [])
     for wrong in ([], "a", None, [1]):
         assert ask(wrong)[0] == 400
+
+
+def test_nobody_can_give_a_row_of_theirs_the_bytes_of_another(
+    storage: Storage, bucket: str
+) -> None:
+    """As the data API lets them, where it shows schema storage."""
+    for name in (f"{ANNE}/a", f"{BORIS}/b"):
+        storage.service.post(f"/object/{bucket}/{name}", content=b"x").raise_for_status()
+    row = storage.row(bucket, f"{BORIS}/b")
+    assert row is not None
+    readers = "for select to authenticated using (true)"
+    with storage.policies(readers, UPDATE, INSERT), storage.session() as connection:
+        claims = f'{{"sub": "{ANNE}", "role": "authenticated"}}'
+        connection.execute("select set_config('request.jwt.claims', %s, true)", (claims,))
+        connection.execute("set local role authenticated")
+        for attack in (
+            "update storage.objects set version = %s where bucket_id = %s and name = %s",
+            "insert into storage.objects (version, bucket_id, name) values (%s, %s, %s || '2')",
+        ):
+            values = (row["version"], bucket, f"{ANNE}/a")
+            with pytest.raises(UniqueViolation), connection.transaction():
+                connection.execute(attack, values)
