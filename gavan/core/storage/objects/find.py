@@ -98,7 +98,8 @@ def _found(row: bytes | None) -> FoundObject | None:
     read = orjson.loads(row) if row is not None else {"id": None}
     if read["id"] is None:
         return None
-    return FoundObject(**{**read, "metadata": read["metadata"] or {}})
+    metadata = read["metadata"]  # in a row that others wrote it may be anything
+    return FoundObject(**{**read, "metadata": metadata if isinstance(metadata, dict) else {}})
 
 
 def _missing(name: str) -> FoundObject:

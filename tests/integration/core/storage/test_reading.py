@@ -186,6 +186,18 @@ def test_sizes_that_a_row_tells_wrongly_do_no_harm(storage: Storage) -> None:
         assert (part.content, part.headers["content-range"]) == (b"89", "bytes 8-9/10")
 
 
+@pytest.mark.parametrize("metadata", [None, [], ["size", 3], "text", 7, {"size": {"a": 1}}])
+def test_metadata_that_others_wrote_may_be_anything(storage: Storage, metadata: object) -> None:
+    bucket = storage.bucket(public=True)
+    put(storage, bucket)
+    value = Jsonb(metadata)
+    storage.sql("update storage.objects set metadata = %s where bucket_id = %s", value, bucket)
+    answer = storage.nobody.get(f"/object/public/{bucket}/a.txt")
+    assert (answer.content, answer.headers["content-type"]) == (TEXT, "application/octet-stream")
+    assert storage.nobody.head(f"/object/public/{bucket}/a.txt").status_code == 200
+    assert storage.nobody.get(f"/object/info/public/{bucket}/a.txt").json()["etag"] is None
+
+
 def test_what_the_client_has_is_not_sent_again(storage: Storage, public: str) -> None:
     path = f"/object/public/{public}/a.txt"
     since = storage.nobody.get(path).headers["last-modified"]
