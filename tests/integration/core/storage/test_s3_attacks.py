@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import httpx
+import hypothesis
 import pytest
+from hypothesis import strategies as st
 from pytest_mock import MockerFixture
 
 from tests.conftest import Cluster, cloning
@@ -27,6 +29,70 @@ from tests.integration.core.storage.s3_clients import (
 PUBLIC = "https://api.example.com/inner"
 
 
+METHODS = ("GET", "HEAD", "PUT", "POST", "DELETE")
+PARAMETERS = [
+    "uploads",
+    "uploadId",
+    "partNumber",
+    "delete",
+    "list-type",
+    "prefix",
+    "delimiter",
+    "marker",
+    "key-marker",
+    "upload-id-marker",
+    "continuation-token",
+    "start-after",
+    "max-keys",
+    "max-parts",
+    "max-uploads",
+    "location",
+    "part-number-marker",
+    "encoding-type",
+    "versioning",
+    "tagging",
+    "acl",
+    "versionId",
+    "response-content-type",
+    "response-expires",
+    "x-id",
+]
+HEADERS = [
+    "range",
+    "if-match",
+    "if-none-match",
+    "if-modified-since",
+    "if-range",
+    "cache-control",
+    "content-md5",
+    "x-amz-copy-source",
+    "x-amz-copy-source-range",
+    "x-amz-copy-source-if-match",
+    "x-amz-metadata-directive",
+    "x-amz-acl",
+    "x-amz-meta-a",
+    "x-amz-checksum-crc32",
+    "x-amz-decoded-content-length",
+    "content-encoding",
+]
+WORDS = st.sampled_from(
+    ["", "1", "2", "-1", "0", "9" * 30, "url", "*", "k", "/", "%", "a/b", "bytes=0-0", "COPY",
+     "REPLACE", "Thu, 01 Jan 1970 00:00:00 GMT", '"x"', "null", "public-read"]
+)  # fmt: skip
+TEXT = WORDS | st.text(max_size=12)
+VALUE = WORDS | st.from_regex(r"[\x21-\x7e][\x20-\x7e]{0,12}[\x21-\x7e]", fullmatch=True)
+BODIES = st.sampled_from(
+    [
+        b"",
+        b"x",
+        b"<Delete><Object><Key>k</Key></Object></Delete>",
+        b"<CompleteMultipartUpload/>",
+        b"<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>e</ETag></Part>"
+        b"</CompleteMultipartUpload>",
+    ]
+) | st.binary(max_size=40)
+
+
 @pytest.fixture(scope="module")
 def storage(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Storage]:
     """A storage service with an S3 key pair that the world knows by another address."""
@@ -35,7 +101,9 @@ def storage(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Itera
         cloning(cluster) as clone,
         running_storage(clone(), tmp_path_factory.mktemp("s"), options) as running,
     ):
+        running.sql("insert into storage.buckets (id, name) values ('fuzz', 'fuzz')")
         yield running
+        assert "Traceback" not in running.log.read_text()
 
 
 @pytest.fixture
@@ -324,3 +392,33 @@ def test_a_form_that_uploads_is_not_offered(storage: Storage, bucket: str) -> No
 
     assert answer(refused) == (501, "NotImplemented")
     assert storage.row(bucket, "mine") is None
+
+
+@hypothesis.settings(max_examples=80)
+@hypothesis.given(
+    method=st.sampled_from(METHODS),
+    place=st.sampled_from(
+        ["", "/", "/fuzz", "/fuzz/", "/fuzz/k", "/fuzz/k/", "/fuzz//k", "/none", "/none/k"]
+    )
+    | st.text(min_size=1, max_size=8).map(lambda text: f"/fuzz/{quote(text)}"),
+    query=st.dictionaries(st.sampled_from(PARAMETERS), TEXT, max_size=4),
+    headers=st.dictionaries(st.sampled_from(HEADERS), VALUE, max_size=3),
+    body=BODIES,
+)
+def test_no_request_makes_the_service_fail(
+    storage: Storage,
+    method: str,
+    place: str,
+    query: dict[str, str],
+    headers: dict[str, str],
+    body: bytes,
+) -> None:
+    assert signed(storage, "PUT", "/fuzz/k", b"0123456789").send().status_code == 200
+    if "uploadId" in query:
+        begun = signed(storage, "POST", "/fuzz/k?uploads=").send().text
+        query["uploadId"] = begun.partition("<UploadId>")[2].partition("<")[0]
+    text = "&".join(f"{name}={quote(value, safe='')}" for name, value in query.items())
+    made = signed(storage, method, f"{place}?{text}", body, headers=headers)
+    answer = made.send()
+
+    assert answer.status_code < 500 or answer.status_code == 501, answer.text

@@ -27,10 +27,14 @@ create trigger a_wait before insert or update on storage.objects for each row
 """
 
 
-@pytest.fixture
-def database(cluster: Cluster) -> Iterator[Database]:
-    with cloning(cluster) as clone:
-        yield clone()
+@pytest.fixture(scope="module")
+def storage(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Storage]:
+    """A storage service that takes an S3 key pair."""
+    with (
+        cloning(cluster) as clone,
+        running_storage(clone(), tmp_path_factory.mktemp("s"), OPTIONS) as running,
+    ):
+        yield running
 
 
 def begun(client: S3Client, bucket: str, *contents: bytes) -> dict[str, str]:
@@ -42,6 +46,10 @@ def begun(client: S3Client, bucket: str, *contents: bytes) -> dict[str, str]:
     return upload
 
 
+def open_uploads(storage: Storage, bucket: str) -> list[tuple[object, ...]]:
+    return storage.sql("select * from storage.s3_multipart_uploads where bucket_id = %s", bucket)
+
+
 def named(client: S3Client, upload: dict[str, str]) -> dict[str, list[dict[str, object]]]:
     parts = client.list_parts(**upload)["Parts"]
     return {"Parts": [{"PartNumber": one["PartNumber"], "ETag": one["ETag"]} for one in parts]}
@@ -49,55 +57,52 @@ def named(client: S3Client, upload: dict[str, str]) -> dict[str, list[dict[str, 
 
 @pytest.mark.parametrize("condition", [{}, {"IfNoneMatch": "*"}], ids=["any", "if new"])
 def test_of_many_who_complete_an_upload_one_does(
-    database: Database, tmp_path: Path, condition: dict[str, str]
+    storage: Storage, condition: dict[str, str]
 ) -> None:
-    with running_storage(database, tmp_path, OPTIONS) as storage:
-        client, bucket = s3_client(storage), storage.bucket()
-        upload = begun(client, bucket, os.urandom(2_000_000), b"end")
-        parts = named(client, upload)
+    client, bucket = s3_client(storage), storage.bucket()
+    upload = begun(client, bucket, os.urandom(2_000_000), b"end")
+    parts = named(client, upload)
 
-        def complete(_number: int) -> str:
-            try:
-                done = client.complete_multipart_upload(
-                    **upload, MultipartUpload=parts, **condition
-                )
-            except ClientError as error:
-                return refusal(error)[1]
-            return str(done["ETag"])
+    def complete(_number: int) -> str:
+        try:
+            done = client.complete_multipart_upload(**upload, MultipartUpload=parts, **condition)
+        except ClientError as error:
+            return refusal(error)[1]
+        return str(done["ETag"])
 
-        with ThreadPoolExecutor(AT_ONCE) as threads:
-            answers = sorted(threads.map(complete, range(AT_ONCE)))
-        got = client.get_object(Bucket=bucket, Key="k")
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        answers = sorted(threads.map(complete, range(AT_ONCE)))
+    got = client.get_object(Bucket=bucket, Key="k")
 
-        assert answers == [got["ETag"], *["NoSuchUpload"] * (AT_ONCE - 1)]
-        assert got["Body"].read().endswith(b"end")
-        assert storage.sql("select * from storage.s3_multipart_uploads") == []
-        assert not storage.orphans()
+    assert answers == [got["ETag"], *["NoSuchUpload"] * (AT_ONCE - 1)]
+    assert got["Body"].read().endswith(b"end")
+    assert open_uploads(storage, bucket) == []
+    assert not storage.orphans()
 
 
-def test_a_condition_is_told_when_an_upload_is_completed(
-    database: Database, tmp_path: Path
-) -> None:
-    with running_storage(database, tmp_path, OPTIONS) as storage:
-        client, bucket = s3_client(storage), storage.bucket()
-        upload = begun(client, bucket, b"new")
-        client.put_object(Bucket=bucket, Key="k", Body=b"former")
-        for condition in ({"IfNoneMatch": "*"}, {"IfMatch": '"other"'}):
-            with pytest.raises(ClientError) as raised:
-                client.complete_multipart_upload(**upload, **condition)
-            assert refusal(raised.value) == (412, "PreconditionFailed")
-        assert client.get_object(Bucket=bucket, Key="k")["Body"].read() == b"former"
-        etag = client.head_object(Bucket=bucket, Key="k")["ETag"]
-        client.complete_multipart_upload(
-            **upload, MultipartUpload=named(client, upload), IfMatch=etag
-        )
-        assert client.get_object(Bucket=bucket, Key="k")["Body"].read() == b"new"
-        assert not storage.orphans()
+def test_a_condition_is_told_when_an_upload_is_completed(storage: Storage) -> None:
+    client, bucket = s3_client(storage), storage.bucket()
+    upload = begun(client, bucket, b"new")
+    client.put_object(Bucket=bucket, Key="k", Body=b"former")
+    for condition in ({"IfNoneMatch": "*"}, {"IfMatch": '"other"'}):
+        with pytest.raises(ClientError) as raised:
+            client.complete_multipart_upload(**upload, **condition)
+        assert refusal(raised.value) == (412, "PreconditionFailed")
+    assert client.get_object(Bucket=bucket, Key="k")["Body"].read() == b"former"
+    etag = client.head_object(Bucket=bucket, Key="k")["ETag"]
+    client.complete_multipart_upload(**upload, MultipartUpload=named(client, upload), IfMatch=etag)
+    assert client.get_object(Bucket=bucket, Key="k")["Body"].read() == b"new"
+    assert not storage.orphans()
 
 
 def test_what_was_put_together_when_the_core_was_killed_is_completed_again(
-    database: Database, tmp_path: Path
+    cluster: Cluster, tmp_path: Path
 ) -> None:
+    with cloning(cluster) as clone:
+        _kill_and_complete(clone(), tmp_path)
+
+
+def _kill_and_complete(database: Database, tmp_path: Path) -> None:
     with running_storage(database, tmp_path, OPTIONS) as storage:
         client, bucket = s3_client(storage), storage.bucket()
         client.put_object(Bucket=bucket, Key="k", Body=b"former")
@@ -131,25 +136,24 @@ def test_what_was_put_together_when_the_core_was_killed_is_completed_again(
         assert not storage.orphans()
 
 
-def test_a_row_that_was_there_when_the_core_was_killed_is_not_lost(
-    database: Database, tmp_path: Path
-) -> None:
-    with running_storage(database, tmp_path, OPTIONS) as storage:
-        client, bucket = s3_client(storage), storage.bucket()
-        upload = begun(client, bucket, b"one", b"two")
-        parts = named(client, upload)
-        kept = storage.sql("select * from storage.s3_multipart_uploads")[0]
-        pieces = storage.sql("select * from storage.s3_multipart_uploads_parts")
-        first = client.complete_multipart_upload(**upload, MultipartUpload=parts)
-        # As a process leaves it that dies between the row of the object and those of the upload.
-        _put_back(storage, "s3_multipart_uploads", [kept])
-        _put_back(storage, "s3_multipart_uploads_parts", pieces)
+def test_a_row_that_was_there_when_the_core_was_killed_is_not_lost(storage: Storage) -> None:
+    client, bucket = s3_client(storage), storage.bucket()
+    upload = begun(client, bucket, b"one", b"two")
+    parts = named(client, upload)
+    kept = open_uploads(storage, bucket)
+    pieces = storage.sql(
+        "select * from storage.s3_multipart_uploads_parts where bucket_id = %s", bucket
+    )
+    first = client.complete_multipart_upload(**upload, MultipartUpload=parts)
+    # As a process leaves it that dies between the row of the object and those of the upload.
+    _put_back(storage, "s3_multipart_uploads", kept)
+    _put_back(storage, "s3_multipart_uploads_parts", pieces)
 
-        second = client.complete_multipart_upload(**upload, MultipartUpload=parts)
-        assert second["ETag"] == first["ETag"]
-        assert client.get_object(Bucket=bucket, Key="k")["Body"].read() == b"onetwo"
-        assert storage.sql("select * from storage.s3_multipart_uploads") == []
-        assert not storage.orphans()
+    second = client.complete_multipart_upload(**upload, MultipartUpload=parts)
+    assert second["ETag"] == first["ETag"]
+    assert client.get_object(Bucket=bucket, Key="k")["Body"].read() == b"onetwo"
+    assert open_uploads(storage, bucket) == []
+    assert not storage.orphans()
 
 
 def _waits(storage: Storage) -> bool:
