@@ -160,7 +160,7 @@ class Workers:
         while self._idle:
             worker, timer = self._idle.popitem()
             timer.cancel()
-            if worker.exit_code is None:
+            if worker.is_alive():
                 return worker
             self._end(worker)
         return None
@@ -215,6 +215,14 @@ class _Worker:
         """None while it runs."""
         return self._process.returncode
 
+    def is_alive(self) -> bool:
+        """Ask the kernel whether it runs: this process may not have heard yet that it ended."""
+        how = os.WEXITED | os.WNOHANG | os.WNOWAIT
+        try:
+            return os.waitid(os.P_PID, self._process.pid, how) is None
+        except ChildProcessError:
+            return False
+
     async def ask(self, job: dict[str, Any], chunks: AsyncIterable[bytes]) -> None:
         """Send one frame; what ``chunks`` raises goes through."""
         self._into.write(words(job))
@@ -249,7 +257,7 @@ class _Worker:
 
 async def _overcome(worker: _Worker) -> StorageError:
     """Bury a worker that an image has ended, and return what to say of the image."""
-    await worker.kill()
+    await worker.stop()  # not killed: the code it ended with tells why
     code = worker.exit_code
     logger.warning(
         "an image ended the process that rendered it, with code %s",

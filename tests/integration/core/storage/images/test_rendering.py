@@ -51,7 +51,7 @@ def picture(answer: httpx.Response) -> Image.Image:
 def workers_of(storage: Storage) -> list[psutil.Process]:
     """Return the processes that touch images for the core."""
     found = psutil.Process(storage.live.pid).children()
-    return [one for one in found if "images.worker" in " ".join(one.cmdline())]
+    return [one for one in found if "gavan.core.storage.images.worker" in one.cmdline()]
 
 
 @pytest.fixture(scope="module")
