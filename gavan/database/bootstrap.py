@@ -58,6 +58,7 @@ def bootstrap(admin_url: Secret, passwords: Mapping[str, Secret]) -> list[str]:
         # Every start: without a partition for today a message from the database is lost.
         connection.execute("select gavan.maintain_realtime_partitions()")
         _own_database(connection)
+        _trust_lower(connection)
         _set_passwords(connection, passwords)
     return applied
 
@@ -125,6 +126,21 @@ def _own_database(connection: psycopg.Connection[tuple[object, ...]]) -> None:
         "grant create on database {} to supabase_auth_admin, supabase_storage_admin",
     ):
         connection.execute(sql.SQL(statement).format(name))
+
+
+def _trust_lower(connection: psycopg.Connection[tuple[object, ...]]) -> None:
+    """Let indexes on ``lower(...)`` serve callers whom policies bind (ADR 0016).
+
+    Postgres looks into no index by a function that could tell of hidden rows by its errors;
+    ``lower`` has none to raise. No dump carries this, so every start looks.
+    """
+    connection.execute(
+        "do $$ begin"
+        " if not (select proleakproof from pg_catalog.pg_proc"
+        "  where oid = 'pg_catalog.lower(text)'::regprocedure) then"
+        "  alter function pg_catalog.lower(text) leakproof;"
+        " end if; end $$"
+    )
 
 
 def _set_passwords(

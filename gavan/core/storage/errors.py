@@ -138,7 +138,7 @@ def database_error(error: DatabaseError) -> StorageError:
             "ResourceReferenced",
             "The resource could not be updated or removed due to a foreign key constraint",
         )
-    if error.sqlstate in {"22P02", "22P05", "22021"}:
+    if error.sqlstate in _UNREADABLE:
         return StorageError(400, "InvalidParameter", error.message)
     if error.sqlstate.startswith("08") or error.sqlstate in _CROWDED:
         return StorageError(
@@ -154,6 +154,8 @@ def database_error(error: DatabaseError) -> StorageError:
     return StorageError(status, code, message, error=word, http_status=http_status)
 
 
+_UNREADABLE = frozenset({"22007", "22008", "22009", "22021", "22P02", "22P05"})
+"""A time, a number, or a text that Postgres cannot make out"""
 _CROWDED = frozenset({"53300", "57P01", "57P03"})
 _MISMATCH = (
     503,

@@ -6,16 +6,7 @@
 -- few objects are read through, the others stepped over by one descent of the index.
 --
 -- Comparisons only: LIKE may not look into an index before a policy has spoken, for its errors
--- could tell of hidden rows. Neither may lower(), though it has none to raise; where we may say
--- so, the older listing is as fast for callers bound by policies as for the service.
-do $body$
-begin
-    alter function pg_catalog.lower(text) leakproof;
-exception when insufficient_privilege then
-    raise notice 'lower(text) is not leakproof: storage.search reads the whole bucket under policies';
-end
-$body$;
-
+-- could tell of hidden rows. lower() may, since the bootstrap says that it has none (ADR 0016).
 set local role supabase_storage_admin;
 
 -- "data/" and "data/a/b" give "data/a/"; nothing when no delimiter follows the prefix.
