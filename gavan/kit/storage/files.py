@@ -56,6 +56,7 @@ class Files:
         self._root = root
         self._staging = root / STAGING
         self._threads = Threads("files", THREADS)
+        self._readers = Threads("files-read", THREADS)  # who reads waits for nobody's sync
         self._digests: OrderedDict[str, tuple[int, hashlib._Hash]] = OrderedDict()
 
     async def write(
@@ -76,8 +77,8 @@ class Files:
     async def read(self, key: str, *, first: int = 0, last: int | None = None) -> Reading:
         """Open a blob; see Provider."""
         opening = partial(_open, self._old(key), first, last)
-        return await self._threads.open(
-            ReadingAhead.release, _telling(key, open_ahead), opening, self._threads
+        return await self._readers.open(
+            ReadingAhead.release, _telling(key, open_ahead), opening, self._readers
         )
 
     async def copy(self, source: str, target: str) -> None:
@@ -193,6 +194,7 @@ class Files:
     async def close(self) -> None:
         """End the threads."""
         await self._threads.close()
+        await self._readers.close()
 
     def _new(self, key: str) -> Path:
         if not is_key(key):

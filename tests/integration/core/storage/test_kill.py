@@ -28,7 +28,7 @@ from tests.ports import free_port
 from tests.servers import wait_until
 
 POINTS = 6
-"""Lines of each operation at which it is killed here; every line was tried when this was written"""
+"""Lines of each operation at which it is killed here, from the first to the last that runs"""
 OLD, OTHER = b"what was there", b"another object"
 Contents = dict[str, bytes]
 BEFORE: Contents = {"old": OLD, "other": OTHER}

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
+from botocore.stub import Stubber
 
 from gavan.kit.secret import Secret
 from gavan.kit.storage import s3_client
@@ -138,3 +139,35 @@ async def test_what_is_wrong_with_the_settings_is_told_without_the_secret(s3: Ru
         await store.close()
     with pytest.raises(ProviderError, match="ValueError"):
         S3(replace(right, endpoint="no url"))
+
+
+def test_a_large_object_is_copied_in_parts(s3: RunningS3, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The S3 here copies no parts, so what an S3 would be asked is compared, call by call."""
+    bucket, size = s3_client.Bucket(s3.settings), 5 * 1024**3 + 1
+    there = {"Bucket": BUCKET, "Key": "b/b", "UploadId": "7"}
+    with Stubber(bucket._client) as stub:
+        stub.add_response("head_object", {"ContentLength": size}, {"Bucket": BUCKET, "Key": "a/a"})
+        stub.add_response(
+            "create_multipart_upload", {"UploadId": "7"}, {"Bucket": BUCKET, "Key": "b/b"}
+        )
+        for number in range(1, 7):
+            first, end = (number - 1) * 1024**3, min(number * 1024**3, size)
+            stub.add_response(
+                "upload_part_copy",
+                {"CopyPartResult": {"ETag": f'"e{number}"'}},
+                {
+                    **there,
+                    "PartNumber": number,
+                    "CopySource": {"Bucket": BUCKET, "Key": "a/a"},
+                    "CopySourceRange": f"bytes={first}-{end - 1}",
+                },
+            )
+        parts = [{"PartNumber": number, "ETag": f'"e{number}"'} for number in range(1, 7)]
+        stub.add_response(
+            "complete_multipart_upload",
+            {"ETag": '"x-6"'},
+            {**there, "MultipartUpload": {"Parts": parts}},
+        )
+        bucket.copy("a/a", "b/b")
+        stub.assert_no_pending_responses()
+    bucket.close()
