@@ -22,6 +22,8 @@ MOST_FIELD_BYTES = 1024 * 1024
 MOST_HEADERS = 8
 MOST_HEADER_BYTES = 4 * 1024
 MOST_AFTER_BYTES = 64 * 1024
+MOST_BOUNDARIES = 64
+"""More than any form that is taken has; each one in a content costs the parser a thousand bytes"""
 MOST_AHEAD_BYTES = 64 * 1024
 EVENT_BYTES = 512
 """What the beginning or the end of a part counts for while it is kept"""
@@ -70,7 +72,8 @@ class Form:
         self._events: deque[_Part | _Mark | bytes] = deque()
         self._part = _Part()
         self._header_name = self._header_value = b""
-        self._count = 0
+        self._count = self._boundaries = 0
+        self._delimiter = b"\r\n--" + boundary
         self.fields: dict[str, str] = {}
         """The fields that came before the file, and behind a small one"""
         self.mime = BARE_TYPE
@@ -157,6 +160,9 @@ class Form:
         while not self._events:
             try:
                 chunk = await anext(self._stream)
+                self._boundaries += chunk.count(self._delimiter)
+                if self._boundaries > MOST_BOUNDARIES:
+                    raise invalid_request("Malformed part of a form")
                 self._parser.write(chunk)
             except StopAsyncIteration:
                 raise invalid_request("Unexpected end of form") from None

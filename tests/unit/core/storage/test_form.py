@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gavan.core.storage.errors import StorageError
 from gavan.core.storage.objects.form import Form
 
 BOUNDARY = b"x-boundary"
@@ -82,3 +84,10 @@ async def test_the_first_field_of_a_name_counts_behind_the_file_too() -> None:
     form = Form(pieces(body, [5]), BOUNDARY)
     await form.open()
     assert form.fields == {"b": "1"}
+
+
+async def test_a_content_that_keeps_the_parser_busy_is_refused() -> None:
+    body = PART % (b"", b'; filename="a"', b"\r\n--x-boundary?" * 1_000_000)
+    form = Form(pieces(body, [65536]), BOUNDARY)
+    with pytest.raises(StorageError, match="Malformed"):
+        await form.open()
