@@ -159,3 +159,16 @@ def test_an_upload_that_a_policy_allowed_is_judged_again_when_the_object_changed
     storage.sql("delete from storage.objects where bucket_id = %s", bucket)
     for version in storage.orphans():  # the row was given another version by hand
         next(storage.folder.rglob(version)).unlink()
+
+
+def test_an_upload_to_a_bucket_that_goes_meanwhile_leaves_nothing(storage: Storage) -> None:
+    bucket = storage.bucket()
+
+    def pieces() -> Iterator[bytes]:
+        yield b"1" * 100_000
+        storage.service.delete(f"/bucket/{bucket}").raise_for_status()
+        yield b"2"
+
+    answer = storage.service.put(f"/object/{bucket}/a", content=pieces())
+    assert (answer.status_code, answer.json()["statusCode"]) == (400, "404")
+    assert not storage.orphans()
