@@ -7,7 +7,12 @@ module.exports = {
   ...(existsSync(sequencer) ? { testSequencer: sequencer } : {}),
   testTimeout: 30000,
   maxWorkers: 1,
-  setupFiles: [require.resolve('./redirect.cjs')],
+  // The packages of the monorepo find one another as they stand there, not as npm has them.
+  moduleNameMapper: {
+    '^@supabase/(\\w+-js)$': '<rootDir>/../$1/src/index.ts',
+    '^@supabase/tracing$': '<rootDir>/../../shared/tracing/src/index.ts',
+  },
+  setupFiles: [require.resolve('./redirect.cjs'), require.resolve('./redirect_ws.cjs')],
   // What the suites themselves use: they replace exports, which other compilers freeze.
   transform: {
     '\\.ts$': [
