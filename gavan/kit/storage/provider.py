@@ -38,6 +38,10 @@ class ProviderError(GavanError):
     ) -> None:
         super().__init__("GV730", message, details=details, hint=hint)
 
+    def __str__(self) -> str:
+        """Return all that logs need: answers show the message alone, and the details."""
+        return "; ".join(text for text in (self.message, self.details, self.hint) if text)
+
 
 class BlobMissing(ProviderError):
     """There is nothing under the key or the handle."""

@@ -59,6 +59,7 @@ def test_a_full_disk_refuses_what_does_not_fit_and_nothing_else(
         assert storage.row(bucket, "b") is None
         assert storage.row(bucket, "c") is None
         assert storage.orphans() == set()
+        assert "the disk of the storage folder is full" in storage.log.read_text()
         assert put(storage, f"{bucket}/small", old).status_code == 200
         core.rlimit(resource.RLIMIT_FSIZE, limits)
         assert put(storage, f"{bucket}/a", new).status_code == 200
@@ -80,6 +81,9 @@ def test_an_s3_that_goes_down_takes_no_object_and_no_core_with_it(
         assert_refused(storage.service.get(f"/object/{bucket}/a"))
         assert storage.service.get(f"/object/info/{bucket}/a").json()["size"] == len(old)
         assert storage.row(bucket, "b") is None
+        log = storage.log.read_text()
+        assert "S3_ENDPOINT must answer" in log
+        assert s3.secret not in log
         s3.start()
         assert storage.service.get(f"/object/{bucket}/a").content == old
         assert put(storage, f"{bucket}/a", b"new").status_code == 200
