@@ -70,7 +70,7 @@ async def _complete(visit: Visit, begun: Begun, named: Sequence[tuple[int, str]]
         await end(visit, begun)
         return f'"{_etag(chosen)}"'
     upload = await conditional(visit, begun.upload)
-    with told_as_condition(upload):
+    with told_as_condition(is_upsert=upload.is_upsert):
         if upload is not begun.upload:
             permit = await visit.commons.uploads.permit(upload, visit.judge)
         written = await _joined(visit, begun, chosen)

@@ -12,6 +12,8 @@ from gavan.core.storage.objects.conditions import State, check_preconditions, is
 from gavan.core.storage.objects.copying import Copy, Place, copy_object
 from gavan.core.storage.s3.answers import xml
 from gavan.core.storage.s3.documents import element
+from gavan.core.storage.s3.errors import not_implemented
+from gavan.core.storage.s3.incoming import told_as_condition, wants_new
 from gavan.core.storage.s3.names import COPY_SOURCE, copy_source
 from gavan.core.storage.s3.visit import Visit
 
@@ -29,19 +31,20 @@ async def copy(visit: Visit) -> Response:
         "cacheControl": visit.headers.get("cache-control"),
         "mimetype": visit.headers.get("content-type"),
     }
-    stored = await copy_object(
-        visit.commons,
-        Copy(
-            source=Place(bucket_id=bucket_id, name=name),
-            target=Place(bucket_id=visit.bucket_id, name=visit.key),
-            judge=visit.judge,
-            is_upsert=True,
-            replaced={} if is_copied else replaced,
-            keeps_user_metadata=is_copied,
-            user_metadata=None if is_copied else visit.metadata,
-            check=lambda metadata: _check(visit, metadata),
-        ),
+    if "if-match" in visit.headers:
+        raise not_implemented("If-Match of a copy")
+    wanted = Copy(
+        source=Place(bucket_id=bucket_id, name=name),
+        target=Place(bucket_id=visit.bucket_id, name=visit.key),
+        judge=visit.judge,
+        is_upsert=not wants_new(visit),
+        replaced={} if is_copied else replaced,
+        keeps_user_metadata=is_copied,
+        user_metadata=None if is_copied else visit.metadata,
+        check=lambda metadata: _check(visit, metadata),
     )
+    with told_as_condition(is_upsert=wanted.is_upsert):
+        stored = await copy_object(visit.commons, wanted)
     return xml(
         "CopyObjectResult",
         element("ETag", stored.metadata.get("eTag")),

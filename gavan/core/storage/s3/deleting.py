@@ -11,7 +11,7 @@ from gavan.core.storage.errors import access_denied
 from gavan.core.storage.objects.deleting import delete_settled
 from gavan.core.storage.s3.answers import empty, xml
 from gavan.core.storage.s3.documents import element, read_document
-from gavan.core.storage.s3.errors import malformed_xml
+from gavan.core.storage.s3.errors import malformed_xml, not_implemented
 from gavan.core.storage.s3.visit import Visit
 
 MOST_KEYS = 1000
@@ -19,6 +19,8 @@ MOST_KEYS = 1000
 
 async def delete(visit: Visit) -> Response:
     """Delete one object; 204 also when there is none, in a bucket that is there."""
+    if "if-match" in visit.headers:
+        raise not_implemented("If-Match of a delete")
     commons, bucket_id = visit.commons, visit.bucket_id
     deleted, kept = await delete_settled(commons, visit.judge, bucket_id, [visit.key])
     if kept:

@@ -52,11 +52,9 @@ async def conditional(visit: Visit, upload: Upload) -> Upload:
     one that has the tag, until the end. Raises StorageError 412, 404 for what is not there to be
     replaced.
     """
-    none_match, match = visit.headers.get("if-none-match"), visit.headers.get("if-match")
-    if none_match is not None:
-        if none_match.strip() != "*" or match is not None:
-            raise invalid_request("If-None-Match can only be *, and not beside If-Match")
+    if wants_new(visit):
         return replace(upload, is_upsert=False)
+    match = visit.headers.get("if-match")
     if match is None:
         return upload
     found = await find_as_caller(
@@ -69,12 +67,20 @@ async def conditional(visit: Visit, upload: Upload) -> Upload:
     return replace(upload, replaces_only=found.version)
 
 
+def wants_new(visit: Visit) -> bool:
+    """Say whether ``If-None-Match: *`` asks for an object where there is none."""
+    none_match = visit.headers.get("if-none-match")
+    if none_match is not None and (none_match.strip() != "*" or "if-match" in visit.headers):
+        raise invalid_request("If-None-Match can only be *, and not beside If-Match")
+    return none_match is not None
+
+
 @contextmanager
-def told_as_condition(upload: Upload) -> Iterator[None]:
+def told_as_condition(*, is_upsert: bool) -> Iterator[None]:
     """Raise StorageError 412 for an object that is there although the request wanted none."""
     try:
         yield
     except StorageError as error:
-        if not upload.is_upsert and error.status == 409:
+        if not is_upsert and error.status == 409:
             raise precondition_failed() from error
         raise

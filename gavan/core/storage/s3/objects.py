@@ -36,7 +36,7 @@ async def put(visit: Visit) -> Response:
     """Store an object, or replace one; the conditions of the request hold until it is there."""
     uploads = visit.commons.uploads
     upload = await conditional(visit, await upload_of(visit, declared=visit.body.length))
-    with told_as_condition(upload):
+    with told_as_condition(is_upsert=upload.is_upsert):
         permit = await uploads.permit(upload, visit.judge)
         stored = await uploads.store(permit, visit.body.chunks)
     return empty({"etag": stored.metadata["eTag"]})

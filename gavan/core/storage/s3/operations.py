@@ -61,6 +61,8 @@ NOT_OFFERED = frozenset(
         "website",
     }
 )
+PROMISES = ("x-amz-object-lock-", "x-amz-server-side-encryption-customer-")
+"""Beginnings of headers that ask for what would not be kept: refused, not passed over"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +121,9 @@ def find_operation(
     Raises:
         StorageError: 501 for a part of S3 that is not offered.
     """
+    promised = [name for name in headers if name.startswith(PROMISES)]
+    if promised:
+        raise not_implemented(promised[0])
     for operation in _OFFERED:
         if (operation.method, operation.depth) == (method, depth) and operation.fits(
             query, headers

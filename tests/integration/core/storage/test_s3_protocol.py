@@ -327,6 +327,11 @@ def test_a_copy_takes_the_metadata_or_is_given_its_own(storage: Storage, s3: S3C
             s3.copy_object(Bucket=other, Key="k", CopySource=source, **condition)
     with refused(404, "NoSuchKey"):
         s3.copy_object(Bucket=other, Key="k", CopySource=f"{bucket}/none")
+    with refused(412, "PreconditionFailed"):
+        s3.copy_object(Bucket=other, Key="given", CopySource=source, IfNoneMatch="*")
+    s3.copy_object(Bucket=other, Key="new", CopySource=source, IfNoneMatch="*")
+    with refused(501, "NotImplemented"):
+        s3.copy_object(Bucket=other, Key="given", CopySource=source, IfMatch=etag)
 
 
 def test_an_upload_in_parts_becomes_one_object(storage: Storage, s3: S3Client) -> None:
@@ -426,6 +431,15 @@ def test_parts_of_s3_that_are_not_offered_change_nothing(storage: Storage, s3: S
         s3.delete_bucket_policy(Bucket=bucket)
     with refused(501, "NotImplemented"):
         s3.get_bucket_acl(Bucket=bucket)
+    with refused(501, "NotImplemented"):
+        s3.delete_object(Bucket=bucket, Key="k", IfMatch='"other"')
+    promises: list[dict[str, str]] = [
+        {"ObjectLockLegalHoldStatus": "ON"},
+        {"SSECustomerAlgorithm": "AES256", "SSECustomerKey": "k" * 32},
+    ]
+    for promise in promises:
+        with refused(501, "NotImplemented"):
+            s3.put_object(Bucket=bucket, Key="k", Body=b"y", **promise)
     assert signed(storage, "PUT", "").send().status_code == 404
     assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"x"
 
