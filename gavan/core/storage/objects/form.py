@@ -67,7 +67,16 @@ class Form:
             fields, larger ones, or more files than one.
     """
 
-    def __init__(self, stream: AsyncIterator[bytes], boundary: bytes) -> None:
+    def __init__(
+        self,
+        stream: AsyncIterator[bytes],
+        boundary: bytes,
+        *,
+        most_fields: int = MOST_FIELDS,
+        most_field_bytes: int = MOST_FIELD_BYTES,
+    ) -> None:
+        self._most_fields = most_fields
+        self._most_field_bytes = most_field_bytes
         self._stream = stream
         self._events: deque[_Part | _Mark | bytes] = deque()
         self._part = _Part()
@@ -147,12 +156,12 @@ class Form:
 
     async def _field(self, part: _Part) -> str:
         self._count += 1
-        if self._count > MOST_FIELDS:
+        if self._count > self._most_fields:
             raise invalid_request("reach fields limit")
         value = bytearray()
         while isinstance(event := await self._next(), bytes):
             value += event
-            if len(value) > MOST_FIELD_BYTES:
+            if len(value) > self._most_field_bytes:
                 raise too_large("user_metadata" if "etadata" in part.name else "field")
         return value.decode("utf-8", "replace")
 

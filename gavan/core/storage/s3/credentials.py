@@ -8,6 +8,7 @@ who its token says: policies bind it.
 from __future__ import annotations
 
 import hmac
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -17,7 +18,14 @@ from gavan.core.storage.caller import SERVICE, Caller, caller_of, verify
 from gavan.core.storage.commons import Commons
 from gavan.core.storage.errors import access_denied
 from gavan.core.storage.s3.errors import mismatch
-from gavan.core.storage.s3.signature import Claim, Signable, prove, read_claim
+from gavan.core.storage.s3.signature import (
+    Claim,
+    Signable,
+    prove,
+    prove_text,
+    read_claim,
+    read_form_claim,
+)
 from gavan.kit.jwt import Claims, Verifier
 from gavan.kit.secret import Secret
 
@@ -45,11 +53,23 @@ class Credentials:
         key = prove(claim, self._secret(claim), signable)
         if key is None:
             raise mismatch(has_token=claim.token is not None)
+        return Admitted(caller=self._caller(request, claim), claim=claim, key=key)
+
+    def admit_form(self, request: Request, fields: Mapping[str, str]) -> Caller:
+        """Return who signed the policy of a form; raises as ``admit``.
+
+        Args:
+            fields: those of the form, by name in lower case.
+        """
+        claim = read_form_claim(fields)
+        if not prove_text(claim, self._secret(claim), fields["policy"]):
+            raise mismatch(has_token=claim.token is not None)
+        return self._caller(request, claim)
+
+    def _caller(self, request: Request, claim: Claim) -> Caller:
         if claim.token is None:
-            caller = caller_of(request, _SERVICE_CLAIMS, "")
-        else:
-            caller = caller_of(request, verify(claim.token, self.verifier), claim.token)
-        return Admitted(caller=caller, claim=claim, key=key)
+            return caller_of(request, _SERVICE_CLAIMS, "")
+        return caller_of(request, verify(claim.token, self.verifier), claim.token)
 
     def _secret(self, claim: Claim) -> Secret:
         if claim.token is not None:

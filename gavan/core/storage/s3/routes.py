@@ -17,10 +17,11 @@ from starlette.routing import Route
 from gavan.core.storage.commons import Commons
 from gavan.core.storage.errors import SERVER_FAULT, StorageError, invalid_request, provider_error
 from gavan.core.storage.resumable.turns import Turns
+from gavan.core.storage.s3 import posting
 from gavan.core.storage.s3.answers import empty
 from gavan.core.storage.s3.body import body_of
 from gavan.core.storage.s3.credentials import Credentials
-from gavan.core.storage.s3.errors import NOT_IMPLEMENTED, not_implemented, render
+from gavan.core.storage.s3.errors import NOT_IMPLEMENTED, render
 from gavan.core.storage.s3.operations import find_operation
 from gavan.core.storage.s3.signature import Signable, path_forms
 from gavan.core.storage.s3.visit import Visit
@@ -60,8 +61,8 @@ class S3Edge:
             return render(refusal, place, has_body=request.method != "HEAD")
 
     async def _answer(self, request: Request) -> Response:
-        if request.method == "POST" and _is_form(request):
-            raise not_implemented("a form that uploads")
+        if posting.is_form(request):
+            return await posting.post(self.commons, self.turns, self.credentials, request)
         signable = signable_of(request, urlsplit(self.commons.public_url))
         admitted = self.credentials.admit(request, signable)
         bucket_id, _, key = request.path_params.get("place", "").partition("/")
@@ -130,10 +131,6 @@ def _forwarded_host(headers: Mapping[str, str]) -> tuple[str, ...]:
     if not port.isdigit() or port in _USUAL_PORTS:
         return (host,)
     return (host, f"{host.partition(':')[0]}:{port}")
-
-
-def _is_form(request: Request) -> bool:
-    return request.headers.get("content-type", "").lower().startswith("multipart/form-data")
 
 
 def _once(forms: Iterable[str]) -> tuple[str, ...]:

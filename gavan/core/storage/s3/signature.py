@@ -104,6 +104,38 @@ def read_claim(request: Signable, now: datetime) -> Claim:
     return claim
 
 
+def read_form_claim(fields: Mapping[str, str]) -> Claim:
+    """Return what the fields of a form claim, by name in lower case; its time is its policy's.
+
+    Raises:
+        StorageError: there is no signature, or it cannot be read.
+    """
+    if fields.get("x-amz-algorithm", ALGORITHM) != ALGORITHM:
+        raise malformed_signature("Unsupported authorization type")
+    if not fields.keys() >= {"policy", "x-amz-credential", "x-amz-signature", "x-amz-date"}:
+        raise malformed_signature()
+    claim = _claim(
+        {
+            "Credential": fields["x-amz-credential"],
+            "Signature": fields["x-amz-signature"],
+            "SignedHeaders": "host",
+        },
+        moment=fields["x-amz-date"],
+        payload=UNSIGNED,
+        token=fields.get("x-amz-security-token"),
+    )
+    _moment(claim.moment)
+    return claim
+
+
+def prove_text(claim: Claim, secret: Secret, text: str) -> bool:
+    """Say whether the signature is that of a text, such as a policy, and the secret."""
+    if not text.isascii():
+        raise malformed_signature()
+    made = sign_text(signing_key(secret, claim.moment[:8], claim.region), text)
+    return hmac.compare_digest(made.encode(), claim.signature.encode())
+
+
 def prove(claim: Claim, secret: Secret, request: Signable) -> bytes | None:
     """Return the signing key when the signature is that of the request and the secret."""
     key = signing_key(secret, claim.moment[:8], claim.region)

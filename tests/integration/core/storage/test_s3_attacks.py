@@ -384,16 +384,6 @@ def test_a_name_leads_nowhere(storage: Storage, bucket: str) -> None:
     ]
 
 
-def test_a_form_that_uploads_is_not_offered(storage: Storage, bucket: str) -> None:
-    client = s3_client(storage)
-    form = client.generate_presigned_post(bucket, "mine")
-    files = {"file": b"mine"}
-    refused = httpx.post(form["url"], data=form["fields"], files=files)
-
-    assert answer(refused) == (501, "NotImplemented")
-    assert storage.row(bucket, "mine") is None
-
-
 @hypothesis.settings(max_examples=80)
 @hypothesis.given(
     method=st.sampled_from(METHODS),
