@@ -7,7 +7,7 @@ its bytes, and deleting the policy of a bucket deletes the bucket.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from starlette.responses import Response
@@ -113,6 +113,13 @@ _OFFERED = (
 )
 
 
+def check_promises(headers: Iterable[str]) -> None:
+    """Raise StorageError 501 for the name of a header that asks for what would not be kept."""
+    promised = [name for name in headers if name.startswith(PROMISES)]
+    if promised:
+        raise not_implemented(promised[0])
+
+
 def find_operation(
     method: str, depth: int, query: Mapping[str, str], headers: Mapping[str, str]
 ) -> Operation | None:
@@ -121,9 +128,7 @@ def find_operation(
     Raises:
         StorageError: 501 for a part of S3 that is not offered.
     """
-    promised = [name for name in headers if name.startswith(PROMISES)]
-    if promised:
-        raise not_implemented(promised[0])
+    check_promises(headers)
     for operation in _OFFERED:
         if (operation.method, operation.depth) == (method, depth) and operation.fits(
             query, headers

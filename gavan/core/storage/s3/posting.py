@@ -21,6 +21,7 @@ from gavan.core.storage.s3 import objects
 from gavan.core.storage.s3.body import Body
 from gavan.core.storage.s3.credentials import Credentials
 from gavan.core.storage.s3.errors import malformed_signature
+from gavan.core.storage.s3.operations import check_promises
 from gavan.core.storage.s3.post_policy import Allowed, check_policy, too_small
 from gavan.core.storage.s3.visit import Visit
 
@@ -59,6 +60,7 @@ async def post(
     caller = credentials.admit_form(request, fields)
     asked = {**fields, "bucket": bucket_id}
     allowed = check_policy(fields.get("policy", ""), asked, datetime.now(UTC))
+    check_promises(fields)
     if not fields.get("key"):
         raise invalid_request("Missing key")
     check_type(fields.get("content-type", form.mime))

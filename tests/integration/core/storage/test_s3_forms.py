@@ -93,6 +93,9 @@ def test_a_form_does_nothing_else_than_its_policy_says(
     assert code(send(unsigned)) == (400, "InvalidSignature")
     inside = {**post, "url": f"{post['url']}/own/a"}
     assert code(send(inside)) == (400, "InvalidRequest")
+    locked = {"x-amz-object-lock-mode": "COMPLIANCE"}
+    kept = s3.generate_presigned_post(bucket, "own/a", Fields=locked, Conditions=[locked])
+    assert code(send(kept)) == (501, "NotImplemented")
     past = s3.generate_presigned_post(bucket, "own/a", ExpiresIn=-1)
     assert code(send(past)) == (400, "ExpiredToken")
     listed = s3.list_objects_v2(Bucket=bucket)
