@@ -29,58 +29,62 @@ _NO_RANGES = {errno.EXDEV, errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS, errno.E
 
 
 class Growing:
-    """An open file with the MD5 of its bytes: what S3 calls an ETag.
+    """A file that is written to its end, with the MD5 of its bytes: what S3 calls an ETag.
 
     Args:
-        path: the file; made when it is missing, and its folder too when ``makes_folder``.
+        path: the file; opened by whatever comes first.
         digest: of the bytes that are there already; None when nobody remembers.
+        is_new: nobody else knows of the file; otherwise its folder must exist, and whoever
+            still writes to it is met with BlockingIOError.
     """
 
-    def __init__(self, path: Path, digest: hashlib._Hash | None, *, makes_folder: bool) -> None:
-        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
-        try:
-            descriptor = os.open(path, flags, 0o600)
-        except FileNotFoundError:
-            if not makes_folder:
-                raise
-            make_folders(path.parent)
-            descriptor = os.open(path, flags, 0o600)
+    def __init__(self, path: Path, digest: hashlib._Hash | None, *, is_new: bool) -> None:
         self._path = path
-        self._file = io.FileIO(descriptor, "r+")
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # another may still write to it
-            self.size = self._begun = self._file.seek(0, os.SEEK_END)
-        except BaseException:
-            self._file.close()
-            raise
+        self._is_new = is_new
+        self._opened: io.FileIO | None = None
+        self._begun = 0
+        self.size = 0
         self.digest = digest
 
-    def append(self, block: bytes | bytearray) -> None:
+    def open(self) -> io.FileIO:
+        """Return the open file; make it when it is missing."""
+        if self._opened is None:
+            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | (os.O_EXCL if self._is_new else 0)
+            try:
+                descriptor = os.open(self._path, flags, 0o600)
+            except FileNotFoundError:
+                if not self._is_new:
+                    raise
+                make_folders(self._path.parent)
+                descriptor = os.open(self._path, flags, 0o600)
+            self._opened = io.FileIO(descriptor, "r+")
+            if not self._is_new:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                self.size = self._begun = self._opened.seek(0, os.SEEK_END)
+        return self._opened
+
+    def append(self, block: bytes) -> None:
         """Add bytes."""
-        left = memoryview(block)
+        file, left = self.open(), memoryview(block)
         while left:
-            left = left[self._file.write(left) or 0 :]
+            left = left[file.write(left) or 0 :]
         if self.digest is not None:
             self.digest.update(block)
         self.size += len(block)
         if self.size - self._begun >= BEHIND_BYTES:
             # Begins the writing without waiting for it: the disk works while bytes still arrive.
-            os.posix_fadvise(
-                self._file.fileno(),
-                self._begun,
-                self.size - self._begun,
-                os.POSIX_FADV_DONTNEED,
-            )
+            behind = self.size - self._begun
+            os.posix_fadvise(file.fileno(), self._begun, behind, os.POSIX_FADV_DONTNEED)
             self._begun = self.size
 
     def append_file(self, path: Path) -> None:
         """Add a whole file, by the kernel alone where it can; the digest is lost."""
-        self.digest = None
+        self.digest, file = None, self.open()
         with path.open("rb", buffering=0) as source:
             left = os.fstat(source.fileno()).st_size
             self.size += left
             while left:
-                copied = _copy_range(source, self._file, min(left, BEHIND_BYTES))
+                copied = _copy_range(source, file, min(left, BEHIND_BYTES))
                 if not copied:
                     raise OSError(errno.EIO, "a part is shorter than it was")
                 left -= copied
@@ -88,21 +92,29 @@ class Growing:
     def md5(self) -> str:
         """Return the digest in hex; read the file again when nobody remembers it."""
         if self.digest is None:
-            self._file.seek(0)
+            file = self.open()
+            file.seek(0)
             self.digest = hashlib.md5(usedforsecurity=False)
-            while block := self._file.read(BLOCK_BYTES):
+            while block := file.read(BLOCK_BYTES):
                 self.digest.update(block)
         return self.digest.hexdigest()
 
-    def close(self) -> int:
-        """Sync and close; return the size."""
-        with self._file:
-            os.fsync(self._file.fileno())
-        return self.size
+    def finish(self, block: bytes = b"") -> None:
+        """Add the last bytes, sync, and close; what was never opened, or is closed, stays so."""
+        if self._opened is None or self._opened.closed:
+            return
+        with self._opened as file:
+            if block:
+                self.append(block)
+            os.fsync(file.fileno())
 
-    def publish(self, target: Path) -> None:
-        """Sync, close, and give the file its name, durably; on an error it keeps the one it has."""
-        self.close()
+    def publish(self, target: Path, block: bytes = b"") -> None:
+        """Add the last bytes, sync, close, and give the file its name, durably.
+
+        On an error it keeps the name it has.
+        """
+        self.open()
+        self.finish(block)
         try:
             self._path.rename(target)
         except FileNotFoundError:
@@ -116,17 +128,19 @@ class Growing:
 
     def release(self) -> None:
         """Close and keep the file."""
-        self._file.close()
+        if self._opened is not None:
+            self._opened.close()
 
     def abandon(self) -> None:
         """Close and remove the file."""
-        self._file.close()
-        self._path.unlink(missing_ok=True)
+        self.release()
+        if self._opened is not None:
+            self._path.unlink(missing_ok=True)
 
 
 def build(staged: Path, sources: Sequence[Path], target: Path) -> int:
     """Make one durable file of the bytes of several; return its size."""
-    made = Growing(staged, None, makes_folder=True)
+    made = Growing(staged, None, is_new=True)
     try:
         for source in sources:
             made.append_file(source)
@@ -152,8 +166,9 @@ def link(source: Path, target: Path, staged: Path) -> None:
 
 def settle(path: Path, known: tuple[int, hashlib._Hash] | None, target: Path) -> Written:
     """Make a blob of a grown file; ``known`` is the digest of its first bytes, and how many."""
-    grown = Growing(path, None, makes_folder=False)
+    grown = Growing(path, None, is_new=False)
     try:
+        grown.open()
         if known is not None and known[0] == grown.size:
             grown.digest = known[1]
         written = Written(size=grown.size, etag=grown.md5())

@@ -30,6 +30,7 @@ from gavan.kit.storage.provider import (
     Reading,
     Written,
     check_number,
+    check_offset,
     is_key,
 )
 from gavan.kit.storage.reading import Opened, ReadingAhead, open_ahead
@@ -65,9 +66,10 @@ class Files:
         """Store a blob; see Provider."""
         del length
         target = self._new(key)
-        made = await self._stage(chunks)
+        made = self._staged()
+        publish = partial(made.publish, target)
         try:
-            await self._run(None, made.publish, target)
+            await self._pour(None, chunks, made.append, publish)
         except BaseException:
             await self._run(None, made.abandon)
             await self._run(None, _unlink, [target])
@@ -125,14 +127,14 @@ class Files:
         path = self._upload(handle)[0] / GROWING
         hashed, digest = self._digests.pop(handle, (0, hashlib.md5(usedforsecurity=False)))
         known = digest if hashed == offset else None
-        opening = _telling(handle, partial(disk.Growing, path, known, makes_folder=False))
-        growing = await self._threads.open(disk.Growing.release, opening)
+        growing = disk.Growing(path, known, is_new=False)
         try:
-            if growing.size != offset:
-                raise ProviderError("OffsetConflict", details=f"{growing.size} bytes are there")
-            await self._threads.pour(chunks, disk.BLOCK_BYTES, _telling(handle, growing.append))
-        finally:
-            await self._run(handle, growing.close)
+            await self._run(handle, growing.open)
+            check_offset(growing.size, offset)
+            await self._pour(handle, chunks, growing.append, growing.finish)
+        except BaseException:
+            await self._run(handle, growing.finish)
+            raise
         if growing.digest is not None:
             self._remember(handle, growing.size, growing.digest)
         return growing.size
@@ -157,9 +159,10 @@ class Files:
         folder, _ = self._upload(handle)
         check_number(number)
         await self._run(handle, folder.stat)  # before anything is read
-        made = await self._stage(chunks)
+        made = self._staged()
+        keep = partial(_keep_part, made, folder, number)
         try:
-            await self._run(handle, _keep_part, made, folder, number)
+            await self._pour(handle, chunks, made.append, keep)
         except BaseException:
             await self._run(None, made.abandon)
             raise
@@ -218,16 +221,19 @@ class Files:
     ) -> T:
         return await self._threads.run(_telling(key, work), *args, **kwargs)
 
-    async def _stage(self, chunks: AsyncIterable[bytes]) -> disk.Growing:
-        path, digest = self._staging / str(uuid4()), hashlib.md5(usedforsecurity=False)
-        opening = _telling(None, partial(disk.Growing, path, digest, makes_folder=True))
-        made = await self._threads.open(disk.Growing.abandon, opening)
-        try:
-            await self._threads.pour(chunks, disk.BLOCK_BYTES, _telling(None, made.append))
-        except BaseException:
-            await self._run(None, made.abandon)
-            raise
-        return made
+    async def _pour(
+        self,
+        key: str | None,
+        chunks: AsyncIterable[bytes],
+        sink: Callable[[bytes], object],
+        last: Callable[[bytes], object],
+    ) -> None:
+        sink, last = _telling(None, sink), _telling(key, last)
+        await self._threads.pour(chunks, disk.BLOCK_BYTES, sink, last)
+
+    def _staged(self) -> disk.Growing:
+        digest = hashlib.md5(usedforsecurity=False)
+        return disk.Growing(self._staging / str(uuid4()), digest, is_new=True)
 
     def _remember(self, handle: str, size: int, digest: hashlib._Hash) -> None:
         self._digests[handle] = size, digest
@@ -271,8 +277,9 @@ def _open(path: Path, first: int, last: int | None) -> Opened:
     return Opened(source=_Range(file, first, end), size=size, length=max(0, end - first))
 
 
-def _keep_part(made: disk.Growing, folder: Path, number: int) -> None:
-    """Give a part its name, and remove the former one of its number."""
+def _keep_part(made: disk.Growing, folder: Path, number: int, block: bytes) -> None:
+    """Add the last bytes to a part, give it its name, and remove the former one of its number."""
+    made.append(block)
     target = folder / _part_name(number, made.md5())
     with disk.locked(folder):
         made.publish(target)

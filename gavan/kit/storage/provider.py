@@ -57,6 +57,12 @@ def check_number(number: int) -> None:
         raise ProviderError("InvalidPart", details=f"parts are numbered 1 to {MOST_PARTS}")
 
 
+def check_offset(size: int, offset: int) -> None:
+    """Raise ProviderError unless bytes from ``offset`` on would follow those that are there."""
+    if size != offset:
+        raise ProviderError("OffsetConflict", details=f"{size} bytes are there")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
     """A complete blob. ``etag`` without quotes: MD5 in hex, or S3's ``<hex>-<parts>``."""

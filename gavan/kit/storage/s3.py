@@ -19,6 +19,7 @@ from gavan.kit.storage.provider import (
     Reading,
     Written,
     check_number,
+    check_offset,
     is_key,
 )
 from gavan.kit.storage.reading import Opened, ReadingAhead, open_ahead
@@ -56,10 +57,9 @@ class S3:
         """Store a blob, in one call when it is small; see Provider."""
         self._check(key)
         block = max(BLOCK_BYTES, -(-(length or 0) // MOST_PARTS))
-        writing = WritingToS3(self._bucket, key, block)
+        writing = WritingToS3(self._bucket, key)
         try:
-            await self._threads.pour(chunks, block, writing.append)
-            return await self._threads.run(writing.finish)
+            return await self._threads.pour(chunks, block, writing.append, writing.finish)
         except BaseException:
             await self._threads.run(writing.abandon)
             raise
@@ -103,10 +103,10 @@ class S3:
     async def grow(self, handle: str, offset: int, chunks: AsyncIterable[bytes]) -> int:
         """Append; see Provider."""
         growing = await self._threads.run(GrowingInS3, self._bucket, handle)
-        if growing.size != offset:
-            raise ProviderError("OffsetConflict", details=f"{growing.size} bytes are there")
+        check_offset(growing.size, offset)
         tail = await self._threads.run(growing.tail)
-        await self._threads.pour(_after(tail, chunks), BLOCK_BYTES, growing.append)
+        joined = _after(tail, chunks)
+        await self._threads.pour(joined, BLOCK_BYTES, growing.append, growing.append)
         await self._threads.run(growing.tidy)
         return growing.size
 
@@ -130,7 +130,8 @@ class S3:
         key, upload = split_handle(handle)
         check_number(number)
         with SpooledTemporaryFile(BLOCK_BYTES) as spool:
-            await self._threads.pour(chunks, SPOOLED_BYTES, partial(_spool, spool))
+            write = partial(_spool, spool)
+            await self._threads.pour(chunks, SPOOLED_BYTES, write, write)
             size = spool.tell()
             spool.seek(0)
             send = partial(self._bucket.put_part, key, upload, number)
@@ -257,7 +258,7 @@ def _open(bucket: Bucket, key: str, first: int, last: int | None) -> Opened:
     return Opened(source=_BodySource(answer["Body"]), size=size, length=length)
 
 
-def _spool(spool: IO[bytes], block: bytearray) -> None:
+def _spool(spool: IO[bytes], block: bytes) -> None:
     try:
         spool.write(block)
     except OSError as error:

@@ -34,7 +34,7 @@ _HINTS = {
     "SignatureDoesNotMatch": "S3_SECRET_ACCESS_KEY, or S3_REGION, is another there",
 }
 _DOWN = "S3_ENDPOINT must answer from where the service runs"
-Body = bytes | bytearray | IO[bytes]
+Body = bytes | IO[bytes]
 
 
 class Bucket:

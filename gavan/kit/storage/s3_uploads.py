@@ -29,32 +29,28 @@ _UPLOAD = re.compile(r"[0-9A-Za-z._~=+-]{1,400}")
 class WritingToS3:
     """One blob on its way in: blocks become parts, unless the first of them is all."""
 
-    def __init__(self, bucket: Bucket, key: str, block_bytes: int) -> None:
+    def __init__(self, bucket: Bucket, key: str) -> None:
         self._bucket = bucket
         self._key = key
-        self._block_bytes = block_bytes
-        self._rest: bytes | bytearray = b""
         self._upload = ""
         self._parts: list[tuple[int, str]] = []
         self._size = 0
         self._is_named = False
 
-    def append(self, block: bytearray) -> None:
-        self._size += len(block)
-        if len(block) < self._block_bytes:
-            self._rest = block
-            return
+    def append(self, block: bytes) -> None:
+        """Send a block that is not the last."""
         self._upload = self._upload or self._bucket.create(self._key)
         self._send(block)
 
-    def finish(self) -> Written:
-        if self._upload and self._rest:
-            self._send(self._rest)
+    def finish(self, rest: bytes) -> Written:
+        """Make the blob."""
+        if not self._upload:
+            self._is_named = True
+            return Written(size=len(rest), etag=self._bucket.put(self._key, rest))
+        if rest:
+            self._send(rest)
         self._is_named = True
-        if self._upload:
-            etag = self._bucket.complete(self._key, self._upload, self._parts)
-        else:
-            etag = self._bucket.put(self._key, self._rest)
+        etag = self._bucket.complete(self._key, self._upload, self._parts)
         return Written(size=self._size, etag=etag)
 
     def abandon(self) -> None:
@@ -65,9 +61,10 @@ class WritingToS3:
             if self._is_named:
                 self._bucket.delete([self._key])
 
-    def _send(self, block: bytes | bytearray) -> None:
+    def _send(self, block: bytes) -> None:
         number = _next_number(self._parts)
         self._parts.append((number, self._bucket.put_part(self._key, self._upload, number, block)))
+        self._size += len(block)
 
 
 class GrowingInS3:
@@ -91,11 +88,11 @@ class GrowingInS3:
         with contextlib.closing(body), telling(None):
             return bytes(body.read())
 
-    def append(self, block: bytearray) -> None:
+    def append(self, block: bytes) -> None:
         """Put a block, which begins with the former tail, behind the last part."""
         if len(block) >= PART_BYTES:
             self._send(block)
-        elif self._tails.get(self._base) != len(block):
+        elif block and self._tails.get(self._base) != len(block):
             self._bucket.put(_tail_key(self._handle, self._base), block)
             self._tails[self._base] = len(block)
         self.size = self._base + self._tails.get(self._base, 0)
@@ -119,7 +116,7 @@ class GrowingInS3:
             remove_tails(self._bucket, self._handle)
         return Written(size=self.size, etag=etag)
 
-    def _send(self, block: bytes | bytearray) -> None:
+    def _send(self, block: bytes) -> None:
         number, size = _next_number(self._parts), len(block)
         etag = self._bucket.put_part(self._key, self._upload, number, block)
         self._parts.append((number, etag))

@@ -40,32 +40,71 @@ class Threads:
             raise
 
     async def pour(
-        self, chunks: AsyncIterable[bytes], block_bytes: int, sink: Callable[[bytearray], None]
-    ) -> None:
-        """Give ``sink`` the chunks in blocks, one block behind the reading; the last is smaller.
+        self,
+        chunks: AsyncIterable[bytes],
+        block_bytes: int,
+        sink: Callable[[bytes], object],
+        last: Callable[[bytes], T],
+    ) -> T:
+        """Give ``sink`` the chunks in blocks, one block behind the reading, and the rest to
+        ``last``; return what that returns.
 
-        When ``chunks`` fails, or the task is cancelled, ``sink`` has got all that came before.
+        When ``chunks`` fails, or the task is cancelled, ``sink`` gets all that came before.
         """
-        held = bytearray()
-        behind: asyncio.Future[None] | None = None
+        held = _Held(block_bytes)
+        behind: asyncio.Future[object] | None = None
         try:
             async for chunk in chunks:
-                held += chunk
-                while len(held) >= block_bytes:
+                held.add(chunk)
+                while held.is_full():
                     if behind is not None:
                         await ended(behind)  # before the block is taken out: this may be cancelled
-                    block, held = held, held[block_bytes:]
-                    del block[block_bytes:]
-                    behind = self.start(sink, block)
-        finally:
+                    behind = self.start(sink, held.take())
+        except BaseException:
             if behind is not None:
                 await ended(behind)
-            if held:
-                await self.run(sink, held)
+            while held.size:
+                await self.run(sink, held.take())
+            raise
+        if behind is not None:
+            await ended(behind)
+        return await self.run(last, held.take())
 
     async def close(self) -> None:
         """End the threads when their work is done."""
         await asyncio.to_thread(self._pool.shutdown)
+
+
+class _Held:
+    """Chunks that are not yet a block; joined once, when they are."""
+
+    def __init__(self, block_bytes: int) -> None:
+        self._block_bytes = block_bytes
+        self._chunks: list[bytes] = []
+        self.size = 0
+
+    def add(self, chunk: bytes) -> None:
+        self._chunks.append(chunk)
+        self.size += len(chunk)
+
+    def is_full(self) -> bool:
+        """Say whether there is more than a block: what is one block in all goes to ``last``."""
+        return self.size > self._block_bytes
+
+    def take(self) -> bytes:
+        """Return a block, or all that is held when that is less."""
+        over = max(0, self.size - self._block_bytes)
+        rest: list[bytes] = []
+        while over:
+            chunk = self._chunks.pop()
+            cut = max(0, len(chunk) - over)
+            rest.insert(0, chunk[cut:])
+            if cut:
+                self._chunks.append(chunk[:cut])
+            over -= len(chunk) - cut
+        block = b"".join(self._chunks)
+        self._chunks, self.size = rest, sum(map(len, rest))
+        return block
 
 
 async def ended(work: asyncio.Future[T]) -> T:
