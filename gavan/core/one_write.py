@@ -44,6 +44,11 @@ class OneWrite:
         if self._held_bytes > FLUSH_BYTES:
             self._flush()
 
+    def bare(self) -> asyncio.Transport:
+        """Write what is held and return the transport itself: for a protocol that takes over."""
+        self._flush()
+        return self._transport
+
     def close(self) -> None:
         """Write what is held, then close."""
         self._flush()

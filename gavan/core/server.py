@@ -8,6 +8,7 @@ from types import FrameType
 import uvicorn
 
 from gavan.core.connection_limit import ConnectionLimit
+from gavan.core.frame_socket import FrameSocket
 from gavan.core.gateway.app import Gateway
 from gavan.core.listening import ANY_HOST, Address, bind, room_for_connections
 from gavan.core.settings import Settings
@@ -50,9 +51,10 @@ def _config(application: Gateway, settings: Settings) -> uvicorn.Config:
         port=settings.port,
         loop="uvloop",
         http=ConnectionLimit,
-        ws="websockets-sansio",
+        ws=FrameSocket,
         ws_max_size=SOCKET_MESSAGE_BYTES,
         ws_per_message_deflate=False,
+        ws_ping_interval=None,  # clients heartbeat; the service closes those that do not
         lifespan="on",
         log_config=None,
         log_level="warning",  # its information lines name every socket once more

@@ -6,6 +6,7 @@ The gateway mounts it under ``/realtime/v1``; paths arrive here without that pre
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qs
@@ -13,6 +14,7 @@ from urllib.parse import parse_qs
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
+from gavan.core.frame_socket import EXTENSION
 from gavan.core.realtime.codec import Version, negotiate
 from gavan.core.realtime.config import read_limits
 from gavan.core.realtime.http import Api
@@ -28,6 +30,8 @@ SOCKET_PATHS = ("/websocket", "/socket/websocket")
 CLOSE_RESTART = 1012
 CLOSE_POLICY = 1008
 STOP_S = 1.0
+LOOKS = 6
+"""How often a socket is looked at within the silence that it is allowed"""
 
 
 class UpgradeRefused(Exception):
@@ -45,12 +49,14 @@ class Service:
         self.hub = hub
         self._api = Api(hub)
         self._janitor: asyncio.Task[None] | None = None
+        self._watch: asyncio.Task[None] | None = None
         self._sockets: dict[Socket, asyncio.Task[None] | None] = {}
 
     async def start(self) -> None:
         """Begin to care for the partitions; the stream opens when somebody joins."""
         url = self.hub.database_url.reveal()
         self._janitor = asyncio.create_task(keep_partitions(url))
+        self._watch = asyncio.create_task(self._look_regularly())
 
     async def stop(self) -> None:
         """Refuse joins and tell every client to come back later."""
@@ -60,10 +66,21 @@ class Service:
         tasks = [task for task in self._sockets.values() if task is not None]
         if tasks:
             await asyncio.wait(tasks, timeout=STOP_S)
-        if self._janitor is not None:
-            self._janitor.cancel()
-            await asyncio.gather(self._janitor, return_exceptions=True)
+        own = [task for task in (self._janitor, self._watch) if task is not None]
+        for task in own:
+            task.cancel()
+        await asyncio.gather(*own, return_exceptions=True)
         await self.hub.stop()
+
+    async def _look_regularly(self) -> None:
+        # One clock for all sockets: a timer for each would be wound up at every frame.
+        pause_s = self.hub.limits.idle_s / LOOKS
+        last = time.monotonic()
+        while True:
+            await asyncio.sleep(pause_s)
+            last, before = time.monotonic(), last
+            for socket in tuple(self._sockets):
+                socket.look(last, last - before)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"].removeprefix(scope.get("root_path", ""))
@@ -85,7 +102,7 @@ class Service:
         self.hub.sockets += 1
         try:
             await send({"type": "websocket.accept"})
-            await socket.serve(receive, send)
+            await socket.serve()
         finally:
             self.hub.sockets -= 1
             del self._sockets[socket]
@@ -107,7 +124,7 @@ class Service:
             raise UpgradeRefused(401, refusal.upgrade_text) from refusal
         if self.hub.sockets >= self.hub.limits.connections:
             raise UpgradeRefused(429, "Too many connected users")
-        return Socket(self.hub, version, key, headers)
+        return Socket(self.hub, version, key, headers, scope["extensions"][EXTENSION])
 
 
 def build(

@@ -15,7 +15,7 @@ from contextlib import suppress
 import orjson
 import psycopg
 
-from gavan.core.realtime.codec import Frame, Message, UserBroadcast, Version, encode
+from gavan.core.realtime.codec import Framed, Message, UserBroadcast, Version, encode, framed
 from gavan.core.realtime.limits import Limits
 from gavan.core.realtime.pgoutput import Change, Relation
 from gavan.core.realtime.rooms import RoomKey
@@ -265,13 +265,13 @@ class Changes:
                 if entry.subscriber in self._subscribers:
                     ids.setdefault(entry.subscriber, []).append(entry.wish.id)
         data = _data(change, delivery)
-        frames: dict[tuple[Version, str, tuple[int, ...]], Frame] = {}
+        frames: dict[tuple[Version, str, tuple[int, ...]], Framed] = {}
         for subscriber, wanted in ids.items():
             key = (subscriber.version, subscriber.topic, tuple(dict.fromkeys(wanted)))
             if key not in frames:
                 payload = {"ids": key[2], "data": orjson.Fragment(data)}
                 message = Message(None, None, subscriber.topic, EXTENSION, payload)
-                frames[key] = encode(subscriber.version, message)
+                frames[key] = framed(encode(subscriber.version, message))
             subscriber.send(frames[key])
 
     def _relay_message(self, change: Change) -> None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from gavan.core.realtime.admission import Admission, JoinRefused
 from gavan.core.realtime.attendance import PresenceRefused, change_presence
 from gavan.core.realtime.codec import (
-    Frame,
+    Framed,
     Message,
     Ref,
     UserBroadcast,
@@ -23,6 +23,7 @@ from gavan.core.realtime.codec import (
     Version,
     encode,
     encode_user_broadcast,
+    framed,
 )
 from gavan.core.realtime.hub import Hub
 from gavan.core.realtime.intake import Intake
@@ -83,7 +84,7 @@ class Channel:
     def hears_presence(self) -> bool:
         return self._guard is not None and self._guard.hears(PRESENCE)
 
-    def send(self, frame: Frame, message_id: str | None = None) -> None:
+    def send(self, frame: Framed, message_id: str | None = None) -> None:
         self._intake.take(frame, message_id)
 
     # What the changes ask of their subscribers.
@@ -197,7 +198,7 @@ class Channel:
         for message in stored:
             frame = encode_user_broadcast(self.version, self.topic, message)
             if frame is not None:
-                self._link.send(frame)
+                self._link.send(framed(frame))
 
     def _tell_when_ready(self, deadline: float) -> None:
         loop = asyncio.get_running_loop()
@@ -337,4 +338,4 @@ class Channel:
 
     def _push(self, event: str, payload: object, *, ref: Ref = None, join_ref: Ref = None) -> None:
         message = Message(join_ref, ref, self.topic, event, payload)
-        self._link.send(encode(self._link.version, message))
+        self._link.send(framed(encode(self._link.version, message)))

@@ -14,13 +14,16 @@ from typing import TypeAlias
 import orjson
 
 Frame: TypeAlias = str | bytes
-"""A text frame or a binary frame, ready for the websocket."""
+"""What a text frame or a binary frame carries."""
+Framed: TypeAlias = bytes
+"""A whole websocket frame: neither masked nor compressed, so it is the same bytes for everybody."""
 Ref: TypeAlias = str | int | None
 
 KIND_PUSH = 0
 KIND_USER_BROADCAST_PUSH = 3
 KIND_USER_BROADCAST = 4
 MAX_FIELD_BYTES = 255
+FIN, TEXT, BINARY = 0x80, 1, 2
 
 
 class Version(Enum):
@@ -132,6 +135,18 @@ def encode_user_broadcast(version: Version, topic: str, broadcast: UserBroadcast
     if broadcast.metadata:
         payload["meta"] = orjson.Fragment(broadcast.metadata)
     return encode(version, Message(None, None, topic, "broadcast", payload))
+
+
+def framed(frame: Frame) -> Framed:
+    """Return the websocket frame that carries a text or a binary frame (RFC 6455, 5.2)."""
+    is_text = isinstance(frame, str)
+    payload = frame.encode() if isinstance(frame, str) else frame
+    first, size = FIN | (TEXT if is_text else BINARY), len(payload)
+    if size < 126:
+        return bytes((first, size)) + payload
+    if size < 1 << 16:
+        return bytes((first, 126)) + size.to_bytes(2) + payload
+    return bytes((first, 127)) + size.to_bytes(8) + payload
 
 
 def _encode_kind_4(topic: str, broadcast: UserBroadcast) -> Frame | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from gavan.core.realtime.codec import Frame
+from gavan.core.realtime.codec import Framed
 
 
 class Intake:
@@ -14,12 +14,12 @@ class Intake:
     lost in between; what is stored and comes live too carries one id.
     """
 
-    def __init__(self, send: Callable[[Frame], None]) -> None:
+    def __init__(self, send: Callable[[Framed], None]) -> None:
         self._send = send
-        self._held: list[tuple[Frame, str | None]] | None = []
+        self._held: list[tuple[Framed, str | None]] | None = []
         self._known: frozenset[str] = frozenset()
 
-    def take(self, frame: Frame, message_id: str | None = None) -> None:
+    def take(self, frame: Framed, message_id: str | None = None) -> None:
         """Pass a frame on, or hold it; one whose id is known is dropped."""
         if self._held is not None:
             self._held.append((frame, message_id))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
-from gavan.core.realtime.codec import Frame, Version
+from gavan.core.realtime.codec import Framed, Version
 
 
 class Link(Protocol):
@@ -23,7 +23,7 @@ class Link(Protocol):
     def headers(self) -> Mapping[str, str]:
         """Request headers of the upgrade."""
 
-    def send(self, frame: Frame) -> None:
+    def send(self, frame: Framed) -> None:
         """Queue a frame; never wait."""
 
     def close(self, code: int) -> None:

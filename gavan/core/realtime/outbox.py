@@ -1,73 +1,82 @@
-"""The frames that wait for one socket: bounded, so a slow reader costs only itself.
+"""What waits for one socket: bounded, so a slow reader costs only itself.
 
-Rooms and channels put frames in without waiting; one task per socket takes them out and writes.
+Rooms and channels put frames in without waiting. A client that reads gets them at once; for another
+they wait here, beyond what its transport holds, until there is too much.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any, TypeAlias
+from typing import Protocol
 
-from gavan.core.realtime.codec import Frame
-
-Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+from gavan.core.realtime.codec import Framed
 
 CLOSE_TRY_AGAIN = 1013
+
+
+class Wire(Protocol):
+    """The websocket below; see ``gavan.core.frame_socket``."""
+
+    @property
+    def is_writable(self) -> bool: ...
+    @property
+    def waiting_bytes(self) -> int: ...
+    def write(self, frame: Framed) -> None: ...
+    def close(self, code: int) -> None: ...
 
 
 class Outbox:
     """Frames of one socket in order.
 
     Args:
-        send: the ASGI send of the websocket.
-        max_bytes: over this many waiting bytes the socket is given up with close code 1013.
-        max_frames: likewise for frames.
+        wire: where they go.
+        max_bytes: over this many waiting bytes, those in the transport counted, the socket is given
+            up with close code 1013.
+        max_frames: likewise for frames that wait here.
     """
 
-    def __init__(self, send: Send, *, max_bytes: int, max_frames: int) -> None:
-        self._send = send
+    __slots__ = ("_bytes", "_max_bytes", "_max_frames", "_waiting", "_wire")
+
+    def __init__(self, wire: Wire, *, max_bytes: int, max_frames: int) -> None:
+        self._wire = wire
         self._max_bytes = max_bytes
         self._max_frames = max_frames
-        self._frames: deque[Frame] = deque()
+        self._waiting: deque[Framed] | None = None  # hardly any socket ever needs one
         self._bytes = 0
-        self._ready = asyncio.Event()
-        self._close_code: int | None = None
-        self.overflowed = asyncio.Event()
 
-    def put(self, frame: Frame) -> None:
-        """Queue a frame; after a close or an overflow it is dropped."""
-        if self._close_code is not None:
-            return
-        self._frames.append(frame)
-        self._bytes += len(frame)
-        if self._bytes > self._max_bytes or len(self._frames) > self._max_frames:
-            self._frames.clear()
-            self.close(CLOSE_TRY_AGAIN)
-            self.overflowed.set()
-        self._ready.set()
+    def put(self, frame: Framed) -> None:
+        """Write a frame, or keep it until the client has read others."""
+        if self._waiting is None and self._wire.is_writable:
+            self._wire.write(frame)
+        else:
+            self._keep(frame)
+
+    def drain(self) -> None:
+        """The client has read: write what waits."""
+        waiting = self._waiting
+        while waiting and self._wire.is_writable:
+            frame = waiting.popleft()
+            self._bytes -= len(frame)
+            self._wire.write(frame)
+        if not waiting:
+            self._waiting = None
 
     def close(self, code: int) -> None:
-        """Close the socket once the frames queued so far are written."""
-        if self._close_code is None:
-            self._close_code = code
-            self._ready.set()
+        """Close the socket behind the frames that wait; the wire gives them their time."""
+        for frame in self._waiting or ():
+            self._wire.write(frame)
+        self._drop()
+        self._wire.close(code)
 
-    async def run(self) -> None:
-        """Write frames until the socket is closed."""
-        while True:
-            while self._frames:
-                frame = self._frames.popleft()
-                self._bytes -= len(frame)
-                await self._send(_event(frame))
-            if self._close_code is not None:
-                await self._send({"type": "websocket.close", "code": self._close_code})
-                return
-            self._ready.clear()
-            await self._ready.wait()
+    def _keep(self, frame: Framed) -> None:
+        if self._waiting is None:
+            self._waiting = deque()
+        self._waiting.append(frame)
+        self._bytes += len(frame)
+        is_many = len(self._waiting) > self._max_frames
+        if is_many or self._bytes + self._wire.waiting_bytes > self._max_bytes:
+            self._drop()
+            self._wire.close(CLOSE_TRY_AGAIN)
 
-
-def _event(frame: Frame) -> MutableMapping[str, Any]:
-    key = "text" if isinstance(frame, str) else "bytes"
-    return {"type": "websocket.send", key: frame}
+    def _drop(self) -> None:
+        self._waiting, self._bytes = None, 0

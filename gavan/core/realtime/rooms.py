@@ -12,11 +12,13 @@ from typing import Protocol, TypeAlias
 
 from gavan.core.realtime.codec import (
     Frame,
+    Framed,
     Message,
     UserBroadcast,
     Version,
     encode,
     encode_user_broadcast,
+    framed,
 )
 from gavan.core.realtime.presence import Diff, PresenceState, Present
 
@@ -45,7 +47,7 @@ class Member(Protocol):
     def hears_broadcast(self) -> bool: ...
     @property
     def hears_presence(self) -> bool: ...
-    def send(self, frame: Frame, message_id: str | None = None) -> None:
+    def send(self, frame: Framed, message_id: str | None = None) -> None:
         """Queue a frame; never wait: one slow socket must not hold the others.
 
         ``message_id`` is that of a stored message: a member that has it drops the frame.
@@ -126,12 +128,14 @@ class Room:
         members: Iterator[Member] | list[Member],
         message_id: str | None = None,
     ) -> int:
-        frames: dict[Version, Frame | None] = {}
+        frames: dict[Version, Framed | None] = {}
         count = 0
         for member in members:
-            if member.version not in frames:
-                frames[member.version] = encoder(member.version)
-            frame = frames[member.version]
+            version = member.version
+            if version not in frames:
+                content = encoder(version)
+                frames[version] = None if content is None else framed(content)
+            frame = frames[version]
             if frame is not None:
                 member.send(frame, message_id)
                 count += 1

@@ -5,13 +5,11 @@ Stands between ASGI and the channels. The reader never waits for anything but th
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from contextlib import suppress
-from typing import Any, TypeAlias
+from collections.abc import Mapping
 
+from gavan.core.frame_socket import FrameSocket
 from gavan.core.realtime.channel import Channel, Received
 from gavan.core.realtime.codec import (
     Frame,
@@ -21,19 +19,19 @@ from gavan.core.realtime.codec import (
     Version,
     decode,
     encode,
+    framed,
 )
 from gavan.core.realtime.hub import Hub
-from gavan.core.realtime.outbox import Outbox, Send
+from gavan.core.realtime.outbox import Outbox
 from gavan.core.realtime.rooms import TOPIC_PREFIX
 
 log = logging.getLogger(__name__)
 
-Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
-
 CLOSE_NORMAL = 1000
 CLOSE_TOO_BIG = 1009
-CLOSE_WRITE_S = 2.0
-"""How long the last frames may take to leave."""
+CLOSE_POLICY = 1008
+LEAST_FRAMES = 1000
+"""A burst that is no flood however short the time"""
 
 
 class Socket:
@@ -44,80 +42,62 @@ class Socket:
         version: the serializer agreed on.
         key: key or token of the upgrade.
         headers: request headers of the upgrade.
+        wire: the websocket below.
     """
 
-    def __init__(self, hub: Hub, version: Version, key: str, headers: Mapping[str, str]) -> None:
+    def __init__(
+        self, hub: Hub, version: Version, key: str, headers: Mapping[str, str], wire: FrameSocket
+    ) -> None:
         self._hub = hub
-        self._outbox: Outbox | None = None
+        self._wire = wire
+        limits = hub.limits
+        self._outbox = Outbox(wire, max_bytes=limits.queue_bytes, max_frames=limits.queue_frames)
         self._channels: dict[str, Channel] = {}
-        self._lonely_since = time.monotonic()
+        self._lonely_since = self._heard_at = time.monotonic()
+        self._frames = 0
+        self._garbage = 0
         self.version = version
         self.key = key
         self.headers = headers
+        self.send = self._outbox.put
+        self.close = self._outbox.close
 
-    async def serve(self, receive: Receive, send: Send) -> None:
+    async def serve(self) -> None:
         """Run the accepted websocket until either side closes it."""
-        limits = self._hub.limits
-        outbox = Outbox(send, max_bytes=limits.queue_bytes, max_frames=limits.queue_frames)
-        self._outbox = outbox
-        writer = asyncio.create_task(outbox.run())
-        reader = asyncio.create_task(self._read(receive))
-        overflow = asyncio.create_task(outbox.overflowed.wait())
         try:
-            await asyncio.wait((writer, reader, overflow), return_when=asyncio.FIRST_COMPLETED)
+            await self._wire.listen(self._hear, self._outbox.drain)
         finally:
             for channel in tuple(self._channels.values()):
                 channel.end()
-            reader.cancel()
-            overflow.cancel()
-            with suppress(Exception, asyncio.CancelledError):
-                await asyncio.wait_for(writer, CLOSE_WRITE_S)
-            results = await asyncio.gather(reader, overflow, return_exceptions=True)
-            for result in results:
-                if isinstance(result, Exception):
-                    log.error("socket_failed", exc_info=result)
 
-    # What channels ask.
-
-    def send(self, frame: Frame) -> None:
-        """Queue a frame; never wait."""
-        if self._outbox is not None:
-            self._outbox.put(frame)
-
-    def close(self, code: int) -> None:
-        """Close the socket once the queued frames are written."""
-        if self._outbox is not None:
-            self._outbox.close(code)
+    def look(self, now: float, since_s: float) -> None:
+        """Close what is silent, without a channel, or too loud; called every ``since_s``."""
+        limits = self._hub.limits
+        is_lonely = not self._channels and now - self._lonely_since > limits.no_channel_s
+        if is_lonely or now - self._heard_at > limits.idle_s:
+            self.close(CLOSE_NORMAL)
+        elif self._frames > max(limits.messages_per_s * since_s, LEAST_FRAMES):
+            log.warning("socket_floods", extra={"frames": self._frames, "seconds": since_s})
+            self.close(CLOSE_POLICY)
+        if self._garbage:
+            log.warning("malformed_websocket_message", extra={"frames": self._garbage})
+        self._frames = self._garbage = 0
 
     # Reading.
 
-    async def _read(self, receive: Receive) -> None:
-        while True:
-            try:
-                async with asyncio.timeout(self._hub.limits.idle_s):
-                    event = await receive()
-            except TimeoutError:
-                self.close(CLOSE_NORMAL)
-                return
-            if event["type"] == "websocket.disconnect":
-                self.close(CLOSE_NORMAL)
-                return
-            frame: Frame | None = event.get("text")
-            if frame is None:
-                frame = event.get("bytes") or b""
-            if len(frame) > self._hub.limits.frame_bytes:
-                self.close(CLOSE_TOO_BIG)
-                return
+    def _hear(self, frame: Frame) -> None:
+        self._heard_at = time.monotonic()
+        self._frames += 1
+        if len(frame) > self._hub.limits.frame_bytes:
+            self.close(CLOSE_TOO_BIG)
+        else:
             self._take(frame)
-            if self._is_lonely():
-                self.close(CLOSE_NORMAL)
-                return
 
     def _take(self, frame: Frame) -> None:
         try:
             message = decode(self.version, frame)
-        except MalformedFrame as error:
-            log.warning("malformed_websocket_message", extra={"why": str(error)})
+        except MalformedFrame:
+            self._garbage += 1  # told in the log by number: a line for each would be a flood too
             return
         if isinstance(message, Message):
             if message.topic == "phoenix" and message.event == "heartbeat":
@@ -159,11 +139,6 @@ class Socket:
             del self._channels[channel.topic]
             self._lonely_since = time.monotonic()
 
-    def _is_lonely(self) -> bool:
-        if self._channels:
-            return False
-        return time.monotonic() - self._lonely_since > self._hub.limits.no_channel_s
-
     def _reply(
         self,
         message: Message | UserBroadcastPush,
@@ -174,4 +149,4 @@ class Socket:
     ) -> None:
         payload = {"status": status, "response": response}
         reply = Message(join_ref, message.ref, message.topic, "phx_reply", payload)
-        self.send(encode(self.version, reply))
+        self.send(framed(encode(self.version, reply)))

@@ -12,7 +12,7 @@ from typing import Protocol
 
 import orjson
 
-from gavan.core.realtime.codec import Frame, Version
+from gavan.core.realtime.codec import Framed, Version
 from gavan.core.realtime.filters import Condition, FilterError, parse_filter
 from gavan.core.realtime.join import WantedChange
 from gavan.core.realtime.tokens import Access
@@ -36,7 +36,7 @@ class Subscriber(Protocol):
     def access(self) -> Access | None: ...
     @property
     def wanted(self) -> tuple[WantedChange, ...]: ...
-    def send(self, frame: Frame) -> None:
+    def send(self, frame: Framed) -> None:
         """Queue a frame; never wait."""
 
     def system(self, status: str, text: str, extension: str = ...) -> None:

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 import pytest
 import uvicorn
 
+from gavan.core.frame_socket import FrameSocket
 from gavan.core.realtime.app import Service, build
 from gavan.core.settings import Settings, read_settings
 from gavan.kit.keyset import shared_set
@@ -52,10 +53,11 @@ async def serving(service: Service) -> AsyncIterator[Server]:
     listener.bind(("127.0.0.1", 0))
     config = uvicorn.Config(
         service,
-        ws="websockets-sansio",
+        ws=FrameSocket,
         lifespan="off",
         log_level="error",
         ws_per_message_deflate=False,
+        ws_ping_interval=None,
         ws_max_size=5_000_000,
         timeout_graceful_shutdown=2,
     )

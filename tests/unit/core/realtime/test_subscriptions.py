@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from gavan.core.realtime.codec import Frame, Version
+from gavan.core.realtime.codec import Framed, Version
 from gavan.core.realtime.join import WantedChange
 from gavan.core.realtime.subscriptions import Entry, Index, SubscriptionError, Wish, read_wish
 from gavan.core.realtime.tokens import Access
@@ -20,7 +20,7 @@ class Listener:
     access: Access | None = None
     wanted: tuple[WantedChange, ...] = ()
 
-    def send(self, frame: Frame) -> None:
+    def send(self, frame: Framed) -> None:
         raise AssertionError("nothing is sent here")
 
     def system(self, status: str, text: str, extension: str = "system") -> None:
