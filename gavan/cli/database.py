@@ -8,7 +8,7 @@ from __future__ import annotations
 from gavan.cli.context import Context
 from gavan.cli.local import with_ports
 from gavan.database.access import Access, access
-from gavan.database.migration.apply import Report
+from gavan.database.migration.run import Report
 from gavan.engines.embedded.ports import recorded_ports
 from gavan.secrets.keys import load_or_create_keys
 from gavan.stack.model import Stack

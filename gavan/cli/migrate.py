@@ -1,4 +1,4 @@
-"""`gavan migrate new | up | status`."""
+"""`gavan migrate new | plan | up | down | status`."""
 
 from __future__ import annotations
 
@@ -9,29 +9,72 @@ import click
 from gavan.cli.context import Context
 from gavan.cli.database import reach, reporter
 from gavan.cli.flags import Duration
+from gavan.cli.migration_plan import plan_data, plan_text
 from gavan.cli.render import Result, Style, table
 from gavan.cli.verb import VerbGroup
 from gavan.database.access import bring_up, options
-from gavan.database.migration.apply import migrate, status
-from gavan.database.migration.files import new_migration
-from gavan.database.migration.plan import BLOCKING, Entry, State, difference
+from gavan.database.migration.apply import migrate, plan_up, status
+from gavan.database.migration.files import DOWN, new_migration
+from gavan.database.migration.plan import BLOCKING, INCLUDE_ALL, Entry, State, difference
+from gavan.database.migration.take_back import plan_down, take_back
+from gavan.kit.errors import GavanError
 
 FINDINGS_EXIT = 5
 
 group = VerbGroup(
     "migrate",
     help="Change the schema by numbered SQL files.",
-    examples=["gavan migrate new add_due_date", "gavan migrate up", "gavan migrate status"],
+    examples=[
+        "gavan migrate new add_due_date --down",
+        "gavan migrate plan",
+        "gavan migrate up",
+        "gavan migrate down",
+        "gavan migrate status",
+    ],
 )
 
 
-@group.verb("new", examples=["gavan migrate new add_due_date"])
+@group.verb("new", examples=["gavan migrate new add_due_date", "gavan migrate new labels --down"])
+@click.option("--down", "with_down", is_flag=True, help="Also its file in down/, to take it back.")
 @click.argument("name")
-def new(context: Context, name: str) -> Result:
+def new(context: Context, name: str, with_down: bool) -> Result:
     """Create an empty migration; its version follows the style of the others."""
     stack, _ = reach(context)
-    path = new_migration(stack.database.migrations.dir, name)
-    return Result(data={"path": path}, text=str(path))
+    path = new_migration(stack.database.migrations.dir, name, with_down=with_down)
+    down = path.parent / DOWN / path.name if with_down else None
+    return Result(
+        data={"path": path, "down": down}, text="\n".join(map(str, filter(None, (path, down))))
+    )
+
+
+@group.verb(
+    "plan",
+    examples=[
+        "gavan migrate plan",
+        "gavan migrate plan --down 2",
+        "gavan migrate plan --down-to 020 --json",
+    ],
+)
+@click.option("--down", "count", type=click.IntRange(1), help="Of taking back this many.")
+@click.option("--down-to", "to", metavar="VERSION", help="Of taking back all after VERSION.")
+@click.option("--include-all", is_flag=True, help="Also files older than the newest applied.")
+@click.option("--exit-code", is_flag=True, help="Exit 5 when there is something to do.")
+def plan(
+    context: Context, count: int | None, to: str | None, include_all: bool, exit_code: bool
+) -> Result:
+    """Show what `up` or `down` would do, statement by statement; changes nothing."""
+    stack, access = reach(context)
+    section = stack.database.migrations
+    if count is not None or to is not None:
+        steps = plan_down(access.owner, section.dir, count=_one_of(count, to), to=to)
+    else:
+        order = INCLUDE_ALL if include_all else section.order
+        steps = plan_up(access.owner, section.dir, order=order)
+    return Result(
+        data=plan_data(steps),
+        text=lambda style: plan_text(steps, style) or "nothing to do",
+        exit_code=FINDINGS_EXIT if exit_code and steps else 0,
+    )
 
 
 @group.verb("up", examples=["gavan migrate up", "gavan migrate up --include-all --wait 5m"])
@@ -49,6 +92,32 @@ def up(context: Context, include_all: bool, wait_s: float, bootstrap: bool) -> R
     return Result(data={"applied": applied}, text=_summary(applied))
 
 
+@group.verb(
+    "down",
+    examples=[
+        "gavan migrate down",
+        "gavan migrate down 3",
+        "gavan migrate down --to 020",
+        "gavan migrate down -p prod --yes --confirm board",
+    ],
+)
+@click.option("--to", metavar="VERSION", help="Take back all that is newer than VERSION.")
+@click.option("--wait", "wait_s", type=Duration(), default=60.0, help="For the lock (60s).")
+@click.argument("count", type=click.IntRange(1), required=False)
+def down(context: Context, count: int | None, to: str | None, wait_s: float) -> Result:
+    """Take back the newest migration, or COUNT of them, by the files in down/; asks first."""
+    stack, access = reach(context)
+    steps = plan_down(access.owner, stack.database.migrations.dir, count=_one_of(count, to), to=to)
+    if not steps:
+        return Result(data={"taken_back": []}, text=f"{to} is the newest already")
+    context.progress.message(plan_text(steps, Style(enabled=False)))
+    noun = "this migration" if len(steps) == 1 else f"these {len(steps)} migrations"
+    context.confirm_loss(f"Take back {noun} of {stack.name} ({stack.profile.name})?")
+    how = options(stack, include_all=False, wait_s=wait_s, report=reporter(context))
+    done = take_back(access.owner, steps, how)
+    return Result(data={"taken_back": done}, text=f"taken back: {', '.join(done)}")
+
+
 @group.verb("status", examples=["gavan migrate status", "gavan migrate status --exit-code"])
 @click.option("--exit-code", is_flag=True, help="Exit 5 when something is pending or wrong.")
 def show(context: Context, exit_code: bool) -> Result:
@@ -62,6 +131,18 @@ def show(context: Context, exit_code: bool) -> Result:
         text=lambda style: _table(entries, style),
         exit_code=FINDINGS_EXIT if exit_code and not is_clean else 0,
     )
+
+
+def _one_of(count: int | None, to: str | None) -> int:
+    """Return how many to take back; one when nothing is said."""
+    if count is not None and to is not None:
+        raise GavanError(
+            "GV329",
+            "a number and a version at once do not say how far to go back",
+            hint="gavan migrate down 3, or: gavan migrate down --to VERSION",
+            exit_code=2,
+        )
+    return count or 1
 
 
 def _summary(applied: list[str]) -> str:

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from gavan.database.bootstrap import bootstrap
 from gavan.database.embedded import ADMIN, Passwords, loopback_url, passwords_by_role
-from gavan.database.migration.apply import Options, Report, migrate
+from gavan.database.migration.apply import migrate
+from gavan.database.migration.run import Options, Report
 from gavan.database.migration.seed import seed
 from gavan.kit.errors import GavanError
 from gavan.kit.secret import Secret

@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from gavan.database.migration.apply import Options, migrate, status
+from gavan.database.migration.apply import migrate, status
 from gavan.database.migration.plan import State
+from gavan.database.migration.run import Options
 from gavan.database.migration.seed import seed
 from gavan.kit.errors import GavanError
 from gavan.kit.secret import Secret

@@ -18,7 +18,9 @@ from gavan.kit.errors import GavanError
 
 NAME = re.compile(r"([0-9]+)_(.+)\.sql")
 DIRECTIVE = re.compile(r"--\s*gavan:\s*(.+)")
+IRREVERSIBLE = re.compile(r"\birreversible(?:=(?:\"([^\"]*)\"|(\S+)))?(?:\s|$)")
 BOM = "\ufeff"
+DOWN = "down"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,19 +75,42 @@ def read_migrations(folder: Path) -> list[MigrationFile]:
     return files
 
 
-def new_migration(folder: Path, name: str, *, now: datetime | None = None) -> Path:
+def read_down(folder: Path, version: str, name: str) -> MigrationFile | Path:
+    """Return the down file of a migration, or the path where it should be."""
+    path = folder / DOWN / f"{version}_{name}.sql"
+    if not path.is_file():
+        return path
+    text = path.read_text(encoding="utf-8").removeprefix(BOM)
+    return MigrationFile(version=version, name=name, path=path, text=text)
+
+
+def irreversible_reason(text: str) -> str | None:
+    """Return why a migration says that it cannot be taken back; None when it does not say so."""
+    found = DIRECTIVE.match(text.split("\n", 1)[0].strip())
+    marked = IRREVERSIBLE.search(found[1]) if found else None
+    if marked is None:
+        return None
+    return marked[1] or marked[2] or "its first line says irreversible"
+
+
+def new_migration(
+    folder: Path, name: str, *, with_down: bool = False, now: datetime | None = None
+) -> Path:
     """Create an empty migration whose version follows the style found in ``folder``.
 
-    Fixed-width numbers go on in tens; otherwise 14 digits of UTC.
+    Fixed-width numbers go on in tens; otherwise 14 digits of UTC. ``with_down`` creates an empty
+    file of the same name in ``down/`` too.
     Raises GavanError GV302 when nothing of ``name`` can stand in a file name.
     """
     slug = _slug(name)
     versions = [file.version for file in read_migrations(folder)]
     version = _next_version(versions, now or datetime.now(UTC))
     path = folder / f"{version}_{slug}.sql"
-    folder.mkdir(parents=True, exist_ok=True)
-    with path.open("x", encoding="utf-8") as stream:
-        stream.write("")
+    paths = [path, folder / DOWN / path.name] if with_down else [path]
+    for one in paths:
+        one.parent.mkdir(parents=True, exist_ok=True)
+        with one.open("x", encoding="utf-8") as stream:
+            stream.write("")
     return path
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import psycopg
 
+from gavan.kit.errors import GavanError
 from gavan.kit.version import VERSION
 
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -75,6 +76,7 @@ class Record:
     text: str
     checksum: str
     duration_ms: int
+    direction: str = "up"
     outcome: str = "applied"
     statement_no: int = 0
 
@@ -120,33 +122,58 @@ def insert_applied(connection: Connection, record: Record) -> None:
     )
 
 
+def delete_applied(connection: Connection, version: str) -> None:
+    """Remove the row of the CLI's table, as its own `migration repair --status reverted` does.
+
+    Raises GavanError GV326 when another tool removed it meanwhile.
+    """
+    cursor = connection.execute(
+        "delete from supabase_migrations.schema_migrations where version = %s", (version,)
+    )
+    if cursor.rowcount != 1:
+        raise GavanError(
+            "GV326",
+            f"migration {version} was taken back by another tool meanwhile",
+            hint="look: gavan migrate status",
+            exit_code=4,
+        )
+
+
 def insert_log(connection: Connection, record: Record) -> None:
     """Append to our own log."""
     connection.execute(
         "insert into gavan.migration_log (version, name, checksum, raw_sha256, direction,"
-        " applied_by, host, duration_ms, tool, statement_no, outcome)"
-        " values (%s, %s, %s, %s, 'up', %s, %s, %s, %s, %s, %s)",
+        " applied_by, host, duration_ms, tool, statement_no, outcome, down_sql)"
+        " values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
         (
             record.version,
             record.name,
             record.checksum,
             hashlib.sha256(record.text.encode()).hexdigest(),
+            record.direction,
             _person(),
             socket.gethostname(),
             record.duration_ms,
             f"gavan {VERSION}",
             record.statement_no,
             record.outcome,
+            record.text if record.direction == "down" else None,
         ),
     )
 
 
-def statements_done(connection: Connection, version: str, checksum: str) -> int:
-    """Return how many statements of a file without a transaction were done before a crash."""
+def statements_done(connection: Connection, record: Record) -> int:
+    """Return how many statements of a file without a transaction were done before a crash.
+
+    Only since the version was last applied or taken back as a whole: what an earlier life of it
+    did is no reason to leave a statement out.
+    """
     row = connection.execute(
         "select coalesce(max(statement_no), 0) from gavan.migration_log"
-        " where version = %s and checksum = %s and outcome = 'partial'",
-        (version, checksum),
+        " where version = %s and checksum = %s and direction = %s and outcome = 'partial'"
+        " and id > (select coalesce(max(id), 0) from gavan.migration_log"
+        "  where version = %s and outcome = 'applied')",
+        (record.version, record.checksum, record.direction, record.version),
     ).fetchone()
     return int(row[0]) if row else 0
 

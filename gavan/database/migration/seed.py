@@ -13,10 +13,10 @@ from pathlib import Path
 import psycopg
 
 from gavan.database.migration import history
-from gavan.database.migration.apply import Report, limit_transaction, run_statement, silent
 from gavan.database.migration.errors import from_database, from_split
 from gavan.database.migration.history import Connection
 from gavan.database.migration.lock import connect, migration_lock
+from gavan.database.migration.run import Report, limit_transaction, run_statement, silent
 from gavan.database.migration.split import SplitError, Statement, split
 from gavan.kit.errors import GavanError
 from gavan.kit.secret import Secret

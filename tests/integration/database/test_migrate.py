@@ -7,58 +7,22 @@ import signal
 import subprocess
 import sys
 import threading
-from pathlib import Path
-from typing import Any
 
 import psycopg
 import pytest
 
-from gavan.database.migration.apply import Options, migrate, status
+from gavan.database.migration.apply import migrate, status
 from gavan.database.migration.errors import StatementError
 from gavan.database.migration.history import read_applied, read_seeds
 from gavan.database.migration.lock import KEY, migration_lock
 from gavan.database.migration.plan import State, difference
+from gavan.database.migration.run import Options
 from gavan.database.migration.seed import seed
 from gavan.kit.errors import GavanError
 from gavan.kit.secret import Secret
 from tests.conftest import Database
+from tests.migrations import Migrations
 from tests.servers import wait_until
-
-
-class Migrations:
-    """A folder of migrations and the database they go to."""
-
-    def __init__(self, folder: Path, database: Database) -> None:
-        self.folder = folder
-        self.url = Secret(database.url("postgres"))
-        self.connection = database.connect("postgres")
-        self.heard: list[tuple[str, str, str]] = []
-
-    def write(self, name: str, sql: str) -> None:
-        (self.folder / name).write_text(sql, encoding="utf-8")
-
-    def up(self, **options: Any) -> list[str]:
-        values: dict[str, Any] = {"wait_s": 10.0} | options
-        report = lambda step, state, detail: self.heard.append((step, state, detail))  # noqa: E731
-        return migrate(self.url, self.folder, Options(report=report, **values))
-
-    def ask(self, sql: str) -> list[tuple[Any, ...]]:
-        return self.connection.execute(sql.encode()).fetchall()
-
-    def versions(self) -> list[str]:
-        rows = self.ask("select version from supabase_migrations.schema_migrations order by 1")
-        return [row[0] for row in rows]
-
-    def tables(self) -> list[str]:
-        return [row[0] for row in self.ask("select tablename from pg_tables"
-                                           " where schemaname = 'public' order by 1")]  # fmt: skip
-
-
-@pytest.fixture
-def migrations(tmp_path: Path, database: Database) -> Any:
-    made = Migrations(tmp_path, database)
-    yield made
-    made.connection.close()
 
 
 def test_files_are_applied_in_order_and_once(migrations: Migrations) -> None:
@@ -283,7 +247,8 @@ def test_a_killed_runner_leaves_nothing_and_frees_the_lock(migrations: Migration
     migrations.write("000_a.sql", "create table a (id int);\nselect pg_sleep(60);")
     script = (
         "import sys; from pathlib import Path; from gavan.kit.secret import Secret;"
-        "from gavan.database.migration.apply import Options, migrate;"
+        "from gavan.database.migration.apply import migrate;"
+        "from gavan.database.migration.run import Options;"
         "migrate(Secret(sys.stdin.read()), Path(sys.argv[1]), Options())"
     )
     runner = subprocess.Popen(

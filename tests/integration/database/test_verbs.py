@@ -99,6 +99,41 @@ def test_new_up_and_status(run: Run, stack: Path) -> None:
     ]
 
 
+def test_a_migration_is_planned_and_taken_back(run: Run, stack: Path) -> None:
+    run("migrate", "up")
+    code, made = run("migrate", "new", "labels", "--down")
+    Path(made["path"]).write_text("-- labels\ncreate table label (id int);\n")
+    assert Path(made["down"]) == stack / "supabase/migrations/down/010_labels.sql"
+    Path(made["down"]).write_text("drop table label;\n")
+    code, steps = run("migrate", "plan", "--exit-code")
+    assert code == 5
+    statement = {"line": 2, "text": "-- labels\ncreate table label (id int)", "loses": []}
+    assert [(one["direction"], one["statements"]) for one in steps] == [("up", [statement])]
+    run("migrate", "up")
+    code, steps = run("migrate", "plan", "--down", "1")
+    assert steps[0]["statements"][0]["loses"] == ["table label"]
+    code, error = run("migrate", "down")
+    assert (code, error["code"]) == (6, "GV004")
+    assert run("migrate", "down", "1", "--to", "000")[1]["code"] == "GV329"
+    assert run("migrate", "down", "--yes") == (0, {"taken_back": ["010"]})
+    assert run("migrate", "down", "--to", "000") == (0, {"taken_back": []})
+    assert run("migrate", "status")[1][1]["state"] == "pending"
+
+
+def test_a_protected_profile_wants_the_name_of_the_stack(
+    run: Run, stack: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = stack / "supabase/migrations/down"
+    folder.mkdir()
+    (folder / "000_init.sql").write_text("drop table board;")
+    run("migrate", "up")
+    protected = ("--set", "profiles.dev.protected=true")
+    code, error = run("migrate", "down", "--yes", *protected)
+    assert (code, error["code"]) == (6, "GV004"), error
+    code, done = run("migrate", "down", "--yes", "--confirm", "board", *protected)
+    assert (code, done) == (0, {"taken_back": ["000"]})
+
+
 def test_a_failing_migration_says_where(run: Run, stack: Path) -> None:
     path = stack / "supabase/migrations/010_bad.sql"
     path.write_text("create table t (\n  a nosuchtype\n);")

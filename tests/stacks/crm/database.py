@@ -14,7 +14,8 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import dict_row
 
-from gavan.database.migration.apply import Options, migrate
+from gavan.database.migration.apply import migrate
+from gavan.database.migration.run import Options
 from gavan.database.migration.seed import seed
 from gavan.kit.secret import Secret
 from tests.conftest import TEMPLATE, Cluster, Database, drop_database
