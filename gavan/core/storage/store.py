@@ -16,6 +16,8 @@ from gavan.database.session import DatabaseError, PoolTimeout, Rows, Session, St
 
 OWNER = "supabase_storage_admin"
 LOCK_TIMEOUT = "5s"
+STATEMENT_TIMEOUT = "30s"
+"""Upstream's; whoever asks for too much, or has a policy that does, lets the connection go then"""
 DEADLOCK = "40P01"
 Value = str | int | bool | dict[str, Any] | list[Any] | None
 
@@ -110,7 +112,11 @@ class Store:
 def _as_caller(
     caller: Caller, operation: str, *, read_only: bool = False, rollback: bool = False
 ) -> Session:
-    settings = (*caller.settings(operation), ("lock_timeout", LOCK_TIMEOUT))
+    settings = (
+        *caller.settings(operation),
+        ("lock_timeout", LOCK_TIMEOUT),
+        ("statement_timeout", STATEMENT_TIMEOUT),
+    )
     return Session(role=caller.role, settings=settings, read_only=read_only, rollback=rollback)
 
 

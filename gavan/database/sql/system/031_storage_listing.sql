@@ -90,7 +90,10 @@ begin
             exit when not found;
             v_next := storage.get_common_prefix(v_object.name, v_prefix, delimiter_param);
             if v_next = v_folder then
-                v_repeats := v_repeats + 1;
+                -- A name with the last character of Unicode is not stepped over, but read.
+                if not v_is_asc or v_from <> v_folder || v_last then
+                    v_repeats := v_repeats + 1;
+                end if;
                 exit when v_repeats = 8;
                 continue;
             end if;
@@ -310,7 +313,9 @@ begin
             exit when not found;
             v_next := storage.get_common_prefix(v_object.name, v_start, '/');
             if lower(v_next) = v_folder then
-                v_repeats := v_repeats + 1;
+                if not v_is_asc or v_from <> v_folder || v_last then
+                    v_repeats := v_repeats + 1;
+                end if;
                 exit when v_repeats = 8;
                 continue;
             end if;
