@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,6 +43,11 @@ class StoredObject:
     created_at: str | None = None
     updated_at: str | None = None
     last_accessed_at: str | None = None
+
+
+def blob_keys(versions: Iterable[str]) -> list[str]:
+    """Return where the bytes of those versions are that name any."""
+    return [blob_key(version) for version in versions if _VERSION.fullmatch(version)]
 
 
 def blob_key(version: str) -> str:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from gavan.core.storage.errors import StorageError, invalid_key, invalid_request
 
 EMPTY_FOLDER = ".emptyFolderPlaceholder"
 """Last segment of the empty object by which a folder is kept"""
+MOST_DEPTH = 100
+"""How deep the metadata of a user may be nested; readers of JSON have limits of their own"""
 RESERVED_SUFFIX = "--table-s3"
 _KEY = re.compile(r"[A-Za-z0-9_/!.*'() &$@=;:+,?-]+")
 _BUCKET = re.compile(r"[A-Za-z0-9_!.*'() &$@=;:+,?-]{1,100}")
@@ -28,6 +31,22 @@ def check_bucket_name(name: str) -> None:
     is_trimmed = name == name.strip()
     if not _BUCKET.fullmatch(name) or not is_trimmed or name.endswith(RESERVED_SUFFIX):
         raise StorageError(400, "InvalidBucketName", "Bucket name invalid", error="Invalid Input")
+
+
+def check_depth(metadata: Mapping[str, Any] | None) -> None:
+    """Raise StorageError for metadata of a user that is nested too deeply."""
+    level: list[Any] = [metadata]
+    for _ in range(MOST_DEPTH):
+        level = [inner for outer in level for inner in _inner(outer)]
+        if not level:
+            return
+    raise invalid_request(f"metadata is nested more than {MOST_DEPTH} deep")
+
+
+def _inner(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 def is_empty_folder(key: str) -> bool:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import orjson
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -23,9 +22,9 @@ from gavan.core.storage.finish import carry_through
 from gavan.core.storage.rules import check_bucket_name
 from gavan.core.storage.store import Queries
 from gavan.core.storage.uploads.uploads import Judge
-from gavan.database.session import Rows
 
 BATCH = 500
+MOST_TOLD_BYTES = 8 * 1024 * 1024
 _queries = Queries(Path(__file__).parent / "objects.sql")
 
 
@@ -61,36 +60,53 @@ class DeletingEdge:
         check_bucket_name(bucket_id)
         judge = Judge(caller=caller, operation="storage.object.delete_many")
         deleted = await delete_objects(self.commons, judge, bucket_id, names)
-        return Response(orjson.dumps(deleted), media_type="application/json")
+        body = b"[" + b",".join(row.document for row in deleted) + b"]"
+        return Response(body, media_type="application/json")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deleted:
+    """A row that went; ``document`` is all of it as JSON, as it is answered."""
+
+    name: str
+    version: str
+    document: bytes
 
 
 async def delete_objects(
     commons: Commons, judge: Judge, bucket_id: str, names: Sequence[str]
-) -> list[dict[str, Any]]:
-    """Delete what the policies let go of the named objects; return their rows."""
-    deleted = []
+) -> list[Deleted]:
+    """Delete what the policies let go of the named objects; return their rows.
+
+    What users say of their objects may be a megabyte each: beyond ``MOST_TOLD_BYTES`` the rows come
+    without their metadata.
+    """
+    deleted: list[Deleted] = []
+    left = MOST_TOLD_BYTES
     for start in range(0, len(names), BATCH):
         batch = _possible(names[start : start + BATCH])
-        deleted += await carry_through(_delete(commons, judge, bucket_id, batch))
+        gone = await carry_through(_delete(commons, judge, (bucket_id, batch, max(0, left))))
+        left -= sum(len(row.document) for row in gone)
+        deleted += gone
     return deleted
 
 
 async def delete_settled(
     commons: Commons, judge: Judge, bucket_id: str, names: Sequence[str]
-) -> tuple[list[dict[str, Any]], set[str]]:
+) -> tuple[list[Deleted], set[str]]:
     """Delete as ``delete_objects``; return the rows, and the names that the policies keep.
 
     A name that is there afterwards may have come just now: only what was there before and after,
     a policy keeps.
     """
-    deleted: list[dict[str, Any]] = []
+    deleted: list[Deleted] = []
     kept: set[str] = set()
     former: dict[str, str] = {}
     left = list(names)
     while left:
         rows = await delete_objects(commons, judge, bucket_id, left)
         deleted += rows
-        left = [name for name in left if name not in {row["name"] for row in rows}]
+        left = [name for name in left if name not in {row.name for row in rows}]
         there = await _versions(commons, bucket_id, left) if left else {}
         kept |= {name for name, version in there.items() if former.get(name) == version}
         left = [name for name in there if name not in kept]
@@ -105,12 +121,15 @@ async def _versions(commons: Commons, bucket_id: str, names: Sequence[str]) -> d
 
 
 async def _delete(
-    commons: Commons, judge: Judge, bucket_id: str, names: list[str]
-) -> list[dict[str, Any]]:
-    statement = _queries("delete", bucket_id, names)
+    commons: Commons, judge: Judge, wanted: tuple[str, list[str], int]
+) -> list[Deleted]:
+    statement = _queries("delete", *wanted)
     rows = await commons.store.as_caller(judge.caller, judge.operation, statement)
-    deleted = _documents(rows)
-    await commons.uploads.forget([row["version"] for row in deleted])
+    deleted = [
+        Deleted(name=(name or b"").decode(), version=(version or b"").decode(), document=row or b"")
+        for name, version, row in rows.values
+    ]
+    await commons.uploads.forget([row.version for row in deleted])
     return deleted
 
 
@@ -130,8 +149,3 @@ def _names(body: dict[str, Any]) -> list[str]:
 
 def _possible(names: Sequence[str]) -> list[str]:
     return [name for name in names if "\0" not in name]  # Postgres has no such text
-
-
-def _documents(rows: Rows) -> list[dict[str, Any]]:
-    document: list[dict[str, Any]] = orjson.loads(rows.values[0][0] or b"[]")
-    return document

@@ -1,14 +1,19 @@
 -- Rows of storage.objects as the endpoints change them and answer them. Values that upstream's
 -- schema calls text are never null; times have milliseconds and Z.
 
--- The caller's policies pick the rows: $1 bucket, $2 names.
+-- The caller's policies pick the rows: $1 bucket, $2 names. Metadata of more than $3 bytes in all
+-- is left out behind the first of the names.
 -- name: delete
 with deleted as (
     delete from storage.objects
     where bucket_id = $1 and name in (select jsonb_array_elements_text($2::jsonb))
     returning *
+), told as (
+    select *, sum(coalesce(octet_length(metadata::text), 0)
+        + coalesce(octet_length(user_metadata::text), 0)) over (order by name) <= $3 as is_told
+    from deleted
 )
-select json_agg(json_build_object(
+select name, version, json_build_object(
     'name', name,
     'bucket_id', bucket_id,
     'owner', coalesce(owner::text, ''),
@@ -19,10 +24,10 @@ select json_agg(json_build_object(
     'created_at', to_char(created_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
     'last_accessed_at',
         to_char(last_accessed_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
-    'metadata', metadata,
-    'user_metadata', user_metadata
-))
-from deleted
+    'metadata', case when is_told then metadata end,
+    'user_metadata', case when is_told then user_metadata end
+)
+from told
 
 -- name: there
 select name, version from storage.objects

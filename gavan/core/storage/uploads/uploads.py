@@ -29,8 +29,8 @@ from gavan.core.storage.errors import (
     too_large,
 )
 from gavan.core.storage.finish import carry_through
-from gavan.core.storage.model import Metadata, StoredObject, blob_key
-from gavan.core.storage.rules import check_key
+from gavan.core.storage.model import Metadata, StoredObject, blob_key, blob_keys
+from gavan.core.storage.rules import check_depth, check_key
 from gavan.core.storage.store import Queries, Store
 from gavan.database.session import CONNECTION_DIED, DatabaseError, Rows
 from gavan.kit.storage.provider import Provider, ProviderError, Written
@@ -102,10 +102,12 @@ class Uploads:
         """Return the permit, with nothing changed.
 
         Raises:
-            StorageError: the name is none, a policy refuses, the object exists and may not be
-                replaced, is another one than may be, or its size as declared is over the limit.
+            StorageError: the name is none, the metadata too deep, a policy refuses, the object
+                exists and may not be replaced, is another one than may be, or its size as declared
+                is over the limit.
         """
         self.check_name(upload.bucket_id, upload.name)
+        check_depth(upload.user_metadata)
         if upload.declared is not None and upload.declared > upload.most:
             raise too_large()
         if judge is not None:
@@ -174,7 +176,7 @@ class Uploads:
     async def forget(self, versions: list[str]) -> None:
         """Remove bytes that no row names any more; those that stay are for the sweep."""
         try:
-            await self._provider.delete([blob_key(version) for version in versions if version])
+            await self._provider.delete(blob_keys(versions))
         except ProviderError as error:
             logger.warning(
                 "%d blobs without a row stay: %s",
