@@ -46,7 +46,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """Entries in order, with ``id``, times in ISO form and ``metadata`` as clients see them.
+    """Entries in order, with ``id``, times in ISO form, and ``metadata`` as JSON text or None.
 
     Folders' names end with the delimiter. ``next_token`` and ``next_name`` lead to the next page
     and are None on the last one.

@@ -1,5 +1,6 @@
 -- Entries of one page as JSON, in order; a folder has no id. Names are bounded by comparison, not
 -- by LIKE: an index then serves callers bound by policies too (031_storage_listing.sql).
+-- Metadata comes as text: what one row holds, and no reader can read, spoils no page.
 
 -- $1 bucket, $2 prefix, $3 delimiter or '', $4 limit, $5 exact name to start after, $6 order.
 -- name: by_name
@@ -7,7 +8,7 @@ select coalesce(json_agg(json_build_object('name', name, 'id', id,
     'updated_at', to_char(updated_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
     'created_at', to_char(created_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
     'last_accessed_at', to_char(last_accessed_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
-    'metadata', metadata)), '[]')
+    'metadata', metadata::text)), '[]')
 from storage.list_objects_with_delimiter($1, $2, $3, $4, '', $5, $6)
 
 -- Folders among the objects. $1 bucket, $2 prefix, $3 limit, $4 exact name to start after,
@@ -17,7 +18,7 @@ select coalesce(json_agg(json_build_object('name', name, 'id', id,
     'updated_at', to_char(updated_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
     'created_at', to_char(created_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
     'last_accessed_at', to_char(last_accessed_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
-    'metadata', metadata)), '[]')
+    'metadata', metadata::text)), '[]')
 from storage.search_by_timestamp($2, $1, $3, 1, $4, $5, $6, $7)
 
 -- Objects alone; values as by_time.
@@ -40,7 +41,7 @@ select coalesce(json_agg(json_build_object('name', name, 'id', id,
     'updated_at', to_char(updated_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
     'created_at', to_char(created_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
     'last_accessed_at', to_char(last_accessed_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
-    'metadata', metadata)), '[]')
+    'metadata', metadata::text)), '[]')
 from page
 
 -- The older listing: $1 prefix, $2 bucket, $3 limit, $4 offset, $5 search, $6 column, $7 order.

@@ -8,8 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from gavan.core.storage.body import read_object
@@ -72,14 +73,16 @@ class ListingEdge:
             order=order,
         )
         page = await list_page(self.commons.store, caller, "storage.object.list_v2", asked)
-        if asked.delimiter:
-            level = asked.prefix.count("/")
-            for entry in (*page.folders, *page.objects):
+        level = asked.prefix.count("/")
+        for entry in (*page.folders, *page.objects):
+            entry["metadata"] = orjson.Fragment(entry["metadata"] or "null")
+            if asked.delimiter:
                 entry["key"] = _segment(entry, level)
         answer: dict[str, Any] = {"hasNext": page.next_token is not None}
         if page.next_token is not None:
             answer |= {"nextCursor": page.next_token, "nextCursorKey": page.next_name}
-        return JSONResponse(answer | {"folders": page.folders, "objects": page.objects})
+        answer |= {"folders": page.folders, "objects": page.objects}
+        return Response(orjson.dumps(answer), media_type="application/json")
 
 
 def _segment(entry: Entry, level: int) -> str:

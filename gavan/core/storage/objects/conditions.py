@@ -69,6 +69,16 @@ def wanted_range(headers: Mapping[str, str], state: State, size: int) -> tuple[i
     return begin, end
 
 
+def read_moment(text: object) -> datetime | None:
+    """Return the whole second that a row tells; None for what tells none."""
+    try:
+        moment = datetime.fromisoformat(str(text))
+        moment = moment.replace(tzinfo=moment.tzinfo or UTC)
+        return moment.astimezone(UTC).replace(microsecond=0)
+    except (ValueError, OverflowError):
+        return None
+
+
 def http_date(moment: datetime) -> str:
     """Return a moment as headers carry it."""
     return format_datetime(moment.astimezone(UTC), usegmt=True)

@@ -98,8 +98,11 @@ def _found(row: bytes | None) -> FoundObject | None:
     read = orjson.loads(row) if row is not None else {"id": None}
     if read["id"] is None:
         return None
-    metadata = read["metadata"]  # in a row that others wrote it may be anything
-    return FoundObject(**{**read, "metadata": metadata if isinstance(metadata, dict) else {}})
+    metadata, of_user = read["metadata"], read["user_metadata"]
+    # In a row that others wrote they may be anything.
+    read["metadata"] = metadata if isinstance(metadata, dict) else {}
+    read["user_metadata"] = of_user if isinstance(of_user, dict) else None
+    return FoundObject(**read)
 
 
 def _missing(name: str) -> FoundObject:

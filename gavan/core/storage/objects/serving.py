@@ -24,6 +24,7 @@ from gavan.core.storage.objects.conditions import (
     check_preconditions,
     http_date,
     is_known,
+    read_moment,
     wanted_range,
 )
 from gavan.core.storage.objects.find import FoundObject
@@ -89,7 +90,7 @@ async def serve(
     headers = _headers(found, asked, state)
     if is_known(asked.headers, state):
         return _Bodiless(304, headers)
-    size = _size(found)
+    size = size_of(found)
     if asked.is_head:
         return _Bodiless(200, {**headers, **({} if size is None else _length(size))})
     try:
@@ -144,21 +145,15 @@ def disposition(file_name: str) -> str:
 
 def modified_of(found: FoundObject) -> datetime:
     """Return when the content came to be, in whole seconds; of a row without it, the row."""
-    for text in (_text(found, "lastModified"), found.updated_at):
-        try:
-            moment = datetime.fromisoformat(text)
-        except ValueError:
-            continue
-        moment = moment.replace(tzinfo=moment.tzinfo or UTC)
-        return moment.astimezone(UTC).replace(microsecond=0)
-    return datetime.fromtimestamp(0, UTC)
+    told = read_moment(found.metadata.get("lastModified")) or read_moment(found.updated_at)
+    return told or datetime.fromtimestamp(0, UTC)
 
 
 async def _open(
     provider: Provider, found: FoundObject, asked: Asked, headers: dict[str, str], state: State
 ) -> Response:
     """Open the blob at the place asked for; its own size counts, should the row tell another."""
-    key, size = blob_key(found.version), _size(found)
+    key, size = blob_key(found.version), size_of(found)
     if size is None:
         reading = await provider.read(key)
         size = reading.size
@@ -220,7 +215,8 @@ def _length(size: int) -> dict[str, str]:
     return {"content-length": str(size)}
 
 
-def _size(found: FoundObject) -> int | None:
+def size_of(found: FoundObject) -> int | None:
+    """Return the bytes that a row tells; None when it tells none."""
     size = found.metadata.get("size")
     is_size = isinstance(size, int) and not isinstance(size, bool) and size >= 0
     return size if is_size else None

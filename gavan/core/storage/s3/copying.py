@@ -8,7 +8,12 @@ from starlette.responses import Response
 
 from gavan.core.storage.errors import invalid_request, precondition_failed
 from gavan.core.storage.model import Metadata
-from gavan.core.storage.objects.conditions import State, check_preconditions, is_known
+from gavan.core.storage.objects.conditions import (
+    State,
+    check_preconditions,
+    is_known,
+    read_moment,
+)
 from gavan.core.storage.objects.copying import Copy, Place, copy_object
 from gavan.core.storage.s3.answers import xml
 from gavan.core.storage.s3.documents import element
@@ -59,11 +64,8 @@ def _check(visit: Visit, metadata: Metadata) -> None:
         for name in CONDITIONS
         if f"{COPY_SOURCE}-{name}" in visit.headers
     }
-    try:
-        modified = datetime.fromisoformat(str(metadata.get("lastModified")))
-    except ValueError:
-        modified = datetime.fromtimestamp(0, UTC)
-    state = State(etag=str(metadata.get("eTag", "")), modified=modified.replace(microsecond=0))
+    modified = read_moment(metadata.get("lastModified")) or datetime.fromtimestamp(0, UTC)
+    state = State(etag=str(metadata.get("eTag", "")), modified=modified)
     check_preconditions(asked, state)
     if is_known(asked, state):
         raise precondition_failed()

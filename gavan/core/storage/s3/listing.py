@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import orjson
 from starlette.responses import Response
 
 from gavan.core.storage.buckets.find import find_bucket
 from gavan.core.storage.listing.pages import MOST_ENTRIES, Asked, Entry, Page, list_page
+from gavan.core.storage.model import Metadata
+from gavan.core.storage.objects.conditions import read_moment
 from gavan.core.storage.s3.answers import xml
 from gavan.core.storage.s3.documents import Markup, element
 from gavan.core.storage.s3.names import listed_name
@@ -92,12 +95,22 @@ def _entries(page: Page, encoding: str | None) -> list[Markup]:
 
 
 def _content(entry: Entry, encoding: str | None) -> Markup:
-    metadata = entry["metadata"] or {}
+    metadata = _metadata(entry)
+    modified, size = metadata.get("lastModified"), metadata.get("size")
     return element(
         "Contents",
         element("Key", listed_name(entry["name"], encoding)),
-        element("LastModified", metadata.get("lastModified") or entry["updated_at"]),
+        element("LastModified", modified if read_moment(modified) else entry["updated_at"]),
         element("ETag", metadata.get("eTag")),
-        element("Size", metadata.get("size") or 0),
+        element("Size", size if isinstance(size, int) else 0),
         element("StorageClass", "STANDARD"),
     )
+
+
+def _metadata(entry: Entry) -> Metadata:
+    """Return the metadata of an entry; of a row that others wrote it may be anything."""
+    try:
+        found = orjson.loads(entry["metadata"] or "{}")
+    except orjson.JSONDecodeError:
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -10,12 +10,14 @@ from starlette.responses import Response
 from gavan.core.storage.errors import (
     StorageError,
     invalid_body,
+    invalid_request,
     provider_error,
     too_large,
 )
 from gavan.core.storage.finish import carry_through
 from gavan.core.storage.model import blob_key
 from gavan.core.storage.objects.find import FoundObject, find_as_caller
+from gavan.core.storage.objects.serving import size_of
 from gavan.core.storage.s3.answers import empty, xml
 from gavan.core.storage.s3.documents import element
 from gavan.core.storage.s3.errors import no_such_upload
@@ -101,7 +103,9 @@ async def _store(
 
 
 def _range(header: str | None, source: FoundObject) -> tuple[int, int]:
-    size = int(source.metadata.get("size", 0))
+    size = size_of(source)
+    if size is None:
+        raise invalid_request("The row of the source does not tell its size")
     if header is None:
         return 0, size - 1
     found = _RANGE.fullmatch(header)
