@@ -205,11 +205,11 @@ class Changes:
             await self._visibility.close()
 
     async def meet(self, relation: Relation) -> None:
-        """A table this process has not seen was added to the publication: wildcards may mean it."""
+        """A table is new in the publication or has a new name: other wishes may mean it now."""
         if relation.is_message or not self._subscribers:
             return
         async with self._activating:
-            known = any(table.oid == relation.oid for table in self._tables)
+            known = Table(relation.oid, relation.schema, relation.name) in self._tables
         if not known:
             await self._activate_all()
 

@@ -11,7 +11,9 @@ create function pg_temp.gavan_expressions(relation oid, sets jsonb) returns text
 select coalesce(string_agg(expression, ', ' order by number), 'null::boolean')
 from (
     select number, string_agg(
-        format('coalesce(($1 ? %1$L) and %2$s(%3$s), false)',
+        -- A column that was dropped or renamed since the subscription matches nothing either.
+        case when type_name is null then 'false' else format(
+            'coalesce(($1 ? %1$L) and %2$s(%3$s), false)',
             condition ->> 0,
             case when (condition ->> 3)::boolean then 'not ' else '' end,
             case condition ->> 1
@@ -36,7 +38,7 @@ from (
                     condition ->> 0, type_name, condition ->> 2,
                     case condition ->> 1 when 'eq' then '=' when 'neq' then '<>' when 'lt' then '<'
                         when 'lte' then '<=' when 'gt' then '>' when 'gte' then '>=' end)
-            end),
+            end) end,
         ' and ') as expression
     from jsonb_array_elements(sets) with ordinality as one (conditions, number)
     cross join jsonb_array_elements(conditions) as condition
@@ -150,6 +152,7 @@ declare
     new_query text;
     old_query text;
     hits boolean[];
+    passing boolean[];
     needed integer[];
     visible boolean[];
     denied boolean[];
@@ -214,10 +217,20 @@ begin
     execute new_query into new_values using new_row;
     execute old_query into old_values using old_row;
 
+    -- A filter on a column that the role may no longer read would tell by its hits what is in it.
+    select array_agg(not denied[(one ->> 2)::integer + 1] and case
+            when one ->> 0 is null then true
+            when hits[(one ->> 0)::integer + 1] then not exists (
+                select from jsonb_array_elements(conditions -> (one ->> 0)::integer) as condition
+                join pg_attribute as attribute on attribute.attrelid = relation
+                    and attribute.attname = condition ->> 0 and not attribute.attisdropped
+                where not has_column_privilege(shapes -> (one ->> 2)::integer ->> 0, relation,
+                    attribute.attnum, 'select'))
+            else false end order by position)
+    into passing from jsonb_array_elements(groups) with ordinality as entry (one, position);
     select coalesce(array_agg(distinct (one ->> 1)::integer), '{}') into needed
-    from jsonb_array_elements(groups) as one
-    where not denied[(one ->> 2)::integer + 1]
-        and (one ->> 0 is null or hits[(one ->> 0)::integer + 1]);
+    from jsonb_array_elements(groups) with ordinality as entry (one, position)
+    where passing[position];
     visible := array_fill(existence is null, array[jsonb_array_length(viewers)]);
     if existence is not null then
         execute existence;
@@ -242,9 +255,7 @@ begin
     from (
         select (one ->> 2)::integer as shape, array_agg((position - 1)::integer) as members
         from jsonb_array_elements(groups) with ordinality as entry (one, position)
-        where not denied[(one ->> 2)::integer + 1]
-            and (one ->> 0 is null or hits[(one ->> 0)::integer + 1])
-            and visible[(one ->> 1)::integer + 1]
+        where passing[position] and visible[(one ->> 1)::integer + 1]
         group by (one ->> 2)::integer
     ) as reached
     cross join lateral (

@@ -14,11 +14,9 @@ from gavan.core.realtime.limits import Limits
 from tests.conftest import Database
 from tests.integration.core.realtime import wire
 from tests.integration.core.realtime.conftest import serving, settings_of
-from tests.integration.core.realtime.wire import Got, RawClient, Server, token
+from tests.integration.core.realtime.following import ANN, BOB, TOPIC, change, follow, table
+from tests.integration.core.realtime.wire import Got, Server, token
 
-TOPIC = "realtime:changes"
-ANN = "11111111-1111-4111-8111-111111111111"
-BOB = "22222222-2222-4222-8222-222222222222"
 SCHEMA = """
 create type public.mood as enum ('happy', 'sad');
 create table public.note (
@@ -59,28 +57,8 @@ async def server(database: Database, writer: psycopg.Connection[Any]) -> AsyncIt
         yield running
 
 
-async def follow(client: RawClient, *entries: dict[str, object], user: str = ANN) -> list[int]:
-    """Join for changes as a user and wait until they flow; return the ids."""
-    reply = await client.join(
-        TOPIC, {"postgres_changes": list(entries)}, access_token=token(sub=user)
-    )
-    assert reply["status"] == "ok"
-    system = await client.expect("system")
-    assert system.payload == {
-        "extension": "postgres_changes",
-        "status": "ok",
-        "message": "Subscribed to PostgreSQL",
-        "channel": "changes",
-    }
-    return [entry["id"] for entry in reply["response"]["postgres_changes"]]
-
-
-NOTE: dict[str, object] = {"event": "*", "schema": "public", "table": "note"}
-COLUMN: dict[str, object] = {"event": "*", "schema": "public", "table": "column"}
-
-
-async def change(client: RawClient) -> Any:
-    return (await client.expect("postgres_changes")).payload["data"]
+NOTE = table("note")
+COLUMN = table("column")
 
 
 @pytest.mark.parametrize("vsn", ["1.0.0", "2.0.0"])
