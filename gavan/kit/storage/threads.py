@@ -10,6 +10,8 @@ from typing import ParamSpec, TypeVar
 
 P = ParamSpec("P")
 T = TypeVar("T")
+TINY_BYTES = 1024
+"""Chunks are joined up to this size as they come: many of a few bytes take ten times their room"""
 
 
 class Threads:
@@ -84,8 +86,11 @@ class _Held:
         self.size = 0
 
     def add(self, chunk: bytes) -> None:
-        self._chunks.append(chunk)
         self.size += len(chunk)
+        if self._chunks and len(self._chunks[-1]) + len(chunk) <= TINY_BYTES:
+            self._chunks[-1] += chunk
+        else:
+            self._chunks.append(chunk)
 
     def is_full(self) -> bool:
         """Say whether there is more than a block: what is one block in all goes to ``last``."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import tracemalloc
 from collections.abc import AsyncIterator, Sequence
 
 import pytest
@@ -29,6 +30,28 @@ async def sent(chunks: Sequence[bytes], *, fails: bool) -> AsyncIterator[bytes]:
 def numbered(sizes: Sequence[int]) -> list[bytes]:
     numbers = itertools.count()
     return [bytes(next(numbers) % 256 for _ in range(size)) for size in sizes]
+
+
+def test_a_block_of_tiny_chunks_takes_no_more_room_than_itself() -> None:
+    size = 1024 * 1024
+
+    async def tiny() -> AsyncIterator[bytes]:
+        for _ in range(size // 2):
+            yield bytes(bytearray(b"ab"))
+
+    async def pour() -> int:
+        threads = Threads("test", 2)
+        try:
+            return await threads.pour(tiny(), size, bytes, len)
+        finally:
+            await threads.close()
+
+    tracemalloc.start()
+    try:
+        assert asyncio.run(pour()) == size
+        assert tracemalloc.get_traced_memory()[1] < 4 * size
+    finally:
+        tracemalloc.stop()
 
 
 @given(st.lists(st.integers(0, 45), max_size=12))
