@@ -10,7 +10,7 @@ from typing import Any
 from gavan.kit.storage.provider import BlobMissing
 
 Metadata = dict[str, Any]
-_VERSION = re.compile(r"[0-9A-Za-z-]{3,64}")
+_VERSION = re.compile(r"[0-9a-z-]{3,64}")  # one case: some file systems know no other
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
