@@ -21,7 +21,7 @@ from gavan.core.storage.objects.find import (
     find_readable,
 )
 from gavan.core.storage.objects.serving import Again, Asked, asked_by, describe, serve
-from gavan.core.storage.objects.signing import Scope, expiry_of, read_token
+from gavan.core.storage.objects.signing import Scope, expiry_of, not_signed, read_token
 
 GET = "storage.object.get_authenticated"
 GET_INFO = "object.get_authenticated_info"
@@ -67,6 +67,8 @@ class ReadingEdge:
         if token is None:
             raise invalid_body("querystring must have required property 'token'")
         claims = read_token(self.commons, token, Scope.DOWNLOAD, bucket, name)
+        if claims.get("transformations"):
+            raise not_signed("Token is for a picture of the object")
         find = partial(find_as_owner, self.commons.store, bucket, name)
         return await self._send(find, asked_by(request, expires=expiry_of(claims)))
 

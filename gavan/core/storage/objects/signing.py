@@ -68,9 +68,9 @@ def read_token(
     # Tokens from before there were scopes: only those that write say whether they replace.
     bound = claims.get("scope", Scope.UPLOAD if "upsert" in claims else Scope.DOWNLOAD)
     if bound != scope:
-        raise _not_signed(f"Token is not scoped for {scope}")
+        raise not_signed(f"Token is not scoped for {scope}")
     if claims.get("url") != f"{bucket}/{name}":
-        raise _not_signed("Invalid signature")
+        raise not_signed("Invalid signature")
     owner = claims.get("owner")
     return {
         **claims,
@@ -85,6 +85,11 @@ def expiry_of(claims: Mapping[str, Any]) -> datetime | None:
         return datetime.fromtimestamp(claims["exp"], UTC)
     except (ValueError, OverflowError):
         return None
+
+
+def not_signed(message: str) -> StorageError:
+    """Return the answer for a token that is good, and for something else."""
+    return StorageError(400, "InvalidSignature", message)
 
 
 def check_expiry(expires_s: object) -> int:
@@ -117,7 +122,3 @@ def _sign(commons: Commons, claims: dict[str, Any], url: str, scope: Scope, expi
 
 def _no_token(message: str) -> StorageError:
     return StorageError(400, "InvalidJWT", message)
-
-
-def _not_signed(message: str) -> StorageError:
-    return StorageError(400, "InvalidSignature", message)

@@ -303,6 +303,16 @@ def test_nothing_to_change_is_signed_for_the_object(
     assert storage.nobody.get(url).content == photograph()
 
 
+def test_who_was_given_a_small_picture_does_not_get_the_large_one(
+    storage: Storage, private: str
+) -> None:
+    small = sign(storage, private, {"width": 9}).json()["signedURL"]
+
+    assert storage.nobody.get(small).status_code == 200
+    large = storage.nobody.get(small.replace("/render/image/", "/object/"))
+    assert (large.status_code, large.json()["code"]) == (400, "InvalidSignature")
+
+
 def test_a_bad_transform_is_not_signed(storage: Storage, private: str) -> None:
     assert sign(storage, private, "small").json()["message"] == "body/transform must be object"
     refused = sign(storage, private, {"width": -5})
