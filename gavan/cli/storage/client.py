@@ -17,7 +17,7 @@ from urllib.parse import quote
 import httpx
 
 from gavan.cli.core_api import CoreApi, unreachable
-from gavan.cli.storage.address import Remote
+from gavan.cli.storage.address import Remote, shown
 from gavan.kit.errors import GavanError
 
 Json = dict[str, Any]
@@ -203,15 +203,16 @@ def refused(answer: httpx.Response, where: object) -> GavanError:
         said = {}
     said = said if isinstance(said, dict) else {}
     plain = "" if said else answer.text.strip()[:MOST_TEXT]
-    message = str(said.get("message") or plain or f"the service answered {answer.status_code}")
-    code = str(said.get("code", "no code"))
+    # The names of objects are in it, as strangers gave them.
+    message = shown(said.get("message") or plain or f"the service answered {answer.status_code}")
+    code = shown(said.get("code", "no code"))
     mend = _MENDS.get(code)
     if answer.status_code >= 500:
         mend = "gavan logs core says more"
     return GavanError(
         "GV245",
         f"{where}: {message}" if where else message,
-        details=f"{code}, status {said.get('statusCode', answer.status_code)}",
+        details=f"{code}, status {shown(said.get('statusCode', answer.status_code))}",
         hint=mend,
     )
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import httpx
 import pytest
 
 from gavan.cli.storage import sync
 from gavan.cli.storage.address import Remote, parse, parse_remote, shown
-from gavan.cli.storage.client import RemoteFile
+from gavan.cli.storage.client import RemoteFile, refused
 from gavan.cli.storage.local import Folder, local_file, mime_of, read, walk
 from gavan.cli.storage.meter import bar, in_bytes
 from gavan.kit.errors import GavanError
@@ -61,6 +62,10 @@ def test_an_address_knows_what_lies_below_it() -> None:
 def test_a_name_cannot_steer_the_terminal() -> None:
     assert str(Remote("b", "a\x1b[2Jb\n")) == "ss:///b/a\\x1b[2Jb\\n"
     assert shown("grün \udcff") == "grün \\udcff"
+    told = refused(
+        httpx.Response(400, json={"message": "Invalid key: a\x1b[2J", "code": "\x1b"}), ""
+    )
+    assert (told.message, told.details) == ("Invalid key: a\\x1b[2J", "\\x1b, status 400")
 
 
 def test_sizes_and_bars_are_readable() -> None:
