@@ -118,12 +118,13 @@ def too_large(entity: str = "object") -> StorageError:
 
 
 def provider_error(error: ProviderError) -> StorageError:
-    """Translate a failure of the store of blobs, which logs show as the cause."""
+    """Translate a failure of the store of blobs; its words are for the logs, which show the cause:
+    those of Amazon's name the account and the bucket."""
     if isinstance(error, BlobMissing):
         missing = StorageError(404, "NoSuchKey", error.message, error="Not found")
         missing.headers["cache-control"] = "no-store"
         return missing
-    failed = StorageError(500, "S3Error", error.message, error=error.details or error.message)
+    failed = StorageError(500, "S3Error", error.message, error=error.message)
     failed.__cause__ = error
     return failed
 
