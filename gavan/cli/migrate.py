@@ -1,4 +1,4 @@
-"""`gavan migrate new | plan | up | down | status`."""
+"""`gavan migrate new | plan | up | down | verify | status`."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ from gavan.cli.context import Context
 from gavan.cli.database import reach, reporter
 from gavan.cli.flags import Duration
 from gavan.cli.migration_plan import plan_data, plan_text
+from gavan.cli.migration_verify import verified_data, verified_text
 from gavan.cli.render import Result, Style, table
 from gavan.cli.verb import VerbGroup
 from gavan.database.access import bring_up, options
 from gavan.database.migration.apply import migrate, plan_up, status
 from gavan.database.migration.files import DOWN, new_migration
 from gavan.database.migration.plan import BLOCKING, INCLUDE_ALL, Entry, State, difference
+from gavan.database.migration.shadow import shadow_database
 from gavan.database.migration.take_back import plan_down, take_back
+from gavan.database.migration.verify import verify
 from gavan.kit.errors import GavanError
 
 FINDINGS_EXIT = 5
@@ -29,6 +32,7 @@ group = VerbGroup(
         "gavan migrate plan",
         "gavan migrate up",
         "gavan migrate down",
+        "gavan migrate verify",
         "gavan migrate status",
     ],
 )
@@ -116,6 +120,34 @@ def down(context: Context, count: int | None, to: str | None, wait_s: float) -> 
     how = options(stack, include_all=False, wait_s=wait_s, report=reporter(context))
     done = take_back(access.owner, steps, how)
     return Result(data={"taken_back": done}, text=f"taken back: {', '.join(done)}")
+
+
+@group.verb("verify", examples=["gavan migrate verify", "gavan migrate verify --json"])
+def prove(context: Context) -> Result:
+    """Replay all migrations on a shadow database, each with a down file there and back.
+
+    Exit 5 when one does not lead back to the same schema. The database of the stack is not touched.
+    """
+    stack, access = reach(context)
+    if access.admin is None:
+        raise GavanError(
+            "GV332",
+            "this server is not ours to make a shadow database on",
+            hint="use a profile with the embedded engine (-p dev), or give GAVAN_DB_ADMIN_URL",
+            exit_code=2,
+        )
+    report = reporter(context)
+    report("shadow", "start", "")
+    with shadow_database(access.admin, access.owner, access.passwords) as shadow:
+        report("shadow", "ok", "an empty database with the system schemas")
+        verified = verify(shadow, stack.database.migrations.dir, report)
+    warnings = [f"{where} changes more than its database: left out" for where in verified.left_out]
+    return Result(
+        data=verified_data(verified),
+        text=lambda style: verified_text(verified, style),
+        exit_code=FINDINGS_EXIT if verified.findings else 0,
+        warnings=tuple(warnings),
+    )
 
 
 @group.verb("status", examples=["gavan migrate status", "gavan migrate status --exit-code"])

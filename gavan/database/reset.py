@@ -34,14 +34,15 @@ def recreate(admin_url: Secret) -> None:
     with connect(Secret(elsewhere), "reset") as admin:
         _allow_connections(admin, name, allowed=False)
         try:
-            _drop(admin, name)
+            drop_database(admin, name)
         except BaseException:
             _allow_connections(admin, name, allowed=True)
             raise
         create_database(admin, name)
 
 
-def _drop(admin: psycopg.Connection[tuple[Any, ...]], name: str) -> None:
+def drop_database(admin: psycopg.Connection[tuple[Any, ...]], name: str) -> None:
+    """Drop a database with its connections and slots; raise GavanError GV318 after 20 s."""
     deadline = time.monotonic() + DEADLINE_S
     statement = sql.SQL("drop database {} with (force)").format(sql.Identifier(name))
     while True:

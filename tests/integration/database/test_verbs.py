@@ -120,6 +120,22 @@ def test_a_migration_is_planned_and_taken_back(run: Run, stack: Path) -> None:
     assert run("migrate", "status")[1][1]["state"] == "pending"
 
 
+def test_migrations_are_verified_on_a_shadow(run: Run, stack: Path) -> None:
+    code, proved = run("migrate", "verify")
+    assert (code, proved["one_way"], proved["findings"]) == (0, ["000"], [])
+    folder = stack / "supabase/migrations/down"
+    folder.mkdir()
+    (folder / "000_init.sql").write_text("alter table board rename to boards;")
+    (stack / "supabase/migrations/000_init.sql").write_text(
+        "create table if not exists board (id int);"
+    )
+    code, proved = run("migrate", "verify")
+    assert code == 5
+    assert proved["findings"][0]["code"] == "GV330"
+    assert proved["findings"][0]["differences"][0]["name"] == "public.boards.id"
+    assert run("migrate", "status")[1][0]["state"] == "pending"
+
+
 def test_a_protected_profile_wants_the_name_of_the_stack(
     run: Run, stack: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
