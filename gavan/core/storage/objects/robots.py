@@ -88,7 +88,7 @@ def _check_date(name: str, value: str) -> None:
     for parse in (parsedate_to_datetime, datetime.fromisoformat, _worded_date):
         try:
             parse(value)
-        except ValueError:
+        except (ValueError, OverflowError):
             continue
         return
     raise _refused(f'X-Robots-Tag "{name}" value must be a valid date, got: "{value}"')

@@ -44,6 +44,7 @@ def test_rules_that_crawlers_know_are_taken(value: str) -> None:
         ("max-video-preview:", 'X-Robots-Tag rule "max-video-preview" requires a value'),
         ("max-image-preview: big", "value must be one of: none, standard, large, got: "),
         ("unavailable_after: soon", 'value must be a valid date, got: "soon"'),
+        (f"unavailable_after: 01 Jan {'9' * 22} 00:00:00 GMT", "value must be a valid date, got: "),
         ("unavailable_after:", 'rule "unavailable_after" requires a value'),
         ("googlebot:", 'X-Robots-Tag user agent "googlebot" has no rules specified'),
         ("googlebot: bad", 'Invalid X-Robots-Tag rule: "bad"'),
