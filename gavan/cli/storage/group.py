@@ -26,6 +26,7 @@ from gavan.kit.errors import GavanError
 
 JOBS = 4
 MOST_JOBS = 64
+SLOWEST_UPLOAD_S = 3600
 SHOWN = 40
 DEFAULT_CACHE = "max-age=3600"
 
@@ -245,6 +246,8 @@ def sweep_verb(context: Context, delete: bool, safety_s: float) -> Result:
 
     found = asyncio.run(sweeping.run(context, safety_s=safety_s, delete=False))
     if delete and sweeping.has_work(found):
+        if safety_s < SLOWEST_UPLOAD_S:
+            context.output.warn("uploads under way lose their bytes if they are that old")
         context.confirm_loss(f"Remove what no row names? {sweeping.as_text(found)}")
         found = asyncio.run(sweeping.run(context, safety_s=safety_s, delete=True))
     if found.missing:
