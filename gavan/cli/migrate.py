@@ -1,4 +1,4 @@
-"""`gavan migrate new | plan | up | down | verify | status`."""
+"""`gavan migrate new | plan | up | down | verify | status`; the others are migration_drift.py."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import click
 from gavan.cli.context import Context
 from gavan.cli.database import reach, reporter
 from gavan.cli.flags import Duration
+from gavan.cli.migration_drift import FINDINGS_EXIT, add_verbs, shadow_of
 from gavan.cli.migration_plan import plan_data, plan_text
 from gavan.cli.migration_verify import verified_data, verified_text
 from gavan.cli.render import Result, Style, table
@@ -17,12 +18,9 @@ from gavan.database.access import bring_up, options
 from gavan.database.migration.apply import migrate, plan_up, status
 from gavan.database.migration.files import DOWN, new_migration
 from gavan.database.migration.plan import BLOCKING, INCLUDE_ALL, Entry, State, difference
-from gavan.database.migration.shadow import shadow_database
 from gavan.database.migration.take_back import plan_down, take_back
 from gavan.database.migration.verify import verify
 from gavan.kit.errors import GavanError
-
-FINDINGS_EXIT = 5
 
 group = VerbGroup(
     "migrate",
@@ -33,9 +31,11 @@ group = VerbGroup(
         "gavan migrate up",
         "gavan migrate down",
         "gavan migrate verify",
+        "gavan migrate diff",
         "gavan migrate status",
     ],
 )
+add_verbs(group)
 
 
 @group.verb("new", examples=["gavan migrate new add_due_date", "gavan migrate new labels --down"])
@@ -129,17 +129,8 @@ def prove(context: Context) -> Result:
     Exit 5 when one does not lead back to the same schema. The database of the stack is not touched.
     """
     stack, access = reach(context)
-    if access.admin is None:
-        raise GavanError(
-            "GV332",
-            "this server is not ours to make a shadow database on",
-            hint="use a profile with the embedded engine (-p dev), or give GAVAN_DB_ADMIN_URL",
-            exit_code=2,
-        )
     report = reporter(context)
-    report("shadow", "start", "")
-    with shadow_database(access.admin, access.owner, access.passwords) as shadow:
-        report("shadow", "ok", "an empty database with the system schemas")
+    with shadow_of(access, report) as shadow:
         verified = verify(shadow, stack.database.migrations.dir, report)
     warnings = [f"{where} changes more than its database: left out" for where in verified.left_out]
     return Result(

@@ -79,6 +79,7 @@ class Record:
     direction: str = "up"
     outcome: str = "applied"
     statement_no: int = 0
+    tool: str = f"gavan {VERSION}"
 
 
 def create_tables(connection: Connection) -> None:
@@ -122,6 +123,16 @@ def insert_applied(connection: Connection, record: Record) -> None:
     )
 
 
+def upsert_applied(connection: Connection, record: Record) -> None:
+    """Write the row as the CLI's `migration repair --status applied` does, over what is there."""
+    connection.execute(
+        "insert into supabase_migrations.schema_migrations (version, name, statements)"
+        " values (%s, %s, %s) on conflict (version) do update"
+        " set name = excluded.name, statements = excluded.statements",
+        (record.version, record.name, record.statements),
+    )
+
+
 def delete_applied(connection: Connection, version: str) -> None:
     """Remove the row of the CLI's table, as its own `migration repair --status reverted` does.
 
@@ -154,10 +165,10 @@ def insert_log(connection: Connection, record: Record) -> None:
             _person(),
             socket.gethostname(),
             record.duration_ms,
-            f"gavan {VERSION}",
+            record.tool,
             record.statement_no,
             record.outcome,
-            record.text if record.direction == "down" else None,
+            (record.text or None) if record.direction == "down" else None,
         ),
     )
 

@@ -34,8 +34,10 @@ BLOCKING = {
 }
 MENDS = {
     State.CHANGED: "put the file back as it was (gavan migrate status shows the difference), and"
-    " write a new migration for the change",
-    State.MISSING: "git checkout the file (or merge the branch that has it)",
+    " write a new migration for the change; or accept it as it is now:"
+    " gavan migrate repair VERSION --status applied",
+    State.MISSING: "git checkout the file (or merge the branch that has it); taken back by hand:"
+    " gavan migrate repair VERSION --status reverted",
     State.OUT_OF_ORDER: "give it a newer version, or: gavan migrate up --include-all",
 }
 

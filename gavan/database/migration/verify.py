@@ -7,7 +7,7 @@ applied, taken back and applied again; the schema must be what it was at each of
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from gavan.database.migration import history
@@ -21,13 +21,10 @@ from gavan.database.migration.files import (
 from gavan.database.migration.history import Connection
 from gavan.database.migration.lock import connect
 from gavan.database.migration.parsed import Direction, Parsed, parse
-from gavan.database.migration.run import Options, Report, run_file, silent
-from gavan.database.migration.server_wide import is_server_wide
-from gavan.database.migration.split import place
+from gavan.database.migration.replay import ALONE, add_progress, within_database
+from gavan.database.migration.run import Report, run_file, silent
 from gavan.kit.errors import GavanError
 from gavan.kit.secret import Secret
-
-_QUICK = Options(lock_timeout="0", retries=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +72,7 @@ def verify(shadow: Secret, folder: Path, report: Report = silent) -> Verified:
                 _replay(connection, pair, verified)
             except GavanError as error:
                 report(step, "fail", "")
-                _add_progress(error, number, len(pairs))
+                add_progress(error, number, len(pairs))
                 raise
             report(step, "ok", f"{number} of {len(pairs)}, {_shown(pair, verified)}")
     return verified
@@ -86,32 +83,26 @@ def _pair(file: MigrationFile, folder: Path, verified: Verified) -> _Pair:
     back = None
     if isinstance(down, MigrationFile) and irreversible_reason(file.text) is None:
         parsed = parse(down, Direction.DOWN)
-        back = None if parsed.is_empty else _within_database(parsed, verified)
-    return _Pair(up=_within_database(parse(file), verified), down=back)
+        back = None if parsed.is_empty else _keep(parsed, verified)
+    return _Pair(up=_keep(parse(file), verified), down=back)
 
 
-def _within_database(parsed: Parsed, verified: Verified) -> Parsed:
-    """Leave out what reaches beyond the database: the real roles live on this server."""
-    kept = []
-    for statement in parsed.statements:
-        if is_server_wide(statement):
-            line, _ = place(parsed.file.text, statement.first)
-            verified.left_out.append(f"{parsed.file.path}:{line}")
-        else:
-            kept.append(statement)
-    return replace(parsed, statements=kept)
+def _keep(parsed: Parsed, verified: Verified) -> Parsed:
+    kept, left_out = within_database(parsed)
+    verified.left_out += left_out
+    return kept
 
 
 def _replay(connection: Connection, pair: _Pair, verified: Verified) -> None:
     if pair.down is None:
-        run_file(connection, pair.up, _QUICK)
+        run_file(connection, pair.up, ALONE)
     else:
         before = read_schema(connection)
-        run_file(connection, pair.up, _QUICK)
+        run_file(connection, pair.up, ALONE)
         after = read_schema(connection)
-        run_file(connection, pair.down, _QUICK)
+        run_file(connection, pair.down, ALONE)
         _require_equal(connection, before, pair.down, verified)
-        run_file(connection, pair.up, _QUICK)
+        run_file(connection, pair.up, ALONE)
         _require_equal(connection, after, pair.up, verified)
         verified.there_and_back.append(pair.up.file.version)
     verified.replayed.append(pair.up.file.version)
@@ -140,8 +131,3 @@ def _shown(pair: _Pair, verified: Verified) -> str:
     version = pair.up.file.version
     is_bad = any(finding.version == version for finding in verified.findings)
     return "not the same afterwards" if is_bad else "there and back"
-
-
-def _add_progress(error: GavanError, number: int, total: int) -> None:
-    facts = f"on a shadow database, at migration {number} of {total}; the real one is untouched"
-    error.details = "\n".join(filter(None, [error.details, facts]))

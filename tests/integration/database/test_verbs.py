@@ -136,6 +136,25 @@ def test_migrations_are_verified_on_a_shadow(run: Run, stack: Path) -> None:
     assert run("migrate", "status")[1][0]["state"] == "pending"
 
 
+def test_drift_baseline_and_repair(run: Run, stack: Path) -> None:
+    run("migrate", "up")
+    assert run("migrate", "diff") == (0, {"findings": []})
+    run("db", "query", "alter table board add column by_hand int")
+    code, found = run("migrate", "diff")
+    assert code == 5
+    assert [(one["code"], one["name"]) for one in found["findings"]] == [
+        ("GV334", "public.board.by_hand")
+    ]
+    assert run("migrate", "repair", "000", "--status", "reverted")[1]["code"] == "GV004"
+    code, done = run("migrate", "repair", "000", "--status", "reverted", "--yes")
+    assert (code, done) == (0, {"versions": ["000"], "status": "reverted"})
+    code, found = run("migrate", "baseline", "000", "--yes")
+    assert (code, found["marked"], len(found["findings"])) == (5, [], 1)
+    run("db", "query", "alter table board drop column by_hand")
+    assert run("migrate", "baseline", "000", "--yes")[1]["marked"] == ["000"]
+    assert run("migrate", "up") == (0, {"applied": []})
+
+
 def test_a_protected_profile_wants_the_name_of_the_stack(
     run: Run, stack: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

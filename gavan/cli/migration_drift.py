@@ -1,0 +1,151 @@
+"""`gavan migrate diff | baseline | repair`: the database beside its migrations and its history.
+
+Stands beside migrate.py, whose group these verbs join.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import click
+
+from gavan.cli.context import Context
+from gavan.cli.database import reach, reporter
+from gavan.cli.flags import Duration
+from gavan.cli.render import Result, Style
+from gavan.cli.verb import VerbGroup
+from gavan.database.access import Access, options
+from gavan.database.migration.catalogue import Change, Difference
+from gavan.database.migration.drift import baseline, find_drift
+from gavan.database.migration.parsed import Direction
+from gavan.database.migration.repair import repair
+from gavan.database.migration.run import Report
+from gavan.database.migration.shadow import shadow_database
+from gavan.kit.errors import GavanError
+from gavan.kit.secret import Secret
+
+FINDINGS_EXIT = 5
+WAIT = click.option("--wait", "wait_s", type=Duration(), default=60.0, help="For the lock (60s).")
+_STATUS = {"applied": Direction.UP, "reverted": Direction.DOWN}
+_WHY = {
+    Change.EXTRA: "is in the database, and no applied migration makes it",
+    Change.GONE: "is made by the migrations, and not in the database",
+    Change.DIFFERENT: "is not as the migrations make it",
+}
+_MENDS = {
+    Change.EXTRA: "keep it: gavan migrate new NAME, with it; else drop it by hand",
+    Change.GONE: "make it again as the migration has it; else drop it by a new migration",
+    Change.DIFFERENT: "keep it: gavan migrate new NAME, with the change; else change it back",
+}
+
+
+@contextmanager
+def shadow_of(access: Access, report: Report) -> Iterator[Secret]:
+    """Yield the URL of a shadow beside the database; raise GavanError GV332 where none can be."""
+    if access.admin is None:
+        raise GavanError(
+            "GV332",
+            "this server is not ours to make a shadow database on",
+            hint="use a profile with the embedded engine (-p dev), or give GAVAN_DB_ADMIN_URL",
+            exit_code=2,
+        )
+    report("shadow", "start", "")
+    with shadow_database(access.admin, access.owner, access.passwords) as shadow:
+        report("shadow", "ok", "an empty database with the system schemas")
+        yield shadow
+
+
+def add_verbs(group: VerbGroup) -> None:
+    """Give `gavan migrate` the verbs of this module."""
+    group.verb("diff", examples=["gavan migrate diff", "gavan migrate diff --json"])(diff)
+    group.verb("baseline", examples=["gavan migrate baseline 020"])(mark_baseline)
+    group.verb(
+        "repair",
+        examples=[
+            "gavan migrate repair 020 --status reverted",
+            "gavan migrate repair 010 020 --status applied",
+        ],
+    )(mark)
+
+
+def diff(context: Context) -> Result:
+    """Compare the database with a shadow that has its applied migrations; changes nothing.
+
+    Exit 5 when something was changed by hand since.
+    """
+    stack, access = reach(context)
+    how = options(stack, include_all=False, wait_s=0.0, report=reporter(context))
+    with shadow_of(access, how.report) as shadow:
+        found = find_drift(access.owner, shadow, stack.database.migrations.dir, how)
+    return _result(found, {}, "the database is what its migrations make")
+
+
+@WAIT
+@click.argument("version")
+def mark_baseline(context: Context, version: str, wait_s: float) -> Result:
+    """Mark all migrations up to VERSION as applied, after proving that the schema is theirs.
+
+    For a database that was made before its migrations were written down. Exit 5 when it differs.
+    """
+    stack, access = reach(context)
+    context.confirm_loss(f"Mark all up to {version} as applied, without running them?")
+    how = options(stack, include_all=False, wait_s=wait_s, report=reporter(context))
+    with shadow_of(access, how.report) as shadow:
+        done, found = baseline(access.owner, shadow, stack.database.migrations.dir, version, how)
+    return _result(found, {"marked": done}, f"marked as applied: {', '.join(done) or 'none new'}")
+
+
+@click.option("--status", type=click.Choice([*_STATUS]), required=True, help="What is true.")
+@WAIT
+@click.argument("versions", nargs=-1, required=True, metavar="VERSION...")
+def mark(context: Context, versions: tuple[str, ...], status: str, wait_s: float) -> Result:
+    """Correct the history of versions; runs nothing of them.
+
+    `applied` for what was run by hand, or to accept an edited file; `reverted` for what was undone.
+    """
+    stack, access = reach(context)
+    shown = ", ".join(versions)
+    context.confirm_loss(f"Write into the history that {shown} is {status}?")
+    how = options(stack, include_all=False, wait_s=wait_s, report=reporter(context))
+    repair(access.owner, stack.database.migrations.dir, versions, _STATUS[status], how)
+    return Result(
+        data={"versions": versions, "status": status}, text=f"{shown}: {status} in the history"
+    )
+
+
+def _result(found: Sequence[Difference], data: dict[str, Any], clean: str) -> Result:
+    findings = [
+        {
+            "code": "GV334",
+            "change": one.change,
+            "kind": one.kind,
+            "name": one.name,
+            "message": f"{one.kind} {one.name} {_WHY[one.change]}",
+            "wanted": one.wanted,
+            "found": one.found,
+            "mend": _MENDS[one.change],
+        }
+        for one in found
+    ]
+    return Result(
+        data={**data, "findings": findings},
+        text=lambda style: "\n".join(_lines(found, style)) or style.good(clean),
+        exit_code=FINDINGS_EXIT if found else 0,
+    )
+
+
+def _lines(found: Sequence[Difference], style: Style) -> Iterator[str]:
+    for one in found:
+        yield f"{style.bad('GV334')} {one.kind} {one.name} {_WHY[one.change]}"
+        if one.wanted is not None:
+            yield f"  migrations: {_short(one.wanted)}"
+        if one.found is not None:
+            yield f"  database:   {_short(one.found)}"
+        yield f"  mend: {_MENDS[one.change]}"
+
+
+def _short(definition: str) -> str:
+    text = " ".join(definition.split())
+    return text if len(text) <= 200 else f"{text[:200]}..."

@@ -1,0 +1,95 @@
+"""Compare a database with what its migrations make: drift, and the proof behind a baseline.
+
+Stands on the replay and the catalogue. ``shadow`` is always an empty database of the same server.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from gavan.database.migration import history
+from gavan.database.migration.catalogue import Difference, compare_schemas, read_schema
+from gavan.database.migration.files import MigrationFile, read_migrations
+from gavan.database.migration.lock import connect, migration_lock
+from gavan.database.migration.plan import Entry, State, compare
+from gavan.database.migration.repair import mark_applied
+from gavan.database.migration.replay import replay
+from gavan.database.migration.run import Options
+from gavan.kit.errors import GavanError
+from gavan.kit.secret import Secret
+
+
+def find_drift(url: Secret, shadow: Secret, folder: Path, options: Options) -> list[Difference]:
+    """Return how the database differs from what its applied migrations make; changes nothing there.
+
+    A file that was edited or is gone is replayed as the history recorded it. Raises GavanError
+    GV309 when the history recorded nothing of it, StatementError for one that fails on the shadow.
+    """
+    files = read_migrations(folder)
+    with connect(url, "diff") as connection:
+        entries = compare(files, history.read_applied(connection))
+        applied = [_as_applied(entry, folder) for entry in entries if entry.applied]
+        wanted = replay(shadow, applied, options.report)
+        return compare_schemas(wanted, read_schema(connection))
+
+
+def baseline(
+    url: Secret, shadow: Secret, folder: Path, version: str, options: Options
+) -> tuple[list[str], list[Difference]]:
+    """Mark all migrations up to ``version`` as applied, if the database is what they make.
+
+    Returns the versions marked now, and the differences: when there are any, nothing is marked.
+    Raises GavanError GV333 when there is no such migration, GV313 lock, GV321 no connection.
+    """
+    files = read_migrations(folder)
+    chosen = [file for file in files if file.version <= version]
+    if not chosen or chosen[-1].version != version:
+        raise GavanError(
+            "GV333",
+            f"there is no migration {version} here; nothing was changed",
+            hint=f"one of: {', '.join(file.version for file in files[-5:]) or 'none'}",
+            exit_code=2,
+        )
+    with (
+        migration_lock(
+            url, wait_s=options.wait_s, waiting=lambda who: options.report("lock", "warn", who)
+        ),
+        connect(url, "baseline") as connection,
+    ):
+        known = {row.version for row in history.read_applied(connection)}
+        differences = compare_schemas(
+            replay(shadow, chosen, options.report), read_schema(connection)
+        )
+        if differences:
+            return [], differences
+        fresh = [file for file in chosen if file.version not in known]
+        history.create_tables(connection)
+        with connection.transaction():
+            mark_applied(connection, fresh)
+    return _versions(fresh), []
+
+
+def _versions(files: Sequence[MigrationFile]) -> list[str]:
+    return [file.version for file in files]
+
+
+def _as_applied(entry: Entry, folder: Path) -> MigrationFile:
+    if entry.file is not None and entry.state is not State.CHANGED:
+        return entry.file
+    name = f"{entry.version}_{entry.name}"
+    statements = entry.applied.statements if entry.applied else None
+    if statements is None:
+        raise GavanError(
+            "GV309",
+            f"migration {name} is applied but its file is not here",
+            details="the tool that applied it recorded no statements to replay",
+            hint="git checkout the file (or merge the branch that has it)",
+            exit_code=5,
+        )
+    return MigrationFile(
+        version=entry.version,
+        name=entry.name,
+        path=folder / f"{name}.sql",
+        text=";\n".join(statements),
+    )
