@@ -201,11 +201,7 @@ def test_the_board_catches_up_after_a_killed(
     ada.drag("Paint the hull", "ready")
     bob.expect_cards("ready", "Paint the hull")
     bob.mark()
-    pid = crm.pid_of(unit)
-    assert pid, unit
-    os.kill(pid, signal.SIGKILL)
-    wait_until(lambda: crm.pid_of(unit) not in (pid, None), 60)
-    wait_until(crm.is_ready, 60)
+    kill(crm, unit)
     for one in (ada, bob):
         expect(one.page.get_by_test_id("connection")).to_have_count(0, timeout=60_000)
     ada.drag("Call the pilot", "inprogress")
@@ -213,3 +209,44 @@ def test_the_board_catches_up_after_a_killed(
     bob.expect_cards("inprogress", "Call the pilot")
     bob.expect_cards("ready", "Paint the hull")
     assert bob.is_marked(), "the window caught up without a reload"
+
+
+@pytest.mark.parametrize("is_short", [True, False], ids=["for a moment", "while the core dies"])
+def test_a_window_that_was_offline_catches_up_and_says_so(
+    crm: RunningStack, ada: BoardPage, window: Window, is_short: bool
+) -> None:
+    """For a moment the socket lives and brings what was held up; else it has to be made anew."""
+    bob = join(ada, crm, window)
+    bob.mark()
+    network, banner = bob.page.context, bob.page.get_by_test_id("connection")
+    network.set_offline(True)
+    expect(banner).to_contain_text("No connection to the stack.", timeout=PATIENCE_MS)
+    if not is_short:
+        kill(crm, "core")
+    ada.add_cards("backlog", "Sound the depth")
+    ada.drag("Paint the hull", "ready")
+    ada.drag("Paint the hull", "inprogress")
+    ada.drag("Moor the ship", "ready")
+    ada.expect_cards("ready", "Moor the ship")
+    bob.expect_cards("backlog", "Moor the ship", "Paint the hull", "Call the pilot")
+    bob.drag("Call the pilot", "review")
+    network.set_offline(False)
+    expect(banner).to_contain_text("Connected again. The board is up to date.", timeout=60_000)
+    for one in (bob, ada):
+        one.expect_cards("backlog", "Sound the depth")
+        one.expect_cards("ready", "Moor the ship")
+        one.expect_cards("inprogress", "Paint the hull")
+        one.expect_cards("review", "Call the pilot")
+    expect(banner).to_have_count(0, timeout=PATIENCE_MS)
+    ada.drag("Sound the depth", "inprogress")
+    bob.expect_cards("inprogress", "Sound the depth", "Paint the hull")
+    assert bob.is_marked(), "the window caught up without a reload"
+
+
+def kill(crm: RunningStack, unit: str) -> None:
+    """kill -9, and wait for the next one."""
+    pid = crm.pid_of(unit)
+    assert pid, unit
+    os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: crm.pid_of(unit) not in (pid, None), 60)
+    wait_until(crm.is_ready, 60)

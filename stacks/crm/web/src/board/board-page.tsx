@@ -37,7 +37,7 @@ export function BoardPage({ board }: { board: BoardRow }) {
   const online = useOnline();
   const [journal] = useState(() => new Journal());
   const live = useLive(board.id, { userId: me.id, name: me.name }, journal);
-  const { view, failure, reload } = useBoard(board.id, journal, live.status);
+  const { view, failure, reading, reload } = useBoard(board.id, journal, live.status);
   const change = useChanges(board.id, (refused, what) => {
     say(refusalText(refused, what, t));
   });
@@ -113,7 +113,13 @@ export function BoardPage({ board }: { board: BoardRow }) {
           <span className={styles.wideOnly}>{t('members.button')}</span>
         </Button>
       </Toolbar>
-      <ConnectionBanner online={online} live={live.status} failure={failure} onRetry={reload} />
+      <ConnectionBanner
+        online={online}
+        live={live.status}
+        failure={failure}
+        reading={reading}
+        onRetry={reload}
+      />
       <BoardGrid
         view={view}
         filter={filter}

@@ -97,6 +97,7 @@ export const en = {
   'column.more': { one: 'Show {count} more card', other: 'Show more ({count} hidden)' },
   'column.newTitle': 'Title of the new card',
 
+  'connection.back': 'Connected again. The board is up to date.',
   'connection.lost':
     'No connection to the stack. What you see may be out of date; it catches up by itself.',
 

@@ -122,6 +122,7 @@ export const ru: Dictionary = {
   },
   'column.newTitle': 'Название новой карточки',
 
+  'connection.back': 'Связь восстановлена. Доска обновлена.',
   'connection.lost': 'Нет связи со стеком. На экране могут быть старые данные; они обновятся сами.',
 
   'env.detail':

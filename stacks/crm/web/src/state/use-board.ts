@@ -15,6 +15,7 @@ const POLL_MS = 15_000;
 interface LoadedBoard {
   readonly view: BoardView | null;
   readonly failure: Failure | null;
+  readonly reading: boolean;
   readonly reload: () => void;
 }
 
@@ -37,8 +38,8 @@ export function useBoard(boardId: string, journal: Journal, live: LiveStatus): L
     select: (mutation) => mutation.state.variables as Change,
   });
 
-  const { data, error, refetch } = query;
+  const { data, error, isFetching, refetch } = query;
   const view = useMemo(() => (data ? viewBoard(data, pending) : null), [data, pending]);
   const failure = useMemo(() => (error ? toFailure(error) : null), [error]);
-  return { view, failure, reload: () => void refetch() };
+  return { view, failure, reading: isFetching, reload: () => void refetch() };
 }
