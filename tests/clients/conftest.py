@@ -22,6 +22,13 @@ OWN_FOLDER = """
 create policy "everybody's own folder" on storage.objects for all to authenticated using (
     bucket_id = 'people' and (storage.foldername(name))[1] = auth.uid()::text)
 """
+OWN_CLUB = """
+create policy "everybody's own club" on realtime.messages for all to authenticated using (
+    split_part(realtime.topic(), ':', 1) = 'club'
+    and split_part(realtime.topic(), ':', 2) = auth.uid()::text);
+create function public.say(topic text, words text) returns void language sql as
+    $$select realtime.send(jsonb_build_object('words', words), 'said', topic)$$;
+"""
 
 
 @pytest.fixture(scope="session")
@@ -33,6 +40,7 @@ def live(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     ):
         with crm.connect() as connection:
             connection.execute(OWN_FOLDER)
+            connection.execute(OWN_CLUB)
         with running_core(crm.database, log) as core:
             yield core
 

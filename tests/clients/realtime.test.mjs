@@ -144,3 +144,62 @@ test('presence tells who comes, what they track, and who leaves', async () => {
   assert.deepEqual(Object.keys(mine.presenceState()), ['ada'])
   assert.ok(joins.includes('eve'))
 })
+
+test('a filter and a selection hold for each of two users', async () => {
+  const bob = await newUser('bob')
+  clients.push(bob.client)
+  ok(await ada.client.rpc('invite_member', { board_id: board.id, email: bob.email }))
+  const heard = { bob: [], eve: [] }
+  for (const [name, client] of [['bob', bob.client], ['eve', eve.client]]) {
+    const urgent = { event: 'INSERT', schema: 'public', table: 'task', filter: 'priority=lt.2', select: ['title'] }
+    await ready(client.channel(`urgent-${Math.random()}`)
+      .on('postgres_changes', urgent, (p) => heard[name].push(p.new)))
+  }
+  const control = await newBoard(eve.client, 'Own')
+  const tasks = [{ title: 'later', priority: 3 }, { title: 'now', priority: 1 }]
+  const { data } = ok(await ada.client.from('task')
+    .insert(tasks.map((task) => ({ ...task, board_id: board.id }))).select())
+  const { data: own } = ok(await eve.client.from('task')
+    .insert({ board_id: control.board.id, title: 'mine', priority: 1 }).select().single())
+  await until(() => heard.eve.length && heard.bob.length, 'the urgent tasks')
+  assert.deepEqual(heard, {
+    bob: [{ id: data[1].id, title: 'now' }],
+    eve: [{ id: own.id, title: 'mine' }],
+  })
+})
+
+test('in a private channel a stranger may neither hear nor speak', async () => {
+  const name = `club:${ada.id}`
+  const config = { private: true, broadcast: { self: true, ack: true } }
+  const heard = []
+  const mine = ada.client.channel(name, { config }).on('broadcast', { event: 'hi' }, (m) => heard.push(m.payload))
+  await subscribed(mine)
+  const hers = eve.client.channel(name, { config })
+  await assert.rejects(subscribed(hers), /Unauthorized/)
+  await assert.rejects(hers.httpSend('hi', { from: 'eve' }), /Unauthorized/)
+  await eve.client.removeChannel(hers)
+  assert.equal(await mine.send({ type: 'broadcast', event: 'hi', payload: { from: 'ada' } }), 'ok')
+  await until(() => heard.length, 'the own broadcast')
+  assert.deepEqual(heard, [{ from: 'ada' }])
+})
+
+test('what the database said is heard, and replayed to those who join later', async () => {
+  const name = `club:${ada.id}:db`
+  const since = Date.now() - 60_000
+  const listen = (config, heard) => ada.client.channel(name, { config: { private: true, ...config } })
+    .on('broadcast', { event: 'said' }, (m) => heard.push(m))
+  const live = []
+  const early = listen({ broadcast: { replication_ready: true } }, live)
+  let flowing = false
+  early.on('system', {}, (m) => { if (m.extension === 'system' && m.status === 'ok') flowing = true })
+  await subscribed(early)
+  await until(() => flowing, 'the database can be heard')
+  ok(await ada.client.rpc('say', { topic: name, words: 'first' }))
+  await until(() => live.length, 'what the database said')
+  assert.equal(live[0].payload.words, 'first')
+  await ada.client.removeChannel(early)
+  const replayed = []
+  await subscribed(listen({ broadcast: { replay: { since, limit: 5 } } }, replayed))
+  await until(() => replayed.length, 'the replay')
+  assert.deepEqual(replayed.map((m) => [m.payload.words, m.meta.replayed]), [['first', true]])
+})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, cast
@@ -187,6 +188,30 @@ async def test_presence_shows_who_tracks(listener: AsyncClient) -> None:
     await channel.track({"looking_at": "backlog"})
     await until(lambda: "me" in channel.presence_state())
     assert channel.presence_state()["me"][0]["looking_at"] == "backlog"  # type: ignore[typeddict-item]  # what was tracked rides along
+
+
+async def test_a_private_channel_hears_the_database_and_what_it_had_said_before(
+    listener: AsyncClient,
+) -> None:
+    session = await listener.auth.get_session()
+    assert session
+    topic = f"club:{session.user.id}"
+    for words in ("one", "two"):
+        await listener.rpc("say", {"topic": topic, "words": words}).execute()
+    heard: list[Any] = []
+    replay = {"since": int(time.time() * 1000) - 60_000, "limit": 1}
+    config = {"private": True, "broadcast": {"replay": replay}}
+    channel = listener.channel(topic, cast(Any, {"config": config}))
+    channel.on_broadcast("said", heard.append)
+    await subscribe(channel)
+    await until(lambda: heard)
+    await listener.rpc("say", {"topic": topic, "words": "three"}).execute()
+    await until(lambda: len(heard) > 1)
+    assert [message["payload"]["words"] for message in heard] == ["two", "three"]
+    assert heard[0]["meta"]["replayed"] is True
+    stranger = listener.channel(f"club:{uuid.uuid4()}", cast(Any, {"config": {"private": True}}))
+    with pytest.raises(Exception, match="Unauthorized"):
+        await subscribe(stranger)
 
 
 def test_objects_are_stored_listed_signed_and_removed(ada: Client, live: Live) -> None:
