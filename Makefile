@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 WEB := stacks/crm/web
 
-.PHONY: help demo test setup programs web check fmt lint types layers unit integration clients stacks chaos web-check bench bench-start bench-rest bench-scale bench-auth bench-storage bench-others bench-driver docs clean
+.PHONY: help demo test setup programs web check fmt lint types layers unit integration clients stacks chaos web-check bench bench-start bench-rest bench-scale bench-auth bench-storage bench-realtime bench-others bench-driver docs clean
 
 help:            ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## ?/\t/' | expand -t 14
@@ -65,7 +65,7 @@ stacks: setup
 chaos: setup
 	$(BIN)/pytest tests/chaos
 
-bench: bench-start bench-rest bench-scale bench-auth bench-storage  ## time to ready, memory, the data API beside the others, auth, storage
+bench: bench-start bench-rest bench-scale bench-auth bench-storage bench-realtime  ## time to ready, memory, the data API beside the others, auth, storage, realtime
 
 bench-start: setup
 	$(BIN)/python -m bench.start
@@ -84,6 +84,9 @@ bench-auth: setup
 
 bench-storage: setup
 	$(BIN)/python -m bench.storage $(ARGS)
+
+bench-realtime: setup bench/.venv/.installed
+	$(BIN)/python -m bench.realtime $(ARGS)
 
 bench-driver: setup
 	$(BIN)/python -m bench.driver

@@ -58,7 +58,11 @@ class Line:
             options=KEEPALIVE,
         )
         line = cls(await connect(conninfo), channel, hear, lose)
-        await line._run(f"listen {quote_identifier(channel)}", ())
+        try:
+            await line._run(f"listen {quote_identifier(channel)}", ())
+        except BaseException:
+            await line.close()
+            raise
         return line
 
     async def say(self, pieces: Sequence[str]) -> None:

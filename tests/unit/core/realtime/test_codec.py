@@ -7,6 +7,8 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from websockets.frames import Frame as WebSocketFrame
+from websockets.frames import Opcode
 
 from gavan.core.realtime.codec import (
     MalformedFrame,
@@ -17,6 +19,7 @@ from gavan.core.realtime.codec import (
     decode,
     encode,
     encode_user_broadcast,
+    framed,
     negotiate,
 )
 
@@ -182,3 +185,12 @@ def test_version_1_has_no_binary_frames() -> None:
 def test_version_1_requires_its_four_keys() -> None:
     with pytest.raises(MalformedFrame):
         decode(Version.V1, '{"topic":"t","event":"e","payload":{}}')
+
+
+@pytest.mark.parametrize("size", [0, 125, 126, 65_535, 65_536])
+@pytest.mark.parametrize("text", [True, False])
+def test_a_frame_is_what_a_websocket_library_writes(size: int, text: bool) -> None:
+    content = "x" * size if text else b"x" * size
+    opcode = Opcode.TEXT if text else Opcode.BINARY
+    data = content.encode() if isinstance(content, str) else content
+    assert framed(content) == WebSocketFrame(opcode, data).serialize(mask=False)

@@ -1,0 +1,1 @@
+"""What realtime carries: deliveries, changes through policies, their delay, and idle sockets."""
