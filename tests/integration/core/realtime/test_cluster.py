@@ -78,8 +78,10 @@ async def test_broadcasts_cross_processes_in_every_form(pair: Pair) -> None:
 
 
 async def test_a_broadcast_by_http_is_heard_in_a_process_that_has_sockets(pair: Pair) -> None:
-    (_, one), (_, two) = pair
+    (_, one), (second, two) = pair
     hearer = await joined(two)
+    # What is said before it listens is not for it.
+    await until(lambda: second.hub.cluster._said_hello_at is not None)
     message = {"topic": "room", "event": "e", "payload": {"n": 1}}
     request = urllib.request.Request(
         f"{one.http_url}/api/broadcast",
