@@ -1,6 +1,6 @@
 """Write the reference pages that are made from the code; --check says which ones are stale.
 
-python tools/reference.py            write docs/reference/{gavan-toml.md,gavan.toml,commands.md}
+python tools/reference.py            write the pages in docs/reference that PAGES names
 python tools/reference.py --check    exit 5 when one differs
 """
 
@@ -14,10 +14,13 @@ import click
 
 from gavan.cli.main import root
 from gavan.cli.verb import VerbCommand, VerbGroup
+from gavan.database.lint.rules import RULES
 from gavan.stack.schema.key import Key, Kind, Section
+from gavan.stack.schema.lint import MIGRATIONS_LINT
 from gavan.stack.schema.sections import BUILT_IN_PROFILES, SECTIONS
 
 FOLDER = Path(__file__).parents[1] / "docs" / "reference"
+EXAMPLES = Path(__file__).parents[1] / "tests" / "unit" / "database" / "lint" / "examples"
 _NESTED = (Kind.SECTION, Kind.SECTIONS)
 _TYPES = {
     Kind.TEXT: "text", Kind.SLUG: "name", Kind.SECRET: "secret text", Kind.INTEGER: "integer",
@@ -50,6 +53,57 @@ Variables come, low to high, from `env` in this file, `.env`, `.env.<profile>`, 
 `.env.<profile>.local`, the process environment and `--set NAME=value`. A protected profile reads
 `.env.<profile>` alone, and that file must be private (mode 0600).
 """
+
+
+LINT = """\
+# The lint of migrations
+
+Made from the rules in `gavan/database/lint/rules` and their examples by `make docs`.
+
+`gavan migrate lint` reads every migration, down file and seed of the stack, or the files it is
+given, and asks no database. Each finding has a place, a reason and the mend. Exit code 5 when one
+is an error; warnings alone exit 0.
+
+A table that a file makes itself is nobody else's yet: what would lock it is no finding. What
+earlier and later files make counts (row level security, indexes, VALIDATE CONSTRAINT).
+
+Levels are in the stack file: `off`, `warn`, `error`.
+
+```toml
+[database.migrations.lint]
+GV366 = "off"
+GV357 = "error"
+```
+
+An exception stands in a comment above the statement or behind it; on the first line of a file it
+holds for the whole file. The reason is part of it.
+
+```sql
+-- gavan: allow=GV353(the table has ten rows)
+create index label_name on public.label (name);
+```
+
+`-- gavan: phase=contract` on the first line says that the old release is gone: GV350 is silent
+then. `-- gavan: no-transaction` is what CONCURRENTLY needs beside other statements.
+
+A file that does not parse is GV311, psql commands are GV307, names of files GV301-GV306: as
+`gavan migrate up` would say it. What hides in a DO block or in dynamic SQL is not seen.
+"""
+
+
+def lint() -> str:
+    """Return the page about the rules of the lint."""
+    parts = [LINT]
+    for rule in RULES:
+        key = MIGRATIONS_LINT.by_name[rule.code]
+        kinds = " and ".join(sorted(f"{kind} files" for kind in rule.kinds))
+        bad, good = ((EXAMPLES / rule.code / f"{name}.sql").read_text() for name in ("bad", "good"))
+        parts.append(
+            f"## {rule.code}\n\n{key.meaning} Default: `{key.default}`. In {kinds}.\n\n"
+            f"Why: {rule.why}.\n\nFound at `<-`:\n\n```sql\n{bad}```\n\nNot found:\n\n"
+            f"```sql\n{good}```\n"
+        )
+    return "\n".join(parts)
 
 
 def page() -> str:
@@ -119,7 +173,7 @@ def _tables(section: Section, path: list[str]) -> Iterator[str]:
     alternative = False
     inner: list[tuple[Section, list[str]]] = []
     for key in section.keys:
-        if key.section is not None and section.path[0] == "core":
+        if key.section is not None and section.path[0] in ("core", "database"):
             by_name = key.choices[0] if key.choices else key.section.example
             name = [by_name] if key.kind is Kind.TABLES else []
             inner.append((key.section, [*path, key.name, *name]))
@@ -193,7 +247,7 @@ def _verbs(group: click.Group, path: str) -> Iterator[tuple[str, VerbCommand | V
             yield from _verbs(command, f"{path} {name}")
 
 
-PAGES = {"gavan-toml.md": page, "gavan.toml": example, "commands.md": commands}
+PAGES = {"gavan-toml.md": page, "gavan.toml": example, "commands.md": commands, "lint.md": lint}
 
 
 def stale() -> list[str]:

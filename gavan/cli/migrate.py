@@ -1,4 +1,4 @@
-"""`gavan migrate new | plan | up | down | verify | status`; the others are migration_drift.py."""
+"""`gavan migrate new | plan | up | down | verify | status`; others: migration_{drift,lint}.py."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from gavan.cli.context import Context
 from gavan.cli.database import reach, reporter
 from gavan.cli.flags import Duration
 from gavan.cli.migration_drift import FINDINGS_EXIT, add_verbs, shadow_of
+from gavan.cli.migration_lint import lint
 from gavan.cli.migration_plan import plan_data, plan_text
 from gavan.cli.migration_verify import verified_data, verified_text
 from gavan.cli.render import Result, Style, table
@@ -33,9 +34,11 @@ group = VerbGroup(
         "gavan migrate verify",
         "gavan migrate diff",
         "gavan migrate status",
+        "gavan migrate lint",
     ],
 )
 add_verbs(group)
+group.add_command(lint)
 
 
 @group.verb("new", examples=["gavan migrate new add_due_date", "gavan migrate new labels --down"])

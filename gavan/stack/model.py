@@ -73,6 +73,8 @@ class Migrations:
     statement_timeout: str
     retries: int
     order: str
+    lint: Mapping[str, str]
+    """Level of every rule by its code: off, warn or error."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -58,21 +58,29 @@ def read_migrations(folder: Path) -> list[MigrationFile]:
     Raises GavanError with the code of the first broken rule (GV301-GV306), all of them in details.
     A missing folder holds no migrations.
     """
-    if not folder.is_dir():
-        return []
-    paths = sorted(path for path in folder.iterdir() if path.is_file() and _is_sql(path))
-    findings = list(_check_names(paths))
+    paths = sql_files(folder)
     named = [(match[1], match[2], path) for path in paths if (match := NAME.fullmatch(path.name))]
-    findings += _check_versions([(version, path) for version, _, path in named])
     files = []
     for version, name, path in sorted(named, key=lambda entry: entry[0]):
         text = path.read_text(encoding="utf-8")
-        if text.startswith(BOM):
-            findings.append(_finding("GV306", path, "starts with a byte order mark", "remove it"))
         files.append(MigrationFile(version=version, name=name, path=path, text=text))
+    findings = [*check_names(paths), *_check_marks(files)]
     if findings:
         raise _refusal(findings)
     return files
+
+
+def sql_files(folder: Path) -> list[Path]:
+    """Return the files that look like SQL, whatever their names, by name."""
+    if not folder.is_dir():
+        return []
+    return sorted(path for path in folder.iterdir() if path.is_file() and _is_sql(path))
+
+
+def check_names(paths: list[Path]) -> list[Finding]:
+    """Return what is wrong with the names of the migrations of one folder: GV301-GV306."""
+    versions = [(match[1], path) for path in paths if (match := NAME.fullmatch(path.name))]
+    return [*_check_names(paths), *_check_versions(versions)]
 
 
 def read_down(folder: Path, version: str, name: str) -> MigrationFile | Path:
@@ -160,6 +168,12 @@ def _check_names(paths: list[Path]) -> Iterator[Finding]:
         for path in twins[1:]:
             message = f"differs from {twins[0].name} only by upper and lower case"
             yield _finding("GV305", path, message, "rename one of them")
+
+
+def _check_marks(files: list[MigrationFile]) -> Iterator[Finding]:
+    for file in files:
+        if file.text.startswith(BOM):
+            yield _finding("GV306", file.path, "starts with a byte order mark", "remove it")
 
 
 def _check_versions(versions: list[tuple[str, Path]]) -> list[Finding]:

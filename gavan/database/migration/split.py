@@ -54,10 +54,13 @@ class Statement:
         return found[0].lower() if found else ""
 
     def tree(self) -> Any:
-        """Return the parse tree; made on demand, a file of rows never needs it."""
+        """Return the parse tree; made on demand, a file of rows never needs it.
+
+        Its locations count characters of ``text``.
+        """
         from pglast import parser  # noqa: PLC0415 - slow to load; a start without news never does
 
-        return parser.parse_sql(_NOT_ASCII.sub("x", self.text))[0].stmt
+        return parser.parse_sql(_without_restrict(self.text))[0].stmt
 
 
 def split(text: str) -> list[Statement]:
@@ -66,13 +69,17 @@ def split(text: str) -> list[Statement]:
 
     # The parser counts bytes; with one ASCII letter for every other character, bytes are
     # characters. Outside ASCII only identifiers, literals and comments are possible anyway.
-    ascii_text = _NOT_ASCII.sub("x", _RESTRICT.sub(lambda found: " " * len(found[0]), text))
+    ascii_text = _NOT_ASCII.sub("x", _without_restrict(text))
     try:
         slices = parser.split(ascii_text, only_slices=True)
     except parser.ParseError as error:
         message, offset = error.args[0], error.args[1] if len(error.args) > 1 else 0
         raise SplitError(str(message), int(offset or 0)) from None
     return list(_pieces(text, ascii_text, slices))
+
+
+def _without_restrict(text: str) -> str:
+    return _RESTRICT.sub(lambda found: " " * len(found[0]), text)
 
 
 def _pieces(text: str, ascii_text: str, slices: Sequence[slice]) -> Iterator[Statement]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from gavan.stack.schema.auth import CORE_AUTH
 from gavan.stack.schema.key import Key, Kind, Section
+from gavan.stack.schema.lint import MIGRATIONS_LINT
 from gavan.stack.schema.realtime import CORE_REALTIME
 from gavan.stack.schema.storage import CORE_STORAGE
 
@@ -89,6 +90,8 @@ MIGRATIONS = Section(
             meaning="Further tries of a file that met a lock timeout."),
         Key(name="order", kind=Kind.CHOICE, default="strict", choices=("strict", "include-all"),
             meaning="strict refuses a new file that sorts before an applied one."),
+        Key(name="lint", kind=Kind.SECTION, default={}, section=MIGRATIONS_LINT,
+            example='{ GV366 = "off" }', meaning="Levels of the rules of `gavan migrate lint`."),
     ),
 )  # fmt: skip
 

@@ -58,6 +58,13 @@ def test_first_words_and_comments_are_told_apart() -> None:
     assert (two.first_word, two.is_comment) == ("", True)
 
 
+def test_trees_keep_names_outside_ascii_and_stand_behind_what_pg_dump_writes() -> None:
+    (one, _) = split('\\restrict abc\ncreate table "Доска" (id int);\n\\unrestrict abc\nselect 1;')
+    tree = one.tree()
+    assert tree.relation.relname == "Доска"
+    assert one.text[tree.relation.location :].startswith('"Доска"')
+
+
 def test_a_syntax_error_names_its_place() -> None:
     with pytest.raises(SplitError) as caught:
         split("select 'é';\ncreate table column (id int);")

@@ -1,0 +1,1 @@
+create unique index card_title on public.card (title); -- <-

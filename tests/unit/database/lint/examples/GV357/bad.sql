@@ -1,0 +1,2 @@
+update public.card set colour = 'red'; -- <-
+delete from public.import_row; -- <-

@@ -1,0 +1,3 @@
+-- gavan: no-transaction
+vacuum (analyze) public.card;
+reindex (concurrently) table public.card;

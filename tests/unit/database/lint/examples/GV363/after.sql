@@ -1,0 +1,1 @@
+alter table public.note enable row level security;
