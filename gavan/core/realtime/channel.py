@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from gavan.core.realtime.admission import Admission, JoinRefused
 from gavan.core.realtime.attendance import PresenceRefused, change_presence
 from gavan.core.realtime.codec import (
-    Framed,
     Message,
     Ref,
     UserBroadcast,
@@ -67,14 +66,12 @@ class Channel:
         self._room: Room | None = None
         self._guard: Guard | None = None
         self._intake = Intake(link.send)
+        self.version: Version = link.version
+        self.send = self._intake.take
         self._presence_key = ""
         self._presence_calls = Window(hub.limits.presence_calls, hub.limits.presence_calls_window_s)
 
     # What a room asks of its members.
-
-    @property
-    def version(self) -> Version:
-        return self._link.version
 
     @property
     def hears_broadcast(self) -> bool:
@@ -83,9 +80,6 @@ class Channel:
     @property
     def hears_presence(self) -> bool:
         return self._guard is not None and self._guard.hears(PRESENCE)
-
-    def send(self, frame: Framed, message_id: str | None = None) -> None:
-        self._intake.take(frame, message_id)
 
     # What the changes ask of their subscribers.
 

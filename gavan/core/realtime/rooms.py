@@ -129,13 +129,14 @@ class Room:
         message_id: str | None = None,
     ) -> int:
         frames: dict[Version, Framed | None] = {}
-        count = 0
+        count, last, frame = 0, None, None
         for member in members:
             version = member.version
-            if version not in frames:
-                content = encoder(version)
-                frames[version] = None if content is None else framed(content)
-            frame = frames[version]
+            if version is not last:
+                if version not in frames:
+                    content = encoder(version)
+                    frames[version] = None if content is None else framed(content)
+                last, frame = version, frames[version]
             if frame is not None:
                 member.send(frame, message_id)
                 count += 1
