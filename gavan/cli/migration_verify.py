@@ -50,7 +50,8 @@ def verified_text(verified: Verified, style: Style) -> str:
     count, both = len(verified.replayed), len(verified.there_and_back)
     summary = f"{count} replayed, {both} of them taken back and applied again"
     if not verified.findings:
-        return style.good(f"verified: {summary}; the schema is the same each time")
+        same = "; the schema is the same each time" if both else ""
+        return style.good(f"verified: {summary}{same}")
     parts = [_finding(finding, style) for finding in verified.findings]
     return "\n\n".join([*parts, f"{summary}; {len(parts)} do not lead to the same schema"])
 

@@ -15,6 +15,7 @@ from gavan.database.migration.split import SplitError, Statement, place
 from gavan.kit.errors import GavanError
 
 EXCERPT_LINES = 12
+NOTHING = "nothing of this file was applied"
 _NAME_COMES_NEXT = re.compile(
     r"\b(?:table(?:\s+if\s+(?:not\s+)?exists)?|into|from|join|update|references|on|column"
     r"|view|only)\s+$",
@@ -45,9 +46,12 @@ def from_split(path: Path, text: str, error: SplitError) -> StatementError:
 
 
 def from_database(
-    path: Path, text: str, statement: Statement, error: psycopg.Error
+    path: Path, text: str, statement: Statement, error: psycopg.Error, left: str = NOTHING
 ) -> StatementError:
-    """Return the error of a statement that the server refused; its transaction is rolled back."""
+    """Return the error of a statement that the server refused; ``left`` is what stays of the file.
+
+    Its transaction, if it had one, is rolled back.
+    """
     diagnosis = error.diag
     position = diagnosis.statement_position
     offset = statement.offset + int(position) - 1 if position else statement.first
@@ -55,7 +59,7 @@ def from_database(
     sqlstate = error.sqlstate or ""
     code, hint = _database_hint(sqlstate, message, text, statement, offset)
     facts = tuple(filter(None, (diagnosis.message_detail, _context(diagnosis.context))))
-    fault = Fault(path, text, offset, message, sqlstate, facts)
+    fault = Fault(path, text, offset, message, sqlstate, facts, left)
     return fault.error(code, hint or diagnosis.message_hint)
 
 
@@ -69,10 +73,11 @@ class Fault:
     message: str
     sqlstate: str
     facts: tuple[str, ...] = ()
+    left: str = NOTHING
 
     def error(self, code: str, hint: str | None) -> StatementError:
         line, column = place(self.text, self.offset)
-        lines = [f"SQLSTATE {self.sqlstate}; nothing of this file was applied"]
+        lines = [f"SQLSTATE {self.sqlstate}; {self.left}"]
         lines += [_excerpt(self.text, line, column), *self.facts]
         error = StatementError(code, self.message, details="\n".join(lines), hint=hint)
         error.where = f"{self.path}:{line}:{column}"

@@ -50,7 +50,7 @@ CREATE_LOG = (
         tool text not null,
         phase text,
         statement_no integer not null,
-        outcome text not null check (outcome in ('applied', 'partial')),
+        outcome text not null check (outcome in ('applied', 'partial', 'started')),
         down_sql text,
         backup_id text
     )""",
@@ -100,6 +100,21 @@ def create_tables(connection: Connection) -> None:
                     # An owner of a schema may lack the right to create schemas.
                     continue
                 connection.execute(statement.encode())
+    _let_log_say_started(connection)
+
+
+def _let_log_say_started(connection: Connection) -> None:
+    """Bring the log of an older version of ours up to this one."""
+    rows = connection.execute(
+        "select 1 from pg_constraint where conrelid = 'gavan.migration_log'::regclass"
+        " and conname = 'migration_log_outcome_check'"
+        " and position('started' in pg_get_constraintdef(oid)) = 0"
+    ).fetchall()
+    if rows:
+        connection.execute(
+            "alter table gavan.migration_log drop constraint migration_log_outcome_check,"
+            " add check (outcome in ('applied', 'partial', 'started'))"
+        )
 
 
 def read_applied(connection: Connection) -> list[Applied]:
@@ -173,20 +188,21 @@ def insert_log(connection: Connection, record: Record) -> None:
     )
 
 
-def statements_done(connection: Connection, record: Record) -> int:
-    """Return how many statements of a file without a transaction were done before a crash.
+def read_journal(connection: Connection, record: Record) -> tuple[int, int]:
+    """Return the last statement done, and the last begun, of a file without a transaction.
 
     Only since the version was last applied or taken back as a whole: what an earlier life of it
     did is no reason to leave a statement out.
     """
     row = connection.execute(
-        "select coalesce(max(statement_no), 0) from gavan.migration_log"
-        " where version = %s and checksum = %s and direction = %s and outcome = 'partial'"
+        "select coalesce(max(statement_no) filter (where outcome = 'partial'), 0),"
+        " coalesce(max(statement_no) filter (where outcome = 'started'), 0)"
+        " from gavan.migration_log where version = %s and checksum = %s and direction = %s"
         " and id > (select coalesce(max(id), 0) from gavan.migration_log"
         "  where version = %s and outcome = 'applied')",
         (record.version, record.checksum, record.direction, record.version),
     ).fetchone()
-    return int(row[0]) if row else 0
+    return (int(row[0]), int(row[1])) if row else (0, 0)
 
 
 def read_seeds(connection: Connection) -> dict[str, str]:

@@ -8,21 +8,23 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import psycopg
 from psycopg import errors as pg
-from psycopg import sql
 
 from gavan.database.migration import history
-from gavan.database.migration.errors import from_database
+from gavan.database.migration.errors import NOTHING, from_database
 from gavan.database.migration.history import Connection, Record
 from gavan.database.migration.parsed import Direction, Parsed, needs_no_transaction
 from gavan.database.migration.split import Statement, checksum
+from gavan.database.migration.unfinished import clear, is_finished
 from gavan.kit.errors import GavanError
 
 _RETRIED = (pg.LockNotAvailable, pg.SerializationFailure, pg.DeadlockDetected)
+# A procedure or a block may end transactions itself, and then refuses to be in one.
+_MAY_COMMIT = frozenset({"call", "do"})
 FIRST_DELAY_S = 0.5
 _MEANWHILE = {
     Direction.UP: "applied by another tool meanwhile",
@@ -62,6 +64,7 @@ def run_file(connection: Connection, parsed: Parsed, options: Options) -> bool:
         started = time.monotonic()
         try:
             connection.execute("reset all")
+            _end_with_the_client(connection)
             if parsed.is_outside:
                 _run_outside(connection, parsed, started)
             else:
@@ -82,7 +85,9 @@ def run_file(connection: Connection, parsed: Parsed, options: Options) -> bool:
     raise AssertionError("the last attempt returns or raises")
 
 
-def run_statement(connection: Connection, path: Path, text: str, statement: Statement) -> None:
+def run_statement(
+    connection: Connection, path: Path, text: str, statement: Statement, left: str = NOTHING
+) -> None:
     """Run one statement of a file; raise StatementError unless a retry may help."""
     if statement.is_comment:
         return  # a comment in the history, nothing for the server
@@ -91,7 +96,7 @@ def run_statement(connection: Connection, path: Path, text: str, statement: Stat
     except _RETRIED:
         raise
     except psycopg.Error as error:
-        raise from_database(path, text, statement, error) from error
+        raise from_database(path, text, statement, error, left) from error
 
 
 def limit_transaction(connection: Connection, lock_timeout: str, statement_timeout: str) -> None:
@@ -102,6 +107,14 @@ def limit_transaction(connection: Connection, lock_timeout: str, statement_timeo
         ("idle_in_transaction_session_timeout", "10min"),
     ):
         connection.execute("select set_config(%s, %s, true)", (name, value))
+
+
+def _end_with_the_client(connection: Connection) -> None:
+    """Let a long statement end a second after its runner was killed; the next run finds it over."""
+    connection.execute(
+        "select set_config(name, '1000', false) from pg_settings"
+        " where name = 'client_connection_check_interval'"
+    )
 
 
 def _step(parsed: Parsed) -> str:
@@ -118,18 +131,43 @@ def _run_inside(connection: Connection, parsed: Parsed, options: Options, starte
 
 
 def _run_outside(connection: Connection, parsed: Parsed, started: float) -> None:
-    """Run statement by statement; each one done is journaled, so that a crash resumes there."""
-    path, text = parsed.file.path, parsed.file.text
-    first = history.statements_done(connection, _record(parsed, started))
+    """Run statement by statement, each once: a crash or a failure resumes where it stopped.
+
+    What can be in a transaction is in one with its line of the journal. Of the others the journal
+    says that they began, and after a crash the catalogue whether they ended.
+    """
+    done, begun = history.read_journal(connection, _record(parsed, started))
     for number, statement in enumerate(parsed.statements, start=1):
-        if number <= first:
+        if number <= done:
+            if statement.first_word == "set":
+                # A setting of the session, which ended with the run before.
+                _run_one(connection, parsed, number)
             continue
-        _drop_invalid_index(connection, statement)
-        run_statement(connection, path, text, statement)
-        done = _record(parsed, started, outcome="partial", statement_no=number)
-        history.insert_log(connection, done)
+        finished = _record(parsed, started, outcome="partial", statement_no=number)
+        if needs_no_transaction(statement):
+            looks_finished = is_finished(connection, statement)
+            if not looks_finished:
+                # Not where its work is there already: then it is not ours, now or after a crash.
+                history.insert_log(connection, replace(finished, outcome="started"))
+            if not (number == begun and looks_finished):
+                clear(connection, statement)
+                _run_one(connection, parsed, number)
+            history.insert_log(connection, finished)
+        elif statement.first_word in _MAY_COMMIT:
+            _run_one(connection, parsed, number)
+            history.insert_log(connection, finished)
+        else:
+            with connection.transaction():
+                _run_one(connection, parsed, number)
+                history.insert_log(connection, finished)
     with connection.transaction():
         _write_history(connection, parsed, started)
+
+
+def _run_one(connection: Connection, parsed: Parsed, number: int) -> None:
+    file = parsed.file
+    left = f"{number - 1} statements before it stay, the next run goes on with this one"
+    run_statement(connection, file.path, file.text, parsed.statements[number - 1], left)
 
 
 def _write_history(connection: Connection, parsed: Parsed, started: float) -> None:
@@ -160,24 +198,6 @@ def _record(
     )
 
 
-def _drop_invalid_index(connection: Connection, statement: Statement) -> None:
-    """Drop what a failed CREATE INDEX CONCURRENTLY left; IF NOT EXISTS would take it for good."""
-    if not needs_no_transaction(statement) or statement.first_word != "create":
-        return
-    tree = statement.tree()
-    if type(tree).__name__ != "IndexStmt" or not tree.idxname:
-        return
-    row = connection.execute(
-        "select n.nspname from pg_index as i join pg_class as c on c.oid = i.indexrelid"
-        " join pg_namespace as n on n.oid = c.relnamespace"
-        " where c.relname = %s and not i.indisvalid and pg_table_is_visible(i.indexrelid)",
-        (tree.idxname,),
-    ).fetchone()
-    if row is not None:
-        name = sql.Identifier(str(row[0]), str(tree.idxname))
-        connection.execute(sql.SQL("drop index concurrently {}").format(name))
-
-
 def _is_done(connection: Connection, parsed: Parsed) -> bool:
     version = parsed.file.version
     is_applied = any(row.version == version for row in history.read_applied(connection))
@@ -195,7 +215,9 @@ def _final(parsed: Parsed, error: Exception) -> GavanError:
     failure = GavanError(
         "GV314",
         f"migration {_step(parsed)} could not get its locks: {_reason(error)}",
-        details="nothing of this file was done; the files before it are",
+        details="what was done of it stays, the next run goes on from there"
+        if parsed.is_outside
+        else "nothing of this file was done; the files before it are",
         hint='see who holds them: gavan db query "select pid, state, query from pg_stat_activity"',
         exit_code=4,
     )

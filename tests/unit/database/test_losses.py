@@ -13,6 +13,7 @@ from gavan.database.migration.split import split
     [
         ("drop table a, other.b", ["table a", "table other.b"]),
         ("-- a note\ndrop table a", ["table a"]),
+        ("drop table письма", ["table письма"]),
         ("drop schema s cascade", ["schema s"]),
         ("alter table a drop column b, add c int, drop column if exists d",
          ["column a.b", "column a.d"]),
