@@ -77,14 +77,18 @@ def test_chunks_of_any_size_are_put_together(storage: Storage) -> None:
     assert row["metadata"]["size"] == row["metadata"]["contentLength"] == 100_011
 
 
+HALF = b"x" * 2_500_000
+"""Of a body; more than is gathered before it is written"""
+
+
 @pytest.mark.parametrize(
     ("headers", "body"),
     [
-        (("content-length: 1000000",), b"x" * 500_000),
-        (("transfer-encoding: chunked",), b"7a120\r\n" + b"x" * 500_000 + b"\r\n"),
+        (("content-length: 5000000",), HALF),
+        (("transfer-encoding: chunked",), f"{len(HALF):x}\r\n".encode() + HALF + b"\r\n"),
         (
-            ("content-length: 1000000", "content-type: multipart/form-data; boundary=b"),
-            b'--b\r\nContent-Disposition: form-data; filename="a"\r\n\r\n' + b"x" * 500_000,
+            ("content-length: 5000000", "content-type: multipart/form-data; boundary=b"),
+            b'--b\r\nContent-Disposition: form-data; filename="a"\r\n\r\n' + HALF,
         ),
     ],
 )
