@@ -30,6 +30,7 @@ SLICE_BYTES = 4096
 FLUSH_BYTES = 64 * 1024
 INVALID_DATA = 1007
 NORMAL = 1000
+RESTART = 1012
 
 Message = str | bytes
 
@@ -184,12 +185,11 @@ class FrameSocket(WebSocketsSansIOProtocol):
             self._on_writable()
 
     def shutdown(self) -> None:
-        """End at once: the service has had its time to say why."""
+        """The server ends: have the client come back."""
         if self._over is None:
             super().shutdown()
         else:
-            self._end()
-            self.transport.close()
+            self.close(RESTART)
 
     async def send(self, message: Any) -> None:
         """Take an ASGI event: all of them before ``listen``, a close afterwards."""

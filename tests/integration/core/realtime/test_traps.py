@@ -131,6 +131,16 @@ async def test_where_channels_are_private_a_public_one_is_refused(settings: Sett
         assert reply == {"status": "error", "response": {"reason": reason}}
 
 
+async def test_a_server_that_ends_says_so_before_its_services_end(settings: Settings) -> None:
+    service = build(settings)
+    async with serving(service) as server:
+        client = await server.client()
+        await client.join(TOPIC)
+        for socket in tuple(service._sockets):
+            socket._wire.shutdown()  # as uvicorn does before it ends the lifespan
+        assert await closed_with(client) == 1012
+
+
 async def test_a_service_that_ends_takes_no_joins(settings: Settings) -> None:
     service: Service = build(settings)
     async with serving(service) as server:
