@@ -7,7 +7,7 @@ import shutil
 import tempfile
 import threading
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from gavan.stack.load import load
 from tests.cli_stack import LiveStack
 from tests.servers import wait_until
 
+Watch = Callable[..., "Watching"]
 ANN = "11111111-1111-4111-8111-111111111111"
 BOB = "22222222-2222-4222-8222-222222222222"
 SCHEMA = """
@@ -44,6 +45,21 @@ def live() -> Iterator[LiveStack]:
     finally:
         stack.gavan("down", "--force")
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def watch(live: LiveStack) -> Iterator[Watch]:
+    """Begin to watch; what still runs when the test is over is ended."""
+    begun: list[Watching] = []
+
+    def begin(*argv: str) -> Watching:
+        begun.append(Watching(live, *argv))
+        return begun[-1]
+
+    yield begin
+    for one in begun:
+        one.process.kill()
+        one.end()
 
 
 class Watching:
@@ -82,8 +98,8 @@ class Watching:
             into.append(line.rstrip())
 
 
-def test_changes_of_a_table_are_printed_as_they_commit(live: LiveStack) -> None:
-    watching = Watching(live, "card", "--count", "3")
+def test_changes_of_a_table_are_printed_as_they_commit(live: LiveStack, watch: Watch) -> None:
+    watching = watch("card", "--count", "3")
     watching.await_word("Subscribed to PostgreSQL")
     with psycopg.connect(live.url(), autocommit=True) as connection:
         # A row that is gone when its change is judged is not announced: one after the other.
@@ -98,8 +114,8 @@ def test_changes_of_a_table_are_printed_as_they_commit(live: LiveStack) -> None:
     assert '"title":"первая"' in watching.lines[0]
 
 
-def test_a_viewer_sees_what_policies_show(live: LiveStack) -> None:
-    watching = Watching(live, "card", "--as", BOB, "--count", "1", "--json")
+def test_a_viewer_sees_what_policies_show(live: LiveStack, watch: Watch) -> None:
+    watching = watch("card", "--as", BOB, "--count", "1", "--json")
     watching.await_word("Subscribed to PostgreSQL")
     with psycopg.connect(live.url(), autocommit=True) as connection:
         connection.execute("insert into card values (2, %s, 'hers'), (3, %s, 'his')", (ANN, BOB))
@@ -109,8 +125,8 @@ def test_a_viewer_sees_what_policies_show(live: LiveStack) -> None:
     assert heard["payload"]["data"]["record"]["title"] == "his"
 
 
-def test_what_is_said_on_a_topic_is_printed(live: LiveStack) -> None:
-    watching = Watching(live, "--topic", "room", "--count", "2")
+def test_what_is_said_on_a_topic_is_printed(live: LiveStack, watch: Watch) -> None:
+    watching = watch("--topic", "room", "--count", "2")
     wait_until(lambda: bool(watching.lines))
     assert "presence_state" in watching.lines[0]
     keys = load_or_create_keys(load(live.root / "gavan.toml").stack)
@@ -137,15 +153,15 @@ def test_what_is_said_on_a_topic_is_printed(live: LiveStack) -> None:
     ],
 )
 def test_what_cannot_be_watched_is_said(
-    live: LiveStack, argv: list[str], code: int, word: str
+    live: LiveStack, watch: Watch, argv: list[str], code: int, word: str
 ) -> None:
-    watching = Watching(live, *argv)
+    watching = watch(*argv)
     assert watching.end() == code
     assert any(word in line for line in watching.said), watching.said
 
 
-def test_the_watch_goes_on_after_a_restart_of_the_core(live: LiveStack) -> None:
-    watching = Watching(live, "card", "--count", "1")
+def test_the_watch_goes_on_after_a_restart_of_the_core(live: LiveStack, watch: Watch) -> None:
+    watching = watch("card", "--count", "1")
     watching.await_word("Subscribed to PostgreSQL")
     said = len(watching.said)
     live.gavan("restart", "core")
