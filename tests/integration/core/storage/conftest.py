@@ -28,6 +28,11 @@ BORIS = "22222222-2222-4222-8222-222222222222"
 _numbers = itertools.count(1)
 
 
+KEY_ID = "AKGAVANTEST"
+SECRET = "s3-secret-of-a-test"
+OPTIONS = {"S3_PROTOCOL_ACCESS_KEY_ID": KEY_ID, "S3_PROTOCOL_ACCESS_KEY_SECRET": SECRET}
+
+
 def token_of(role: str, sub: str | None = None, **claims: Any) -> str:
     """Return a token that lives an hour."""
     now = int(time.time())
@@ -166,9 +171,9 @@ def running_storage(
 
 @pytest.fixture(scope="module")
 def storage(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Storage]:
-    """A storage service over files, shared by the tests of a module."""
+    """A storage service over files that takes an S3 key pair, shared by the tests of a module."""
     with (
         cloning(cluster) as clone,
-        running_storage(clone(), tmp_path_factory.mktemp("s")) as running,
+        running_storage(clone(), tmp_path_factory.mktemp("s"), OPTIONS) as running,
     ):
         yield running

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
-from tests.integration.core.storage.conftest import Storage
-from tests.integration.core.storage.s3_clients import KEY_ID, REGION, SECRET, Signed, endpoint
+from tests.integration.core.storage.conftest import KEY_ID, SECRET, Storage
+from tests.integration.core.storage.s3_clients import REGION, Signed, endpoint
 
 EMPTY = hashlib.sha256(b"").hexdigest()
 SIGNED = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"

@@ -15,12 +15,9 @@ from botocore.config import Config
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
-from tests.integration.core.storage.conftest import Storage, token_of
+from tests.integration.core.storage.conftest import KEY_ID, SECRET, Storage, token_of
 
 S3Client = Any  # its stubs refuse arguments that are unpacked, as tests do all the time
-KEY_ID = "AKGAVANTEST"
-SECRET = "s3-secret-of-a-test"
-OPTIONS = {"S3_PROTOCOL_ACCESS_KEY_ID": KEY_ID, "S3_PROTOCOL_ACCESS_KEY_SECRET": SECRET}
 REGION = "local"
 
 

@@ -3,27 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 
 import httpx
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.conftest import Cluster, cloning
-from tests.integration.core.storage.conftest import Storage, running_storage
-from tests.integration.core.storage.s3_clients import OPTIONS, s3_client
+from tests.integration.core.storage.conftest import Storage
+from tests.integration.core.storage.s3_clients import s3_client
 
 LAST = chr(0x10FFFF)
-
-
-@pytest.fixture(scope="module")
-def storage(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Storage]:
-    """A storage service with an S3 key pair."""
-    with (
-        cloning(cluster) as clone,
-        running_storage(clone(), tmp_path_factory.mktemp("s"), OPTIONS) as running,
-    ):
-        yield running
 
 
 def insert(storage: Storage, bucket: str, name: str, **columns: object) -> None:

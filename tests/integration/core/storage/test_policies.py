@@ -17,9 +17,8 @@ import httpx
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.conftest import Cluster, cloning
-from tests.integration.core.storage.conftest import ANNE, BORIS, Storage, running_storage
-from tests.integration.core.storage.s3_clients import OPTIONS, S3Client, refusal, user_client
+from tests.integration.core.storage.conftest import ANNE, BORIS, Storage
+from tests.integration.core.storage.s3_clients import S3Client, refusal, user_client
 from tests.integration.core.storage.tus import begin, begun, go_on
 
 VIOLATION = "new row violates row-level security policy"
@@ -280,16 +279,6 @@ def granted(storage: Storage, needs: list[str], operation: str) -> Iterator[None
     finally:
         for policy in made:
             storage.sql(f"drop policy {policy}")
-
-
-@pytest.fixture(scope="module")
-def storage(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Storage]:
-    """A storage service that also speaks S3."""
-    with (
-        cloning(cluster) as clone,
-        running_storage(clone(), tmp_path_factory.mktemp("s"), OPTIONS) as running,
-    ):
-        yield running
 
 
 @pytest.fixture

@@ -13,11 +13,9 @@ from hypothesis import strategies as st
 from pytest_mock import MockerFixture
 
 from tests.conftest import Cluster, cloning
-from tests.integration.core.storage.conftest import Storage, running_storage
+from tests.integration.core.storage.conftest import KEY_ID, OPTIONS, Storage, running_storage
 from tests.integration.core.storage.s3_chunks import SIGNED, Chunked, chunked_put
 from tests.integration.core.storage.s3_clients import (
-    KEY_ID,
-    OPTIONS,
     Signed,
     code_of,
     endpoint,

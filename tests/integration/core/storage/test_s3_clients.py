@@ -15,15 +15,16 @@ import psutil
 import pytest
 
 from tests.conftest import Cluster, cloning
-from tests.integration.core.storage.conftest import ANNE, Storage, running_storage, token_of
-from tests.integration.core.storage.s3_clients import (
+from tests.integration.core.storage.conftest import (
+    ANNE,
     KEY_ID,
     OPTIONS,
-    REGION,
     SECRET,
-    endpoint,
-    s3_client,
+    Storage,
+    running_storage,
+    token_of,
 )
+from tests.integration.core.storage.s3_clients import REGION, endpoint, s3_client
 
 MEBIBYTE = 1024 * 1024
 LARGE = 110 * MEBIBYTE

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -13,8 +12,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from psycopg.types.json import Jsonb
 
 from tests.conftest import Cluster, Database, cloning
-from tests.integration.core.storage.conftest import Storage, running_storage
-from tests.integration.core.storage.s3_clients import OPTIONS, S3Client, refusal, s3_client
+from tests.integration.core.storage.conftest import OPTIONS, Storage, running_storage
+from tests.integration.core.storage.s3_clients import S3Client, refusal, s3_client
 from tests.servers import wait_until
 
 AT_ONCE = 6
@@ -25,16 +24,6 @@ create function public.wait() returns trigger language plpgsql as
 create trigger a_wait before insert or update on storage.objects for each row
     when (current_user = 'supabase_storage_admin') execute function public.wait();
 """
-
-
-@pytest.fixture(scope="module")
-def storage(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Storage]:
-    """A storage service that takes an S3 key pair."""
-    with (
-        cloning(cluster) as clone,
-        running_storage(clone(), tmp_path_factory.mktemp("s"), OPTIONS) as running,
-    ):
-        yield running
 
 
 def begun(client: S3Client, bucket: str, *contents: bytes) -> dict[str, str]:

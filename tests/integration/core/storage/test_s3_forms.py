@@ -9,21 +9,10 @@ from xml.etree import ElementTree
 import httpx
 import pytest
 
-from tests.conftest import Cluster, cloning
-from tests.integration.core.storage.conftest import ANNE, Storage, running_storage
-from tests.integration.core.storage.s3_clients import OPTIONS, S3Client, s3_client, user_client
+from tests.integration.core.storage.conftest import ANNE, Storage
+from tests.integration.core.storage.s3_clients import S3Client, s3_client, user_client
 
 Post = dict[str, Any]
-
-
-@pytest.fixture(scope="module")
-def storage(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Storage]:
-    """A storage service that takes an S3 key pair."""
-    with (
-        cloning(cluster) as clone,
-        running_storage(clone(), tmp_path_factory.mktemp("s"), OPTIONS) as running,
-    ):
-        yield running
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.conftest import Cluster, cloning
-from tests.integration.core.storage.conftest import Storage, running_storage
-from tests.integration.core.storage.s3_clients import OPTIONS, S3Client, refusal, s3_client
+from tests.integration.core.storage.conftest import OPTIONS, Storage, running_storage
+from tests.integration.core.storage.s3_clients import S3Client, refusal, s3_client
 from tests.rclone_s3 import RunningS3, running_s3
 
 PART = 5 * 1024 * 1024

@@ -11,9 +11,15 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.conftest import Cluster, cloning
-from tests.integration.core.storage.conftest import ANNE, BORIS, Storage, running_storage, token_of
-from tests.integration.core.storage.s3_clients import (
+from tests.integration.core.storage.conftest import (
+    ANNE,
+    BORIS,
     OPTIONS,
+    Storage,
+    running_storage,
+    token_of,
+)
+from tests.integration.core.storage.s3_clients import (
     S3Client,
     endpoint,
     refusal,
@@ -25,16 +31,6 @@ from tests.integration.core.storage.s3_clients import (
 Call = Callable[[], Any]
 MEBIBYTE = 1024 * 1024
 OWN = "to authenticated using (owner_id = auth.uid()::text)"
-
-
-@pytest.fixture(scope="module")
-def storage(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Storage]:
-    """A storage service that takes an S3 key pair."""
-    with (
-        cloning(cluster) as clone,
-        running_storage(clone(), tmp_path_factory.mktemp("s"), OPTIONS) as running,
-    ):
-        yield running
 
 
 @pytest.fixture(scope="module")
