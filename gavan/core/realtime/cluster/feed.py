@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import Any, Protocol
 
 from gavan.core.realtime.cluster.bus import Bus
@@ -51,7 +52,7 @@ class Feed:
         self._source = Source(url, limits, self)
         self._task: asyncio.Task[None] | None = None
         self._taker: asyncio.Task[None] | None = None
-        self._events: asyncio.Queue[Mapping[str, Any] | None] = asyncio.Queue(WAITING_EVENTS)
+        self._events: asyncio.Queue[Mapping[str, Any]] = asyncio.Queue(WAITING_EVENTS)
         self._again = asyncio.Event()
         self._reads = False
         self._flows = False
@@ -186,11 +187,9 @@ class Feed:
                 self._reader = None
                 self._source.start()
             self._again.clear()
-            try:
+            with suppress(TimeoutError):
                 async with asyncio.timeout(TRY_S):
                     await self._again.wait()
-            except TimeoutError:
-                continue
 
     def _put(self, event: Mapping[str, Any]) -> None:
         if self._taker is None:
@@ -208,12 +207,12 @@ class Feed:
         while True:
             event = await self._events.get()
             try:
-                await self._take_event(event or {})
+                await self._take_event(event)
             except Exception:
                 log.exception("change_not_taken")
 
     async def _take_event(self, event: Mapping[str, Any]) -> None:
-        match event.get("k"):
+        match event["k"]:
             case "begin":
                 await self._sink.begin()
             case "lose":
