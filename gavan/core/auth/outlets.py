@@ -17,9 +17,9 @@ from gavan.core.auth.mail.inbox.store import Inbox
 from gavan.core.auth.mail.mailer import Mailer
 from gavan.core.auth.mail.transport import Nowhere, Transport
 from gavan.core.auth.oauth.registry import Registry
-from gavan.core.auth.outbound import Outbound
 from gavan.core.auth.sms.texter import Texter
 from gavan.core.auth.store import Store
+from gavan.kit.outbound import Outbound
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ import orjson
 from gavan.core.auth.asked import client_ip
 from gavan.core.auth.config.security import CaptchaConfig
 from gavan.core.auth.errors import AuthError
-from gavan.core.auth.outbound import AnswerTooLarge, Call, Outbound, Unreachable
+from gavan.kit.outbound import AnswerTooLarge, Call, Outbound, Unreachable
 
 MOST_BYTES = 64 * 1024
 PATHS = frozenset(

@@ -18,8 +18,8 @@ from gavan.core.auth.errors import AuthError, validation_failed
 from gavan.core.auth.guard.address import asked_of
 from gavan.core.auth.guard.captcha import FREE_GRANTS, PATHS, Captcha
 from gavan.core.auth.guard.limits import ANONYMOUS, Limits
-from gavan.core.auth.outbound import Outbound
 from gavan.kit.jwt import TokenError, Verifier
+from gavan.kit.outbound import Outbound
 
 
 class Gate:

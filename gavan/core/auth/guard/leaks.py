@@ -7,7 +7,7 @@ from hashlib import sha1
 
 from gavan.core.auth.config.passwords import PasswordConfig
 from gavan.core.auth.errors import AuthError
-from gavan.core.auth.outbound import AnswerTooLarge, Call, Outbound, Unreachable
+from gavan.kit.outbound import AnswerTooLarge, Call, Outbound, Unreachable
 
 TIMEOUT_S = 5.0
 MOST_BYTES = 1024 * 1024

@@ -16,8 +16,8 @@ from gavan.core.auth.hooks.claims import check_claims
 from gavan.core.auth.hooks.http import HttpHooks
 from gavan.core.auth.hooks.postgres import PostgresHooks
 from gavan.core.auth.hooks.refusal import Output
-from gavan.core.auth.outbound import Outbound, PublicOnly
 from gavan.core.auth.store import Connection, Store
+from gavan.kit.outbound import Outbound, PublicOnly
 
 PASSWORD_REJECTED = "Further password verification attempts will be rejected."  # noqa: S105
 MFA_REJECTED = "Further MFA verification attempts will be rejected."

@@ -17,7 +17,7 @@ from uuid import uuid4
 from gavan.core.auth.config.hooks import HookConfig
 from gavan.core.auth.errors import AuthError
 from gavan.core.auth.hooks.refusal import Output, output_of, unexpected
-from gavan.core.auth.outbound import Answer, AnswerTooLarge, Call, Outbound, Unreachable
+from gavan.kit.outbound import Answer, AnswerTooLarge, Call, Outbound, Unreachable
 from gavan.kit.secret import Secret
 
 TIMEOUT_S = 5.0

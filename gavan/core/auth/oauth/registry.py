@@ -11,8 +11,8 @@ from gavan.core.auth.oauth.oidc import Issuers
 from gavan.core.auth.oauth.provider import Provider, Registration
 from gavan.core.auth.oauth.queries import queries
 from gavan.core.auth.oauth.web import Web, WebError
-from gavan.core.auth.outbound import Outbound, PublicOnly
 from gavan.core.auth.store import Store
+from gavan.kit.outbound import Outbound, PublicOnly
 
 
 class Registry:

@@ -15,7 +15,7 @@ from urllib.parse import urlencode, urlsplit
 
 import orjson
 
-from gavan.core.auth.outbound import (
+from gavan.kit.outbound import (
     AnswerTooLarge,
     Call,
     Outbound,

@@ -20,10 +20,10 @@ from gavan.core.auth.mail.template.evaluate import Plain, render
 from gavan.core.auth.mail.template.nodes import TemplateError
 from gavan.core.auth.mail.template.parse import parse
 from gavan.core.auth.model import Row
-from gavan.core.auth.outbound import Outbound
 from gavan.core.auth.show import show_user
 from gavan.core.auth.sms.twilio import SmsError, Twilio
 from gavan.core.auth.store import Connection
+from gavan.kit.outbound import Outbound
 
 TEST_ID = "test-otp"
 

@@ -11,7 +11,7 @@ from urllib.parse import quote, urlencode
 import orjson
 
 from gavan.core.auth.config.sms import TwilioConfig
-from gavan.core.auth.outbound import AnswerTooLarge, Call, Outbound, Unreachable
+from gavan.kit.outbound import AnswerTooLarge, Call, Outbound, Unreachable
 
 TIMEOUT_S = 8.0
 """Below the deadline of a request, so that the caller is told what failed."""

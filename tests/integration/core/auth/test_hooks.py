@@ -18,8 +18,8 @@ from gavan.core.auth.config.hooks import HookConfig, hook_of
 from gavan.core.auth.errors import AuthError
 from gavan.core.auth.hooks import http as http_hooks
 from gavan.core.auth.hooks.hooks import Hooks
-from gavan.core.auth.outbound import Outbound, PublicOnly
 from gavan.core.auth.store import Store
+from gavan.kit.outbound import Outbound, PublicOnly
 from gavan.kit.secret import Secret
 from tests.conftest import Database
 from tests.local_http import Heard, Reply, local_server

@@ -17,8 +17,8 @@ from gavan.core.auth.config.passwords import PasswordConfig
 from gavan.core.auth.config.sms import TwilioConfig
 from gavan.core.auth.errors import AuthError
 from gavan.core.auth.guard.leaks import Leaks
-from gavan.core.auth.outbound import Outbound
 from gavan.core.auth.sms.twilio import SmsError, Twilio
+from gavan.kit.outbound import Outbound
 from gavan.kit.secret import Secret
 from tests.conftest import Database
 from tests.integration.core.conftest import SERVICE_KEY, CoreFactory

@@ -17,7 +17,7 @@ from gavan.core.auth.guard.frequency import check_frequency
 from gavan.core.auth.guard.leaks import Leaks
 from gavan.core.auth.guard.limits import Limits
 from gavan.core.auth.guard.strength import Strength
-from gavan.core.auth.outbound import Outbound
+from gavan.kit.outbound import Outbound
 
 HEADER = "X-Forwarded-For"
 

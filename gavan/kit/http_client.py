@@ -6,7 +6,7 @@ from types import TracebackType
 
 import httpx
 
-from gavan.core.auth.outbound import Answer, AnswerTooLarge, Call, PublicOnly, Unreachable
+from gavan.kit.outbound import Answer, AnswerTooLarge, Call, PublicOnly, Unreachable
 
 
 class _Guarded(httpx.AsyncBaseTransport):

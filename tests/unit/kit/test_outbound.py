@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from gavan.core.auth.outbound import (
+from gavan.kit.outbound import (
     AnswerTooLarge,
     Call,
     Outbound,

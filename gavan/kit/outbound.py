@@ -15,7 +15,7 @@ from ipaddress import IPv6Address, ip_address
 from typing import Protocol
 
 Resolve = Callable[[str, int], Awaitable[list[str]]]
-_CLIENT = "gavan.core.auth.http_client"
+_CLIENT = "gavan.kit.http_client"
 
 
 class Unreachable(Exception):
@@ -92,7 +92,7 @@ class PublicOnly:
 
 
 class Client(Protocol):
-    """What gavan.core.auth.http_client offers."""
+    """What gavan.kit.http_client offers."""
 
     async def send(self, call: Call, most_bytes: int) -> Answer: ...
 
