@@ -36,6 +36,7 @@ from gavan.core.storage.objects.serving import (
     serve,
 )
 from gavan.core.storage.objects.signing import Scope, expiry_of, read_token
+from gavan.core.storage.paths import OBJECT
 from gavan.kit.storage.provider import BlobMissing
 
 OPERATION = "storage.render.image_authenticated"
@@ -71,11 +72,10 @@ class RenderingEdge:
         """Return the routes; none when the stack renders no images."""
         if not self.commons.config.renders_images:
             return []
-        path = "{bucket}/{name:path}"
         return [
-            Route(f"/render/image/authenticated/{path}", self.render_as_known),
-            Route(f"/render/image/public/{path}", self.render_public),
-            Route(f"/render/image/sign/{path}", self.render_signed),
+            Route(f"/render/image/authenticated/{OBJECT}", self.render_as_known),
+            Route(f"/render/image/public/{OBJECT}", self.render_public),
+            Route(f"/render/image/sign/{OBJECT}", self.render_signed),
         ]
 
     async def render_as_known(self, request: Request) -> Response:

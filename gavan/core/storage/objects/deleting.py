@@ -19,6 +19,7 @@ from gavan.core.storage.body import read_object
 from gavan.core.storage.commons import Commons
 from gavan.core.storage.errors import access_denied, invalid_body, no_such_key
 from gavan.core.storage.finish import carry_through
+from gavan.core.storage.paths import OBJECT
 from gavan.core.storage.rules import check_bucket_name
 from gavan.core.storage.store import Queries
 from gavan.core.storage.uploads.uploads import Judge
@@ -38,7 +39,7 @@ class DeletingEdge:
         """Return the routes; the last one takes any path."""
         return [
             Route("/object/{bucket}", self.delete_many, methods=["DELETE"]),
-            Route("/object/{bucket}/{name:path}", self.delete, methods=["DELETE"]),
+            Route(f"/object/{OBJECT}", self.delete, methods=["DELETE"]),
         ]
 
     async def delete(self, request: Request) -> Response:

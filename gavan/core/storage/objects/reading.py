@@ -22,6 +22,7 @@ from gavan.core.storage.objects.find import (
 )
 from gavan.core.storage.objects.serving import Again, Asked, asked_by, describe, serve
 from gavan.core.storage.objects.signing import Scope, expiry_of, not_signed, read_token
+from gavan.core.storage.paths import OBJECT
 
 GET = "storage.object.get_authenticated"
 GET_INFO = "object.get_authenticated_info"
@@ -36,15 +37,14 @@ class ReadingEdge:
 
     def routes(self) -> list[Route]:
         """Return the routes; the last ones take any path of two parts and more."""
-        path = "{bucket}/{name:path}"
         return [
-            Route(f"/object/public/{path}", self.get_public),
-            Route(f"/object/sign/{path}", self.get_signed),
-            Route(f"/object/authenticated/{path}", self.get_as_known),
-            Route(f"/object/info/authenticated/{path}", self.info_of_known),
-            Route(f"/object/info/public/{path}", self.info_of_public),
-            Route(f"/object/info/{path}", self.info),
-            Route(f"/object/{path}", self.get),
+            Route(f"/object/public/{OBJECT}", self.get_public),
+            Route(f"/object/sign/{OBJECT}", self.get_signed),
+            Route(f"/object/authenticated/{OBJECT}", self.get_as_known),
+            Route(f"/object/info/authenticated/{OBJECT}", self.info_of_known),
+            Route(f"/object/info/public/{OBJECT}", self.info_of_public),
+            Route(f"/object/info/{OBJECT}", self.info),
+            Route(f"/object/{OBJECT}", self.get),
         ]
 
     async def get_as_known(self, request: Request) -> Response:

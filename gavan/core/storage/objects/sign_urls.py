@@ -16,6 +16,7 @@ from gavan.core.storage.errors import invalid_body
 from gavan.core.storage.images.asked import read_transform
 from gavan.core.storage.objects.find import find_as_caller, visible_names
 from gavan.core.storage.objects.signing import check_expiry, sign_download
+from gavan.core.storage.paths import OBJECT
 
 SIGN = "storage.object.sign"
 SIGN_MANY = "storage.object.sign_many"
@@ -32,7 +33,7 @@ class SignUrlsEdge:
     def routes(self) -> list[Route]:
         """Return the routes."""
         return [
-            Route("/object/sign/{bucket}/{name:path}", self.sign, methods=["POST"]),
+            Route(f"/object/sign/{OBJECT}", self.sign, methods=["POST"]),
             Route("/object/sign/{bucket}", self.sign_many, methods=["POST"]),
         ]
 

@@ -24,6 +24,7 @@ from gavan.core.storage.objects.incoming import (
     user_metadata,
 )
 from gavan.core.storage.objects.signing import Scope, read_token, sign_upload
+from gavan.core.storage.paths import OBJECT
 from gavan.core.storage.rules import check_bucket_name
 from gavan.core.storage.uploads.uploads import Judge, Upload
 
@@ -46,10 +47,10 @@ class WritingEdge:
     def routes(self) -> list[Route]:
         """Return the routes; the last two take any path."""
         return [
-            Route("/object/upload/sign/{bucket}/{name:path}", self.sign, methods=["POST"]),
-            Route("/object/upload/sign/{bucket}/{name:path}", self.put_signed, methods=["PUT"]),
-            Route("/object/{bucket}/{name:path}", self.post, methods=["POST"]),
-            Route("/object/{bucket}/{name:path}", self.put, methods=["PUT"]),
+            Route(f"/object/upload/sign/{OBJECT}", self.sign, methods=["POST"]),
+            Route(f"/object/upload/sign/{OBJECT}", self.put_signed, methods=["PUT"]),
+            Route(f"/object/{OBJECT}", self.post, methods=["POST"]),
+            Route(f"/object/{OBJECT}", self.put, methods=["PUT"]),
         ]
 
     async def post(self, request: Request) -> Response:

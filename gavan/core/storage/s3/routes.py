@@ -16,6 +16,7 @@ from starlette.routing import Route
 
 from gavan.core.storage.commons import Commons
 from gavan.core.storage.errors import SERVER_FAULT, StorageError, invalid_request, provider_error
+from gavan.core.storage.paths import REST
 from gavan.core.storage.resumable.turns import Turns
 from gavan.core.storage.s3 import posting
 from gavan.core.storage.s3.answers import empty
@@ -45,7 +46,7 @@ class S3Edge:
         """Return the routes."""
         return [
             Route("/s3", self.answer, methods=METHODS),
-            Route("/s3/{place:path}", self.answer, methods=METHODS),
+            Route(f"/s3/{REST}", self.answer, methods=METHODS),
         ]
 
     async def answer(self, request: Request) -> Response:

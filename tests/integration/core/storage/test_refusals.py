@@ -54,7 +54,18 @@ def test_a_bucket_that_is_none_takes_nothing(storage: Storage) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["", "a%00b", "%D0%BA%D0%BB%D1%8E%D1%87", "a/%2E%2E/b", "%2E", "a%5Cb", "a%FFb"],
+    [
+        "",
+        "a%00b",
+        "%D0%BA%D0%BB%D1%8E%D1%87",
+        "a/%2E%2E/b",
+        "%2E",
+        "a%5Cb",
+        "a%FFb",
+        "a%0Ab",
+        "a%0A",
+        "%0A",
+    ],
 )
 def test_names_that_no_object_may_have_are_refused(storage: Storage, name: str) -> None:
     bucket = storage.bucket()
@@ -62,6 +73,24 @@ def test_names_that_no_object_may_have_are_refused(storage: Storage, name: str) 
     assert answer.status_code == 400
     assert answer.json()["code"] == "InvalidKey"
     assert not storage.orphans()
+
+
+def test_a_line_end_behind_a_name_does_not_make_it_that_name(storage: Storage) -> None:
+    bucket = storage.bucket(public=True)
+    post(storage, f"{bucket}/a")
+    for method, path in (
+        ("GET", f"/object/{bucket}/a%0A"),
+        ("GET", f"/object/public/{bucket}/a%0A"),
+        ("GET", f"/object/info/{bucket}/a%0A"),
+        ("HEAD", f"/object/{bucket}/a%0A"),
+        ("DELETE", f"/object/{bucket}/a%0A"),
+        ("PUT", f"/object/{bucket}/a%0A"),
+        ("POST", f"/object/upload/sign/{bucket}/a%0A"),
+    ):
+        assert storage.service.request(method, path).status_code == 400, (method, path)
+    signed = storage.service.post(f"/object/sign/{bucket}/a%0A", json={"expiresIn": 60})
+    assert signed.status_code == 400
+    assert storage.service.get(f"/object/{bucket}/a").content == b"x"
 
 
 @pytest.mark.parametrize("name", ["a///child.txt", "special file @+$,;=?.txt", "!-.*'()&:", "a/b/"])
