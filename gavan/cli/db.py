@@ -9,7 +9,6 @@ from typing import Any
 
 import click
 import psycopg
-from psycopg.conninfo import conninfo_to_dict
 
 from gavan.cli.context import Context
 from gavan.cli.database import reach, reporter
@@ -18,22 +17,13 @@ from gavan.cli.one_unit import restart_core
 from gavan.cli.render import Result, table
 from gavan.cli.verb import VerbGroup
 from gavan.database.access import OWNER, bring_up, options
-from gavan.database.distribution import find_distribution
 from gavan.database.migration.lock import connect
+from gavan.database.programs import libpq_environment, program
 from gavan.database.reset import recreate
 from gavan.kit.errors import GavanError
-from gavan.kit.secret import Secret
 from gavan.stack.model import Stack
 
 ROLE = click.option("--role", default=OWNER, show_default=True, help="Log in as this role.")
-LIBPQ = {
-    "host": "PGHOST",
-    "port": "PGPORT",
-    "user": "PGUSER",
-    "password": "PGPASSWORD",
-    "dbname": "PGDATABASE",
-    "sslmode": "PGSSLMODE",
-}
 
 group = VerbGroup(
     "db",
@@ -58,13 +48,13 @@ def url(context: Context, role: str) -> Result:
 )
 @ROLE
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def psql(context: Context, role: str, arguments: tuple[str, ...]) -> Result:
+def open_psql(context: Context, role: str, arguments: tuple[str, ...]) -> Result:
     """Open psql, with the arguments behind --."""
     _, access = reach(context)
-    program = find_distribution().bin / "psql"
-    environment = {**os.environ, **_libpq(access.url(role))}
+    psql = program("psql")
+    environment = libpq_environment(access.url(role))
     sys.stdout.flush()
-    os.execve(program, [str(program), *arguments], environment)  # noqa: S606 - becomes psql
+    os.execve(psql, [str(psql), *arguments], environment)  # noqa: S606 - becomes psql
 
 
 @group.verb("query", examples=['gavan db query "select * from board"', "gavan db query - < a.sql"])
@@ -132,12 +122,6 @@ def _forget_objects(context: Context, stack: Stack) -> None:
         folder.rename(gone)
         shutil.rmtree(gone)
         context.progress.ok("objects", "removed")
-
-
-def _libpq(url: Secret) -> dict[str, str]:
-    """Return the variables of libpq: a password has no place in argv."""
-    facts = conninfo_to_dict(url.reveal())
-    return {LIBPQ[name]: str(value) for name, value in facts.items() if name in LIBPQ}
 
 
 def _refused(error: psycopg.Error) -> GavanError:
