@@ -173,7 +173,7 @@ def _tables(section: Section, path: list[str]) -> Iterator[str]:
     alternative = False
     inner: list[tuple[Section, list[str]]] = []
     for key in section.keys:
-        if key.section is not None and section.path[0] in ("core", "database"):
+        if key.section is not None and section.path[0] in ("core", "database", "backup"):
             by_name = key.choices[0] if key.choices else key.section.example
             name = [by_name] if key.kind is Kind.TABLES else []
             inner.append((key.section, [*path, key.name, *name]))

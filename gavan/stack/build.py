@@ -11,6 +11,7 @@ from pathlib import Path
 
 from gavan.kit.secret import Secret
 from gavan.stack.auth import auth_variables
+from gavan.stack.backup import build_backup
 from gavan.stack.layers import Layers
 from gavan.stack.model import (
     App,
@@ -50,6 +51,9 @@ class Parts:
     apps: dict[str, Values]
     sites: dict[str, Values]
     cron: dict[str, Values]
+    backup: Values
+    has_backup: bool
+    """Whether the file has the section; without it nothing is scheduled."""
 
 
 def build_profile(name: str, values: Values) -> Profile:
@@ -79,6 +83,7 @@ def build(file: Path, parts: Parts, layers: Layers) -> Stack:
         apps=tuple(_app(root, name, values) for name, values in parts.apps.items()),
         sites=sites,
         cron=tuple(_cron(name, values) for name, values in parts.cron.items()),
+        backup=build_backup(root, parts.backup, is_written=parts.has_backup),
         env=layers.merged(),
     )
 

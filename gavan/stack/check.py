@@ -18,6 +18,7 @@ from gavan.kit.secret import Secret
 from gavan.kit.version import VERSION
 from gavan.stack.build import Parts, is_glob, is_valid_glob
 from gavan.stack.check_auth import check_auth
+from gavan.stack.check_backup import check_backup
 from gavan.stack.check_storage import check_storage
 from gavan.stack.findings import Level
 from gavan.stack.interpolate import names
@@ -58,6 +59,7 @@ def check(stack: Stack, source: Source, parts: Parts, report: Report) -> None:
         rule(subject)
     check_auth(parts.core["auth"], source, report, protected=stack.profile.protected)
     check_storage(parts.core["storage"], stack.env, source, report)
+    check_backup(stack, source, report)
 
 
 def _versions(on: _Subject) -> None:

@@ -20,6 +20,7 @@ from gavan.stack.findings import Finding, Level, StackErrors, ordered
 from gavan.stack.layers import Layers, read_layers
 from gavan.stack.model import KeyPath, Profile, Stack
 from gavan.stack.read import Reader, Values
+from gavan.stack.schema.backup import BACKUP
 from gavan.stack.schema.key import Section
 from gavan.stack.schema.sections import (
     APP,
@@ -227,6 +228,8 @@ class _Loader:
             apps=self._named(reader, APP, names),
             sites=self._named(reader, SITE, names),
             cron=self._named(reader, CRON, set()),
+            backup=self._section(reader, BACKUP),
+            has_backup="backup" in self._source.values,
         )
 
     def _section(self, reader: Reader, section: Section) -> Values:

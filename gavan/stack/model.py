@@ -11,6 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from gavan.kit.secret import Secret
+from gavan.kit.storage.s3_settings import S3Settings
 
 EnvValue = str | Secret
 KeyPath = tuple[str | int, ...]
@@ -191,6 +192,70 @@ class Cron:
     profiles: tuple[str, ...]
 
 
+class Encryption(StrEnum):
+    NONE = "none"
+    AGE = "age"
+    GPG = "gpg"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keep:
+    """How many backups stay, by rule; ``min`` good ones always."""
+
+    daily: int
+    weekly: int
+    monthly: int
+    min: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Encrypt:
+    """``recipients``: public keys or fingerprints as written; files from the root of the stack."""
+
+    method: Encryption
+    recipients: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offsite:
+    """A second place for backups; ``prefix`` has no slash at its ends."""
+
+    s3: S3Settings = field(repr=False)
+    prefix: str
+    storage_class: str
+    rate_limit: int | None
+    """Bytes per second."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pitr:
+    enabled: bool
+    window_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drill:
+    """``schedule`` None: by hand only. ``sql``: each statement must answer true."""
+
+    schedule: str | None
+    sql: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backup:
+    """[backup]; ``schedule`` None: by hand only, as without the section."""
+
+    dir: Path
+    schedule: str | None
+    objects: bool
+    max_age_s: float
+    keep: Keep
+    encrypt: Encrypt
+    offsite: Offsite | None
+    pitr: Pitr
+    drill: Drill
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stack:
     """Everything one gavan.toml describes for one profile."""
@@ -204,6 +269,7 @@ class Stack:
     apps: tuple[App, ...]
     sites: tuple[Site, ...]
     cron: tuple[Cron, ...]
+    backup: Backup
     env: Mapping[str, EnvValue] = field(repr=False)
     """Variables of the winning layer by name: .env files, above them the process environment,
     above it --set."""

@@ -7,6 +7,7 @@ loader, to the suggestions, to docs/reference/gavan-toml.md and to the annotated
 from __future__ import annotations
 
 from gavan.stack.schema.auth import CORE_AUTH
+from gavan.stack.schema.backup import BACKUP
 from gavan.stack.schema.key import Key, Kind, Section
 from gavan.stack.schema.lint import MIGRATIONS_LINT
 from gavan.stack.schema.realtime import CORE_REALTIME
@@ -328,7 +329,7 @@ CRON = Section(
 )  # fmt: skip
 
 SECTIONS: tuple[Section, ...] = (
-    STACK, PROFILE, DATABASE, MIGRATIONS, SEED, CORE, APP, SITE, CRON,
+    STACK, PROFILE, DATABASE, MIGRATIONS, SEED, CORE, APP, SITE, CRON, BACKUP,
 )  # fmt: skip
 """In the order of the reference; nested sections hang on their keys."""
 
