@@ -17,6 +17,7 @@ class Migrations:
 
     def __init__(self, folder: Path, database: Database) -> None:
         self.folder = folder
+        self.database = database
         self.url = Secret(database.url("postgres"))
         self.connection = database.connect("postgres")
         self.heard: list[tuple[str, str, str]] = []
@@ -37,7 +38,7 @@ class Migrations:
     def _options(self, given: dict[str, Any]) -> Options:
         values: dict[str, Any] = {"wait_s": 10.0} | given
         report = lambda step, state, detail: self.heard.append((step, state, detail))  # noqa: E731
-        return Options(report=report, **values)
+        return Options(**({"report": report} | values))
 
     def ask(self, sql: str) -> list[tuple[Any, ...]]:
         return self.connection.execute(sql.encode()).fetchall()

@@ -29,6 +29,8 @@ class Context:
     def __init__(self, output: Output) -> None:
         self.flags: Flags = output.flags
         self.output = output
+        self.elsewhere = ""
+        """The host of a database that is not on this machine: its data count as real."""
         self._before: tuple[signal._HANDLER, tuple[float, float]] | None = None
 
     @property
@@ -79,14 +81,19 @@ class Context:
             GavanError: GV004, exit 6, as ``confirm``.
         """
         stack, flags = self.stack, self.flags
-        if not stack.profile.protected:
+        if not (stack.profile.protected or self.elsewhere):
             self.confirm(question)
             return
+        why = (
+            f"the profile {stack.profile.name} is protected"
+            if stack.profile.protected
+            else f"the database is at {self.elsewhere}, and so counts as protected"
+        )
         if flags.yes and flags.confirm == stack.name:
             return
         mend = f"run it again with --yes --confirm {stack.name}"
         if flags.yes or not sys.stdin.isatty():
-            raise _refused(f"the profile {stack.profile.name} is protected", mend)
+            raise _refused(why, mend)
         try:
             typed = click.prompt(f"{question} Type the name of the stack", default="", err=True,
                                  show_default=False)  # fmt: skip

@@ -5,6 +5,8 @@ Stands between `migrate`, `seed`, `db` and the floors below.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from gavan.cli.context import Context
 from gavan.cli.local import with_ports
 from gavan.database.access import Access, access
@@ -15,10 +17,17 @@ from gavan.stack.model import Stack
 
 
 def reach(context: Context) -> tuple[Stack, Access]:
-    """Return the stack of this run and how to reach its database."""
+    """Return the stack of this run and how to reach its database.
+
+    A database that is not on this machine counts as protected, whatever the profile says.
+    """
     # On the port it really has: `up --auto-ports` may have chosen another one.
     stack, _ = with_ports(context, context.stack, recorded_ports(context.stack.state_dir))
-    return stack, access(stack, load_or_create_keys(stack))
+    reached = access(stack, load_or_create_keys(stack))
+    context.elsewhere = reached.elsewhere
+    if reached.elsewhere:
+        stack = replace(stack, profile=replace(stack.profile, protected=True))
+    return stack, reached
 
 
 def reporter(context: Context) -> Report:

@@ -1,7 +1,8 @@
-"""`gavan migrate new | plan | up | down | verify | status`; others: migration_{drift,lint}.py."""
+"""`gavan migrate new | plan | up | down | verify | status`; the others are in migration_*.py."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import click
@@ -11,17 +12,30 @@ from gavan.cli.database import reach, reporter
 from gavan.cli.flags import Duration
 from gavan.cli.migration_drift import FINDINGS_EXIT, add_verbs, shadow_of
 from gavan.cli.migration_lint import lint
+from gavan.cli.migration_lock import unlock
 from gavan.cli.migration_plan import plan_data, plan_text
 from gavan.cli.migration_verify import verified_data, verified_text
 from gavan.cli.render import Result, Style, table
 from gavan.cli.verb import VerbGroup
 from gavan.database.access import bring_up, options
+from gavan.database.forecast.look import look
+from gavan.database.lint.of_stack import rules_of, sources_of
 from gavan.database.migration.apply import migrate, plan_up, status
-from gavan.database.migration.files import DOWN, new_migration
-from gavan.database.migration.plan import BLOCKING, INCLUDE_ALL, Entry, State, difference
+from gavan.database.migration.files import DOWN, Phase, new_migration
+from gavan.database.migration.lock import connect
+from gavan.database.migration.plan import BLOCKING, Entry, State, difference
+from gavan.database.migration.run import Options
 from gavan.database.migration.take_back import plan_down, take_back
 from gavan.database.migration.verify import verify
 from gavan.kit.errors import GavanError
+from gavan.stack.model import Stack
+
+TO = click.option("--to", metavar="VERSION", help="Only up to VERSION.")
+PHASE = click.option(
+    "--phase",
+    type=click.Choice([*Phase]),
+    help="Only files of this phase, as far as no other comes before them.",
+)
 
 group = VerbGroup(
     "migrate",
@@ -39,6 +53,7 @@ group = VerbGroup(
 )
 add_verbs(group)
 group.add_command(lint)
+group.add_command(unlock)
 
 
 @group.verb("new", examples=["gavan migrate new add_due_date", "gavan migrate new labels --down"])
@@ -60,38 +75,60 @@ def new(context: Context, name: str, with_down: bool) -> Result:
         "gavan migrate plan",
         "gavan migrate plan --down 2",
         "gavan migrate plan --down-to 020 --json",
+        "gavan migrate plan --phase expand",
     ],
 )
+@TO
+@PHASE
 @click.option("--down", "count", type=click.IntRange(1), help="Of taking back this many.")
-@click.option("--down-to", "to", metavar="VERSION", help="Of taking back all after VERSION.")
+@click.option("--down-to", "back_to", metavar="VERSION", help="Of taking back all after VERSION.")
 @click.option("--include-all", is_flag=True, help="Also files older than the newest applied.")
 @click.option("--exit-code", is_flag=True, help="Exit 5 when there is something to do.")
 def plan(
-    context: Context, count: int | None, to: str | None, include_all: bool, exit_code: bool
+    context: Context,
+    count: int | None,
+    back_to: str | None,
+    include_all: bool,
+    exit_code: bool,
+    **chosen: Any,
 ) -> Result:
-    """Show what `up` or `down` would do, statement by statement; changes nothing."""
+    """Show what `up` or `down` would do: statements, locks, losses, findings; changes nothing."""
     stack, access = reach(context)
-    section = stack.database.migrations
-    if count is not None or to is not None:
-        steps = plan_down(access.owner, section.dir, count=_one_of(count, to), to=to)
+    folder = stack.database.migrations.dir
+    if count is not None or back_to is not None:
+        steps = plan_down(access.owner, folder, count=_one_of(count, back_to), to=back_to)
     else:
-        order = INCLUDE_ALL if include_all else section.order
-        steps = plan_up(access.owner, section.dir, order=order)
+        steps = plan_up(access.owner, folder, _options(context, stack, include_all, **chosen))
+    with connect(access.owner, "plan") as connection:
+        seen = look(connection, steps, sources_of(stack), rules_of(stack))
     return Result(
-        data=plan_data(steps),
-        text=lambda style: plan_text(steps, style) or "nothing to do",
+        data=plan_data(steps, seen),
+        text=lambda style: plan_text(steps, style, seen) or "nothing to do",
         exit_code=FINDINGS_EXIT if exit_code and steps else 0,
     )
 
 
-@group.verb("up", examples=["gavan migrate up", "gavan migrate up --include-all --wait 5m"])
+@group.verb(
+    "up",
+    examples=[
+        "gavan migrate up",
+        "gavan migrate up --to 020",
+        "gavan migrate up --phase expand",
+        "gavan migrate up --include-all --wait 5m",
+    ],
+)
+@TO
+@PHASE
 @click.option("--include-all", is_flag=True, help="Also apply files older than the newest applied.")
 @click.option("--wait", "wait_s", type=Duration(), default=60.0, help="For the lock (60s).")
 @click.option("--bootstrap", is_flag=True, help="First roles and system schemas, last the seeds.")
-def up(context: Context, include_all: bool, wait_s: float, bootstrap: bool) -> Result:
-    """Apply what is pending, each file in one transaction."""
+def up(context: Context, include_all: bool, bootstrap: bool, **chosen: Any) -> Result:
+    """Apply what is pending, each file in one transaction.
+
+    Findings of the lint are told; where data are real, an error among them stops it: exit 5.
+    """
     stack, access = reach(context)
-    how = options(stack, include_all=include_all, wait_s=wait_s, report=reporter(context))
+    how = _options(context, stack, include_all, **chosen)
     if bootstrap:
         done = bring_up(stack, access, how)
         return Result(data=done, text=_summary(done.migrations))
@@ -117,10 +154,12 @@ def down(context: Context, count: int | None, to: str | None, wait_s: float) -> 
     steps = plan_down(access.owner, stack.database.migrations.dir, count=_one_of(count, to), to=to)
     if not steps:
         return Result(data={"taken_back": []}, text=f"{to} is the newest already")
-    context.progress.message(plan_text(steps, Style(enabled=False)))
+    with connect(access.owner, "plan") as connection:
+        seen = look(connection, steps, sources_of(stack), rules_of(stack))
+    context.progress.message(plan_text(steps, Style(enabled=False), seen))
     noun = "this migration" if len(steps) == 1 else f"these {len(steps)} migrations"
     context.confirm_loss(f"Take back {noun} of {stack.name} ({stack.profile.name})?")
-    how = options(stack, include_all=False, wait_s=wait_s, report=reporter(context))
+    how = options(stack, wait_s=wait_s, report=reporter(context))
     done = take_back(access.owner, steps, how)
     return Result(data={"taken_back": done}, text=f"taken back: {', '.join(done)}")
 
@@ -157,6 +196,18 @@ def show(context: Context, exit_code: bool) -> Result:
         text=lambda style: _table(entries, style),
         exit_code=FINDINGS_EXIT if exit_code and not is_clean else 0,
     )
+
+
+def _options(
+    context: Context,
+    stack: Stack,
+    include_all: bool,
+    to: str | None,
+    phase: str | None,
+    wait_s: float = 0.0,
+) -> Options:
+    how = options(stack, include_all=include_all, wait_s=wait_s, report=reporter(context))
+    return replace(how, to=to, phase=Phase(phase) if phase else None)
 
 
 def _one_of(count: int | None, to: str | None) -> int:

@@ -76,7 +76,7 @@ def diff(context: Context) -> Result:
     Exit 5 when something was changed by hand since.
     """
     stack, access = reach(context)
-    how = options(stack, include_all=False, wait_s=0.0, report=reporter(context))
+    how = options(stack, wait_s=0.0, report=reporter(context))
     with shadow_of(access, how.report) as shadow:
         found = find_drift(access.owner, shadow, stack.database.migrations.dir, how)
     return _result(found, {}, "the database is what its migrations make")
@@ -91,7 +91,7 @@ def mark_baseline(context: Context, version: str, wait_s: float) -> Result:
     """
     stack, access = reach(context)
     context.confirm_loss(f"Mark all up to {version} as applied, without running them?")
-    how = options(stack, include_all=False, wait_s=wait_s, report=reporter(context))
+    how = options(stack, wait_s=wait_s, report=reporter(context))
     with shadow_of(access, how.report) as shadow:
         done, found = baseline(access.owner, shadow, stack.database.migrations.dir, version, how)
     return _result(found, {"marked": done}, f"marked as applied: {', '.join(done) or 'none new'}")
@@ -108,7 +108,7 @@ def mark(context: Context, versions: tuple[str, ...], status: str, wait_s: float
     stack, access = reach(context)
     shown = ", ".join(versions)
     context.confirm_loss(f"Write into the history that {shown} is {status}?")
-    how = options(stack, include_all=False, wait_s=wait_s, report=reporter(context))
+    how = options(stack, wait_s=wait_s, report=reporter(context))
     repair(access.owner, stack.database.migrations.dir, versions, _STATUS[status], how)
     return Result(
         data={"versions": versions, "status": status}, text=f"{shown}: {status} in the history"

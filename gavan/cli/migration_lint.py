@@ -13,10 +13,9 @@ from gavan.cli.context import Context
 from gavan.cli.migration_drift import FINDINGS_EXIT
 from gavan.cli.render import Result, Style
 from gavan.cli.verb import verb
-from gavan.database.lint.run import Rules, Sources, lint_files
-from gavan.database.migration.files import DOWN, sql_files
+from gavan.database.lint.of_stack import rules_of, sources_of
+from gavan.database.lint.run import lint_files
 from gavan.stack.findings import Level, render
-from gavan.stack.model import Stack
 
 
 @verb(
@@ -33,11 +32,10 @@ def lint(context: Context, files: tuple[Path, ...]) -> Result:
     Exit code 5: there is an error. Warnings alone exit 0.
     """
     stack = context.stack
-    migrations = stack.database.migrations
-    only = tuple(path.resolve() for path in files)
-    sources = _sources(stack, only)
-    rules = Rules(levels=migrations.lint, exposed=stack.core.schemas)
-    findings = lint_files(sources, rules, only=only or None)
+    asked = {path.resolve() for path in files}
+    sources = sources_of(stack, files)
+    only = {path for path in sources.kinds() if path.resolve() in asked}
+    findings = lint_files(sources, rules_of(stack), only=only if files else None)
     count = len(only) or len(sources.kinds())
     errors = any(finding.level is Level.ERROR for finding in findings)
     return Result(
@@ -45,17 +43,6 @@ def lint(context: Context, files: tuple[Path, ...]) -> Result:
         text=lambda style: render(findings) if findings else _clean(count, style),
         exit_code=FINDINGS_EXIT if errors else 0,
     )
-
-
-def _sources(stack: Stack, only: tuple[Path, ...]) -> Sources:
-    """Return the files of the stack; a file from elsewhere is read as its newest migration."""
-    folder = stack.database.migrations.dir.resolve()
-    seed = stack.database.seed
-    ups, downs = sql_files(folder), sql_files(folder / DOWN)
-    seeds = [path.resolve() for path in (*seed.files, *seed.mock) if path.is_file()]
-    known = {*ups, *downs, *seeds}
-    elsewhere = [path for path in only if path not in known]
-    return Sources(ups=[*ups, *elsewhere], downs=downs, seeds=seeds)
 
 
 def _clean(count: int, style: Style) -> str:

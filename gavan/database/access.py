@@ -6,12 +6,16 @@ job walk through here.
 
 from __future__ import annotations
 
+import ipaddress
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from psycopg.conninfo import conninfo_to_dict
+
 from gavan.database.bootstrap import bootstrap
 from gavan.database.embedded import ADMIN, Passwords, loopback_url, passwords_by_role
+from gavan.database.forecast.gate import lint_gate
 from gavan.database.migration.apply import migrate
 from gavan.database.migration.run import Options, Report
 from gavan.database.migration.seed import seed
@@ -32,6 +36,13 @@ class Access:
     passwords: Mapping[str, Secret]
     port: int
     database: str
+
+    @property
+    def elsewhere(self) -> str:
+        """The host of a database that is not on this machine; empty for one that is."""
+        facts = conninfo_to_dict(self.owner.reveal())
+        hosts = f"{facts.get('host') or ''},{facts.get('hostaddr') or ''}".split(",")
+        return next((host for host in hosts if not _is_here(host)), "")
 
     def url(self, role: str) -> Secret:
         """Return the URL of ``role``; raise GavanError GV317 when its password is not known."""
@@ -79,8 +90,18 @@ def access(stack: Stack, keys: Passwords, environ: Mapping[str, str] = os.enviro
     return Access(owner=owner, admin=admin, passwords=passwords, port=port, database=name)
 
 
-def options(stack: Stack, *, include_all: bool, wait_s: float, report: Report) -> Options:
-    """Return the options of the runner from [database.migrations]."""
+def _is_here(host: str) -> bool:
+    """Tell whether a host of a URL is this machine: a socket, or an address of loopback."""
+    if not host or host.startswith("/") or host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def options(stack: Stack, *, include_all: bool = False, wait_s: float, report: Report) -> Options:
+    """Return the options of the runner from [database.migrations], with the lint in front."""
     section = stack.database.migrations
     return Options(
         lock_timeout=section.lock_timeout,
@@ -89,6 +110,7 @@ def options(stack: Stack, *, include_all: bool, wait_s: float, report: Report) -
         order="include-all" if include_all else section.order,
         wait_s=wait_s,
         report=report,
+        gate=lint_gate(stack, report),
     )
 
 
@@ -102,19 +124,21 @@ def bring_up(stack: Stack, reach: Access, how: Options) -> BroughtUp:
     migrations = migrate(reach.owner, stack.database.migrations.dir, how)
     seeds = []
     if stack.profile.name in stack.database.seed.profiles:
-        seeds = run_seeds(stack, reach, report=how.report, mock=stack.profile.name == DEV)
+        mock = stack.profile.name == DEV and not reach.elsewhere
+        seeds = run_seeds(stack, reach, report=how.report, mock=mock)
     return BroughtUp(system=system, migrations=migrations, seeds=seeds)
 
 
 def run_seeds(
     stack: Stack, reach: Access, *, report: Report, mock: bool, again: bool = False
 ) -> list[str]:
-    """Run the seeds of the stack file; ``mock`` data only ever in the profile dev."""
+    """Run the seeds of the stack file; ``mock`` data only ever in the profile dev, and here."""
     section = stack.database.seed
-    if mock and stack.profile.name != DEV:
+    if mock and (stack.profile.name != DEV or reach.elsewhere):
+        place = f"a database at {reach.elsewhere}" if reach.elsewhere else stack.profile.name
         raise GavanError(
             "GV316",
-            f"mock data is for the profile {DEV}, not for {stack.profile.name}",
+            f"mock data is for the profile {DEV} on this machine, not for {place}",
             hint=f"gavan -p {DEV} seed --mock",
             exit_code=6,
         )

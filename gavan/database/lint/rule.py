@@ -5,14 +5,17 @@ Stands under the rules; its title and default level are in the schema of the sta
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from gavan.database.lint.catalogue import Catalogue
+from gavan.database.lint.catalogue import Catalogue, Name
 from gavan.database.lint.document import Document
 from gavan.database.migration.split import Statement
+
+SMALL_ROWS = 10_000
+"""Up to here a table is read faster than anybody waits."""
 
 
 class Kind(StrEnum):
@@ -48,6 +51,24 @@ class Step:
     made: Catalogue
     whole: Catalogue
     exposed: tuple[str, ...]
+    rows: Mapping[Name, int] | None = None
+    """How many rows the tables of the database have; None: no database is asked."""
+
+    def is_new(self, name: Name) -> bool:
+        """Say whether nobody uses the table yet: the file makes it, or an earlier one that is
+        not applied."""
+        is_unknown = self.rows is not None and name not in self.rows
+        return name in self.made.relations or is_unknown
+
+    def is_empty(self, name: Name) -> bool:
+        """Say whether the table has no row that a change could meet."""
+        has_none = self.rows is not None and not self.rows.get(name)
+        return self.is_new(name) or has_none
+
+    def is_quiet(self, name: Name) -> bool:
+        """Say whether nobody waits for long when the table is locked: it is new, or small."""
+        is_small = self.rows is not None and self.rows.get(name, 0) <= SMALL_ROWS
+        return self.is_new(name) or is_small
 
     @property
     def node(self) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gavan.database.lint.catalogue import Catalogue
+from gavan.database.lint.catalogue import Catalogue, Name
 from gavan.database.lint.document import Allow, Document, Fault, read_document
 from gavan.database.lint.rule import Hit, Kind, Rule, Step
 from gavan.database.lint.rules import BY_CODE, RULES
@@ -46,10 +46,15 @@ class Sources:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """``levels`` by code (off, warn, error); ``exposed`` are the schemas of the data API."""
+    """``levels`` by code (off, warn, error); ``exposed`` are the schemas of the data API.
+
+    ``rows`` are how many rows the tables of a database have, where one is known: then what would
+    lock a small table is no finding.
+    """
 
     levels: Mapping[str, str]
     exposed: tuple[str, ...]
+    rows: Mapping[Name, int] | None = None
 
 
 def lint_files(
@@ -96,7 +101,7 @@ def _judge(document: Document, kind: Kind, rules: Rules, whole: Catalogue) -> It
     for statement, tree in _trees(document, kind):
         step = Step(
             document=document, kind=kind, statement=statement, tree=tree, made=made, whole=whole,
-            exposed=rules.exposed,
+            exposed=rules.exposed, rows=rules.rows,
         )  # fmt: skip
         yield from _step(step, rules)
         made.learn(tree)

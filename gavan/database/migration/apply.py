@@ -5,13 +5,15 @@ Stands on the files, the history, the lock and the runner of one file.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from gavan.database.migration import history
-from gavan.database.migration.files import read_migrations
+from gavan.database.migration.files import MigrationFile, read_migrations
+from gavan.database.migration.history import Connection
 from gavan.database.migration.lock import connect, migration_lock
 from gavan.database.migration.parsed import Parsed, parse
-from gavan.database.migration.plan import Entry, compare, pending
+from gavan.database.migration.plan import Entry, choose, compare, pending
 from gavan.database.migration.run import Options, run_file
 from gavan.kit.secret import Secret
 
@@ -20,29 +22,48 @@ def migrate(url: Secret, folder: Path, options: Options) -> list[str]:
     """Apply what is pending in ``folder`` as the role of ``url``; return the versions applied.
 
     All files are parsed before the first is applied. Raises GavanError: GV301-GV307 for files,
-    GV308-GV310 for history, GV313 lock, GV321 no connection, and StatementError at file:line:column
-    for a statement that failed; the files before it stay applied, nothing of its own file does.
+    GV308-GV310 for history, GV312 and GV313 for the lock, GV321 no connection, GV333 and GV337 for
+    what ``options`` choose, what its gate raises, and StatementError at file:line:column for a
+    statement that failed; the files before it stay applied, nothing of its own file does.
     """
     files = read_migrations(folder)
     with (
         migration_lock(
             url, wait_s=options.wait_s, waiting=lambda who: options.report("lock", "warn", who)
-        ),
+        ) as lock,
         connect(url, "migrate") as connection,
     ):
-        entries = compare(files, history.read_applied(connection))
-        parsed = [parse(file) for file in pending(entries, order=options.order)]
-        if parsed:
-            history.create_tables(connection)
-        applied = [one.file.version for one in parsed if run_file(connection, one, options)]
-        if applied:
-            connection.execute("notify pgrst, 'reload schema'")
+        parsed = _pending(connection, files, options)
+        if not parsed:
+            return []
+        options.gate(connection, parsed)
+        history.create_tables(connection)
+        applied = []
+        try:
+            for one in parsed:
+                lock.require()
+                if run_file(connection, one, options):
+                    applied.append(one.file.version)
+        finally:
+            if applied and not connection.closed:
+                connection.execute("notify pgrst, 'reload schema'")
     return applied
 
 
-def plan_up(url: Secret, folder: Path, *, order: str) -> list[Parsed]:
-    """Return what ``migrate`` would apply now; reads only, raises as it does."""
-    return [parse(file) for file in pending(status(url, folder), order=order)]
+def plan_up(url: Secret, folder: Path, options: Options) -> list[Parsed]:
+    """Return what ``migrate`` would apply now; reads only, raises as it does before its gate."""
+    files = read_migrations(folder)
+    with connect(url, "plan") as connection:
+        return _pending(connection, files, options)
+
+
+def _pending(
+    connection: Connection, files: Sequence[MigrationFile], options: Options
+) -> list[Parsed]:
+    entries = compare(files, history.read_applied(connection))
+    wanted = pending(entries, order=options.order)
+    chosen = choose(wanted, entries, to=options.to, phase=options.phase)
+    return [parse(file) for file in chosen]
 
 
 def status(url: Secret, folder: Path) -> list[Entry]:

@@ -23,6 +23,9 @@ _NAME_COMES_NEXT = re.compile(
 )
 _MYSQL_INDEX = re.compile(r"\b(?:index|key)\s+(\w+)\s*\(([^()]*)\)", re.IGNORECASE)
 _TABLE = re.compile(r"create\s+table\s+(?:if\s+not\s+exists\s+)?([\w.\"]+)", re.IGNORECASE)
+_BROKEN = frozenset({"23502", "23503", "23505", "23514", "23P01"})
+_BLOCK_LINE = re.compile(r"^PL/pgSQL function inline_code_block line (\d+) at ", re.MULTILINE)
+_BODY = re.compile(r"\$(?:[^\W\d]\w*)?\$")
 # What real migrations ask for and this distribution does not have (operations.md 4.7).
 _ELSEWHERE = "the engines compose and kubernetes run the image that has it"
 
@@ -53,14 +56,47 @@ def from_database(
     Its transaction, if it had one, is rolled back.
     """
     diagnosis = error.diag
-    position = diagnosis.statement_position
-    offset = statement.offset + int(position) - 1 if position else statement.first
+    offset = _offset(statement, diagnosis)
     message = diagnosis.message_primary or str(error)
     sqlstate = error.sqlstate or ""
     code, hint = _database_hint(sqlstate, message, text, statement, offset)
     facts = tuple(filter(None, (diagnosis.message_detail, _context(diagnosis.context))))
     fault = Fault(path, text, offset, message, sqlstate, facts, left)
     return fault.error(code, hint or diagnosis.message_hint)
+
+
+def from_commit(
+    path: Path, text: str, statement: Statement | None, error: psycopg.Error, left: str = NOTHING
+) -> StatementError:
+    """Return the error of what the server checks after ``statement``, when its work is kept.
+
+    A deferred constraint does not say which statement broke it; the last one is pointed at.
+    """
+    diagnosis = error.diag
+    message = diagnosis.message_primary or str(error).strip()
+    facts = tuple(
+        filter(None, ("found when the transaction was to be kept", diagnosis.message_detail))
+    )
+    offset = statement.first if statement else 0
+    fault = Fault(path, text, offset, message, error.sqlstate or "", facts, left)
+    hint = "set constraints all immediate; shows where" if error.sqlstate in _BROKEN else None
+    return fault.error("GV311", hint or diagnosis.message_hint)
+
+
+def _offset(statement: Statement, diagnosis: psycopg.errors.Diagnostic) -> int:
+    """Return where in the file the server met the error, counted in characters."""
+    position = diagnosis.statement_position
+    if position:
+        return statement.offset + int(position) - 1
+    line = _BLOCK_LINE.search(diagnosis.context or "")
+    body = _BODY.search(statement.text, statement.first - statement.offset)
+    if line is None or body is None:
+        return statement.first
+    # The block counts its lines from the one on which its quotes open.
+    lines = statement.text[body.end() :].split("\n")[: int(line[1]) - 1]
+    offset = body.end() + sum(len(one) + 1 for one in lines)
+    rest = statement.text[offset:]
+    return statement.offset + offset + len(rest) - len(rest.lstrip())
 
 
 @dataclass(frozen=True, slots=True)

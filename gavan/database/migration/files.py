@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
 
 from gavan.kit.errors import GavanError
@@ -21,6 +22,14 @@ DIRECTIVE = re.compile(r"--\s*gavan:\s*(.+)")
 IRREVERSIBLE = re.compile(r"\birreversible(?:=(?:\"([^\"]*)\"|(\S+)))?(?:\s|$)")
 BOM = "\ufeff"
 DOWN = "down"
+PHASE = "phase="
+
+
+class Phase(StrEnum):
+    """When a migration runs: before the new release serves, or after the old one is gone."""
+
+    EXPAND = "expand"
+    CONTRACT = "contract"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +46,12 @@ class MigrationFile:
         """Words after ``-- gavan:`` on the first line."""
         found = DIRECTIVE.match(self.text.split("\n", 1)[0].strip())
         return frozenset(found[1].split()) if found else frozenset()
+
+    @property
+    def phase(self) -> Phase:
+        """What its first line says; a file that says nothing expands."""
+        is_contract = f"{PHASE}{Phase.CONTRACT}" in self.directives
+        return Phase.CONTRACT if is_contract else Phase.EXPAND
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +70,8 @@ class Finding:
 def read_migrations(folder: Path) -> list[MigrationFile]:
     """Return the migrations of ``folder`` in the order they are applied: by text of the version.
 
-    Raises GavanError with the code of the first broken rule (GV301-GV306), all of them in details.
+    Raises GavanError with the code of the first broken rule (GV301-GV306, GV336), all of them in
+    details.
     A missing folder holds no migrations.
     """
     paths = sql_files(folder)
@@ -174,6 +190,10 @@ def _check_marks(files: list[MigrationFile]) -> Iterator[Finding]:
     for file in files:
         if file.text.startswith(BOM):
             yield _finding("GV306", file.path, "starts with a byte order mark", "remove it")
+        for word in file.directives:
+            if word.startswith(PHASE) and word.removeprefix(PHASE) not in tuple(Phase):
+                hint = f"{PHASE}{Phase.EXPAND} or {PHASE}{Phase.CONTRACT}"
+                yield _finding("GV336", file.path, f"is of no phase that there is: {word}", hint)
 
 
 def _check_versions(versions: list[tuple[str, Path]]) -> list[Finding]:

@@ -80,6 +80,7 @@ class Record:
     outcome: str = "applied"
     statement_no: int = 0
     tool: str = f"gavan {VERSION}"
+    phase: str | None = None
 
 
 def create_tables(connection: Connection) -> None:
@@ -169,8 +170,8 @@ def insert_log(connection: Connection, record: Record) -> None:
     """Append to our own log."""
     connection.execute(
         "insert into gavan.migration_log (version, name, checksum, raw_sha256, direction,"
-        " applied_by, host, duration_ms, tool, statement_no, outcome, down_sql)"
-        " values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+        " applied_by, host, duration_ms, tool, statement_no, outcome, down_sql, phase)"
+        " values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
         (
             record.version,
             record.name,
@@ -184,6 +185,7 @@ def insert_log(connection: Connection, record: Record) -> None:
             record.statement_no,
             record.outcome,
             (record.text or None) if record.direction == "down" else None,
+            record.phase,
         ),
     )
 

@@ -1,6 +1,8 @@
 """One runner at a time per database: an advisory lock on a connection of its own.
 
-Stands below the runner. The lock belongs to the connection: a killed runner frees it.
+Stands below the runner. The lock belongs to the connection: a killed runner frees it. Every
+connection of one process ends in the same ``host:pid``, so that `gavan migrate unlock` finds the
+one that works beside the one that holds the lock.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import psycopg
@@ -22,12 +25,30 @@ KEY = 0x6761_7661_6E01
 POLL_S = 0.2
 
 Connection = psycopg.Connection[tuple[Any, ...]]
+_OF_LOCK = (
+    "from pg_locks as l where l.locktype = 'advisory' and l.granted"
+    " and l.database = (select oid from pg_database where datname = current_database())"
+    " and (l.classid::bigint << 32 | l.objid::bigint) = %(key)s"
+)
+_HOLDER = """
+select a.pid, a.usename, a.application_name, coalesce(host(a.client_addr), 'socket'),
+    a.backend_start::timestamptz(0)::text,
+    coalesce((
+        select left(regexp_replace(w.query, '\\s+', ' ', 'g'), 120)
+        from pg_stat_activity as w
+        where w.pid <> a.pid and w.datname = a.datname and w.state <> 'idle'
+            and position('/' in a.application_name) > 0
+            and split_part(w.application_name, '/', 2) = split_part(a.application_name, '/', 2)
+        limit 1), '')
+from pg_stat_activity as a
+"""
 
 
 def connect(url: Secret, purpose: str) -> Connection:
     """Open an autocommit connection; raise GavanError GV321 when the database is not reachable."""
     wanted: dict[str, Any] = {
-        "application_name": f"gavan-{purpose}/{socket.gethostname()}:{os.getpid()}",
+        # Short enough to stay whole: the server keeps 63 bytes.
+        "application_name": f"gavan-{purpose}/{socket.gethostname()[:30]}:{os.getpid()}",
         "connect_timeout": 10,
         "keepalives_idle": 15,
         "keepalives_interval": 5,
@@ -47,8 +68,45 @@ def connect(url: Secret, purpose: str) -> Connection:
         ) from error
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holder:
+    """Who has the lock: a backend of the server, and what its process does beside holding it."""
+
+    pid: int
+    user: str
+    application: str
+    host: str
+    since: str
+    doing: str
+    """The statement that another connection of the same process runs; empty when there is none."""
+
+    def __str__(self) -> str:
+        now = f"; now: {self.doing}" if self.doing else ""
+        place = f"{self.application} as {self.user} from {self.host}"
+        return f"backend {self.pid}, {place}, since {self.since}{now}"
+
+
+class Lock:
+    """A lock that is held; it is asked for again before every file."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def require(self) -> None:
+        """Raise GavanError GV312 when the lock is not this connection's any more."""
+        try:
+            held = self._connection.execute(
+                f"select exists (select {_OF_LOCK} and l.pid = pg_backend_pid())".encode(),
+                {"key": KEY},
+            ).fetchone()
+        except psycopg.Error as error:
+            raise _lost("its connection has ended") from error
+        if not (held and held[0]):
+            raise _lost("another backend of the server answers on the connection that took it")
+
+
 @contextmanager
-def migration_lock(url: Secret, *, wait_s: float, waiting: Callable[[str], None]) -> Iterator[None]:
+def migration_lock(url: Secret, *, wait_s: float, waiting: Callable[[str], None]) -> Iterator[Lock]:
     """Hold the lock of the database; ``waiting`` hears once who has it.
 
     Raises GavanError GV313 with exit code 4 when it is not free within ``wait_s``.
@@ -57,20 +115,34 @@ def migration_lock(url: Secret, *, wait_s: float, waiting: Callable[[str], None]
         deadline = time.monotonic() + wait_s
         told = False
         while not _try(connection):
-            holder = _holder(connection)
+            holder = read_holder(connection)
             if time.monotonic() >= deadline:
                 raise GavanError(
                     "GV313",
                     "another migration run holds the lock of this database",
-                    details=holder,
-                    hint="wait for it, or give it longer: gavan migrate up --wait 5m",
+                    details=_shown(holder),
+                    hint="wait for it: gavan migrate up --wait 5m; if nobody waits for it any more:"
+                    " gavan migrate unlock",
                     exit_code=4,
                 )
             if not told:
-                waiting(holder)
+                waiting(_shown(holder))
                 told = True
             time.sleep(POLL_S)
-        yield
+        yield Lock(connection)
+
+
+def read_holder(connection: Connection) -> Holder | None:
+    """Return who holds the lock of this database; None when it is free."""
+    row = connection.execute(
+        f"{_HOLDER} where a.pid in (select l.pid {_OF_LOCK})".encode(), {"key": KEY}
+    ).fetchone()
+    if row is None:
+        return None
+    pid, user, application, host, since, doing = row
+    return Holder(
+        pid=pid, user=str(user), application=application, host=host, since=since, doing=doing
+    )
 
 
 def _try(connection: Connection) -> bool:
@@ -78,17 +150,15 @@ def _try(connection: Connection) -> bool:
     return bool(row and row[0])
 
 
-def _holder(connection: Connection) -> str:
-    row = connection.execute(
-        "select a.pid, a.usename, a.application_name, coalesce(host(a.client_addr), 'socket'),"
-        " a.backend_start::timestamptz(0)::text"
-        " from pg_locks as l join pg_stat_activity as a using (pid)"
-        " where l.locktype = 'advisory' and l.granted and l.database ="
-        " (select oid from pg_database where datname = current_database())"
-        " and (l.classid::bigint << 32 | l.objid::bigint) = %s",
-        (KEY,),
-    ).fetchone()
-    if row is None:
-        return "held a moment ago, just freed"
-    pid, user, application, host, since = row
-    return f"backend {pid}, {application} as {user} from {host}, since {since}"
+def _shown(holder: Holder | None) -> str:
+    return str(holder) if holder else "held a moment ago, just freed"
+
+
+def _lost(why: str) -> GavanError:
+    return GavanError(
+        "GV312",
+        "the lock of this run was lost; what was applied stays, nothing more is",
+        details=why,
+        hint="behind a pooler give the database's own address; look: gavan migrate status",
+        exit_code=4,
+    )

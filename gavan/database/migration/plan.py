@@ -6,11 +6,12 @@ Stands between the files, the history and the runner; pure.
 from __future__ import annotations
 
 import difflib
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from gavan.database.migration.files import MigrationFile
+from gavan.database.migration.files import MigrationFile, Phase
 from gavan.database.migration.history import Applied
 from gavan.database.migration.split import SplitError, checksum, split
 from gavan.kit.errors import GavanError
@@ -85,6 +86,47 @@ def pending(entries: Sequence[Entry], *, order: str) -> list[MigrationFile]:
         raise _refusal(blocked)
     wanted = (State.PENDING, State.OUT_OF_ORDER)
     return [entry.file for entry in entries if entry.file and entry.state in wanted]
+
+
+def choose(
+    files: Sequence[MigrationFile], entries: Sequence[Entry], *, to: str | None, phase: Phase | None
+) -> list[MigrationFile]:
+    """Return those of the pending ``files`` that are up to ``to`` and of ``phase``.
+
+    Versions are applied in their order, so a phase ends where the other one begins. Raises
+    GavanError: GV333 when there is no migration ``to``, GV337 when a file of ``phase`` comes after
+    one of the other phase that is pending too and must run first.
+    """
+    if to is not None and to not in {entry.version for entry in entries if entry.file}:
+        known = [entry.version for entry in entries if entry.file]
+        raise GavanError(
+            "GV333",
+            f"there is no migration {to} here; nothing was applied",
+            hint=f"one of: {', '.join(known[-5:]) or 'none'}",
+            exit_code=2,
+        )
+    chosen = [file for file in files if to is None or file.version <= to]
+    if phase is None:
+        return chosen
+    leading = list(itertools.takewhile(lambda file: file.phase is phase, chosen))
+    behind = [file for file in chosen[len(leading) :] if file.phase is phase]
+    if behind and (phase is Phase.EXPAND or not leading):
+        raise _out_of_phase(behind[0], chosen[len(leading)])
+    return leading
+
+
+def _out_of_phase(behind: MigrationFile, before: MigrationFile) -> GavanError:
+    error = GavanError(
+        "GV337",
+        f"migration {behind.path.stem} is of phase {behind.phase} and comes after"
+        f" {before.path.stem}, which is of phase {before.phase}; nothing was applied",
+        details="versions are applied in their order, so the later one would have to wait",
+        hint=f"gavan migrate up --phase {before.phase} first, or give {before.path.name} a newer"
+        " version than all that expand",
+        exit_code=5,
+    )
+    error.where = f"{behind.path}:1:1"
+    return error
 
 
 def difference(entry: Entry) -> str:

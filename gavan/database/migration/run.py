@@ -7,25 +7,34 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import psycopg
-from psycopg import errors as pg
 
 from gavan.database.migration import history
-from gavan.database.migration.errors import NOTHING, from_database
+from gavan.database.migration.blockers import Blockers
+from gavan.database.migration.errors import (
+    NOTHING,
+    StatementError,
+    from_commit,
+    from_database,
+)
+from gavan.database.migration.files import Phase
 from gavan.database.migration.history import Connection, Record
 from gavan.database.migration.parsed import Direction, Parsed, needs_no_transaction
 from gavan.database.migration.split import Statement, checksum
 from gavan.database.migration.unfinished import clear, is_finished
 from gavan.kit.errors import GavanError
 
-_RETRIED = (pg.LockNotAvailable, pg.SerializationFailure, pg.DeadlockDetected)
+# A lock that did not come in time, a transaction that lost against another one.
+_RETRIED = frozenset({"55P03", "40001", "40P01"})
 # A procedure or a block may end transactions itself, and then refuses to be in one.
 _MAY_COMMIT = frozenset({"call", "do"})
 FIRST_DELAY_S = 0.5
+HISTORY = "supabase_migrations"
 _MEANWHILE = {
     Direction.UP: "applied by another tool meanwhile",
     Direction.DOWN: "taken back by another tool meanwhile",
@@ -33,50 +42,63 @@ _MEANWHILE = {
 
 Report = Callable[[str, str, str], None]
 """Hears (step, state, detail): states start, ok, warn, skip, fail."""
+Gate = Callable[[Connection, Sequence[Parsed]], None]
+"""Sees what is about to be applied, with the lock held; stops it by raising GavanError."""
 
 
 def silent(_step: str, _state: str, _detail: str) -> None:
     """A report that nobody reads."""
 
 
+def open_gate(_connection: Connection, _plan: Sequence[Parsed]) -> None:
+    """A gate that lets everything pass."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """How to apply: limits in Postgres' own notation, ``wait_s`` in seconds."""
+    """What to apply and how: limits in Postgres' own notation, ``wait_s`` in seconds.
+
+    ``to`` is the last version, ``phase`` the only phase; None: all that is pending.
+    """
 
     lock_timeout: str = "4s"
     statement_timeout: str = "0"
     retries: int = 3
     order: str = "strict"
     wait_s: float = 60.0
+    to: str | None = None
+    phase: Phase | None = None
     report: Report = field(default=silent)
+    gate: Gate = field(default=open_gate)
 
 
 def run_file(connection: Connection, parsed: Parsed, options: Options) -> bool:
     """Run one file with retries; False when another tool did the same meanwhile.
 
     Raises StatementError for a statement that failed, GavanError GV314 when its locks were not
-    free in time; nothing of a file with a transaction is left then.
+    free in time; nothing of a file with a transaction is left then. GV338 when the connection ended
+    on the way.
     """
     step = _step(parsed)
     options.report(step, "start", "")
     delay_s = FIRST_DELAY_S
     for attempt in range(options.retries + 1):
-        started = time.monotonic()
+        blockers = Blockers(connection)
         try:
-            connection.execute("reset all")
-            _end_with_the_client(connection)
-            if parsed.is_outside:
-                _run_outside(connection, parsed, started)
-            else:
-                _run_inside(connection, parsed, options, started)
-        except (*_RETRIED, pg.UniqueViolation, GavanError) as error:
+            with blockers:
+                _run(connection, parsed, options)
+        except (psycopg.Error, GavanError) as error:
+            if connection.closed:
+                options.report(step, "fail", "")
+                raise _cut_off(parsed, error) from error
             if _is_done(connection, parsed):
                 options.report(step, "ok", _MEANWHILE[parsed.direction])
                 return False
-            if isinstance(error, GavanError) or attempt == options.retries:
+            if not _may_pass(error) or attempt == options.retries:
                 options.report(step, "fail", "")
-                raise _final(parsed, error) from error
-            options.report(step, "warn", f"{_reason(error)}; again in {delay_s:.1f} s")
+                raise _final(parsed, error, blockers.seen) from error
+            reason = "; ".join([_reason(error), *blockers.seen])
+            options.report(step, "warn", f"{reason}; again in {delay_s:.1f} s")
             time.sleep(delay_s * random.uniform(0.8, 1.2))  # noqa: S311 - spreads two runners
             delay_s *= 2
         else:
@@ -85,18 +107,37 @@ def run_file(connection: Connection, parsed: Parsed, options: Options) -> bool:
     raise AssertionError("the last attempt returns or raises")
 
 
+def _run(connection: Connection, parsed: Parsed, options: Options) -> None:
+    started = time.monotonic()
+    connection.execute("reset all")
+    _end_with_the_client(connection)
+    if parsed.is_outside:
+        _run_outside(connection, parsed, started)
+    else:
+        _run_inside(connection, parsed, options, started)
+
+
 def run_statement(
     connection: Connection, path: Path, text: str, statement: Statement, left: str = NOTHING
 ) -> None:
-    """Run one statement of a file; raise StatementError unless a retry may help."""
+    """Run one statement of a file; raise StatementError when the server refuses it."""
     if statement.is_comment:
         return  # a comment in the history, nothing for the server
     try:
         connection.execute(statement.text.encode())
-    except _RETRIED:
-        raise
     except psycopg.Error as error:
         raise from_database(path, text, statement, error, left) from error
+
+
+@contextmanager
+def kept(path: Path, text: str, statement: Statement | None, left: str = NOTHING) -> Iterator[None]:
+    """Around a transaction: say of what the server refuses at its end where in the file it is."""
+    try:
+        yield
+    except psycopg.Error as error:
+        if error.diag.schema_name == HISTORY:
+            raise  # another tool wrote the same line meanwhile
+        raise from_commit(path, text, statement, error, left) from error
 
 
 def limit_transaction(connection: Connection, lock_timeout: str, statement_timeout: str) -> None:
@@ -123,10 +164,11 @@ def _step(parsed: Parsed) -> str:
 
 
 def _run_inside(connection: Connection, parsed: Parsed, options: Options, started: float) -> None:
-    with connection.transaction():
+    file = parsed.file
+    with kept(file.path, file.text, _last(parsed)), connection.transaction():
         limit_transaction(connection, options.lock_timeout, options.statement_timeout)
         for statement in parsed.statements:
-            run_statement(connection, parsed.file.path, parsed.file.text, statement)
+            run_statement(connection, file.path, file.text, statement)
         _write_history(connection, parsed, started)
 
 
@@ -157,7 +199,8 @@ def _run_outside(connection: Connection, parsed: Parsed, started: float) -> None
             _run_one(connection, parsed, number)
             history.insert_log(connection, finished)
         else:
-            with connection.transaction():
+            file = parsed.file
+            with kept(file.path, file.text, statement, _left(number)), connection.transaction():
                 _run_one(connection, parsed, number)
                 history.insert_log(connection, finished)
     with connection.transaction():
@@ -166,8 +209,15 @@ def _run_outside(connection: Connection, parsed: Parsed, started: float) -> None
 
 def _run_one(connection: Connection, parsed: Parsed, number: int) -> None:
     file = parsed.file
-    left = f"{number - 1} statements before it stay, the next run goes on with this one"
-    run_statement(connection, file.path, file.text, parsed.statements[number - 1], left)
+    run_statement(connection, file.path, file.text, parsed.statements[number - 1], _left(number))
+
+
+def _left(number: int) -> str:
+    return f"{number - 1} statements before it stay, the next run goes on with this one"
+
+
+def _last(parsed: Parsed) -> Statement | None:
+    return next((one for one in reversed(parsed.statements) if not one.is_comment), None)
 
 
 def _write_history(connection: Connection, parsed: Parsed, started: float) -> None:
@@ -195,6 +245,7 @@ def _record(
         direction=parsed.direction,
         outcome=outcome,
         statement_no=len(texts) if statement_no is None else statement_no,
+        phase=parsed.file.phase,
     )
 
 
@@ -204,22 +255,49 @@ def _is_done(connection: Connection, parsed: Parsed) -> bool:
     return is_applied is (parsed.direction is Direction.UP)
 
 
+def _may_pass(error: Exception) -> bool:
+    """Tell whether the same file may succeed when it is run again."""
+    return isinstance(error, StatementError) and error.sqlstate in _RETRIED
+
+
 def _reason(error: Exception) -> str:
-    return str(error).splitlines()[0]
+    return error.message if isinstance(error, GavanError) else str(error).splitlines()[0]
 
 
-def _final(parsed: Parsed, error: Exception) -> GavanError:
-    """Return the failure that ends the run."""
-    if isinstance(error, GavanError):
+def _final(
+    parsed: Parsed, error: psycopg.Error | GavanError, blockers: Sequence[str]
+) -> GavanError:
+    """Return the failure that ends the run; ``blockers`` are whom it waited for."""
+    if isinstance(error, psycopg.Error):
+        return from_commit(parsed.file.path, parsed.file.text, _last(parsed), error)
+    if not _may_pass(error):
         return error
+    left = (
+        "what was done of it stays, the next run goes on from there"
+        if parsed.is_outside
+        else "nothing of this file was done; the files before it are"
+    )
     failure = GavanError(
         "GV314",
         f"migration {_step(parsed)} could not get its locks: {_reason(error)}",
-        details="what was done of it stays, the next run goes on from there"
-        if parsed.is_outside
-        else "nothing of this file was done; the files before it are",
+        details="\n".join([left, *blockers]),
         hint='see who holds them: gavan db query "select pid, state, query from pg_stat_activity"',
         exit_code=4,
     )
-    failure.where = f"{parsed.file.path}:1:1"
+    failure.where = error.where
+    return failure
+
+
+def _cut_off(parsed: Parsed, error: psycopg.Error | GavanError) -> GavanError:
+    """Return the failure of a run whose connection ended; the server alone knows how far it got."""
+    failure = GavanError(
+        "GV338",
+        f"the connection to the database ended while {_step(parsed)} ran",
+        details=f"{_reason(error)}; the files before it are done, it itself is done or not at all"
+        if not parsed.is_outside
+        else f"{_reason(error)}; the next run goes on where it stopped",
+        hint="look: gavan migrate status; then again: gavan migrate up",
+        exit_code=3,
+    )
+    failure.where = error.where if isinstance(error, GavanError) else f"{parsed.file.path}:1:1"
     return failure

@@ -10,13 +10,11 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-import psycopg
-
 from gavan.database.migration import history
-from gavan.database.migration.errors import from_database, from_split
+from gavan.database.migration.errors import from_split
 from gavan.database.migration.history import Connection
 from gavan.database.migration.lock import connect, migration_lock
-from gavan.database.migration.run import Report, limit_transaction, run_statement, silent
+from gavan.database.migration.run import Report, kept, limit_transaction, run_statement, silent
 from gavan.database.migration.split import SplitError, Statement, split
 from gavan.kit.errors import GavanError
 from gavan.kit.secret import Secret
@@ -80,13 +78,11 @@ def _run(connection: Connection, path: Path, text: str, record: tuple[str, str])
     except SplitError as error:
         raise from_split(path, text, error) from None
     connection.execute("reset all")
-    with connection.transaction():
+    last = next((one for one in reversed(statements) if not one.is_comment), None)
+    with kept(path, text, last), connection.transaction():
         limit_transaction(connection, "10s", "0")
         for statement in statements:
-            try:
-                run_statement(connection, path, text, statement)
-            except psycopg.Error as error:
-                raise from_database(path, text, statement, error) from error
+            run_statement(connection, path, text, statement)
         connection.execute("reset role")
         history.upsert_seed(connection, *record)
 

@@ -51,7 +51,7 @@ def take_back(url: Secret, plan: Sequence[Parsed], options: Options) -> list[str
     with (
         migration_lock(
             url, wait_s=options.wait_s, waiting=lambda who: options.report("lock", "warn", who)
-        ),
+        ) as lock,
         connect(url, "migrate") as connection,
     ):
         _require_newest([row.version for row in history.read_applied(connection)], plan)
@@ -59,6 +59,7 @@ def take_back(url: Secret, plan: Sequence[Parsed], options: Options) -> list[str
         done: list[str] = []
         try:
             for parsed in plan:
+                lock.require()
                 if run_file(connection, parsed, options):
                     done.append(parsed.file.version)
         except GavanError as error:

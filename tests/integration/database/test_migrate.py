@@ -8,7 +8,6 @@ import subprocess
 import sys
 import threading
 
-import psycopg
 import pytest
 
 from gavan.database.migration.apply import migrate, status
@@ -360,9 +359,3 @@ def test_user_migrations_cannot_touch_the_system_history(migrations: Migrations)
     with pytest.raises(StatementError) as caught:
         migrations.up()
     assert caught.value.sqlstate == "42501"
-
-
-def test_psycopg_is_what_fails_when_the_server_goes_away(migrations: Migrations) -> None:
-    migrations.write("000_a.sql", "select pg_terminate_backend(pg_backend_pid());")
-    with pytest.raises((GavanError, psycopg.Error)):
-        migrations.up()

@@ -189,7 +189,7 @@ def test_a_history_that_only_the_other_tool_wrote_can_be_taken_back(
 
 def test_a_plan_changes_nothing(three: Migrations) -> None:
     three.write("030_d.sql", "create table d (id int);")
-    plan = plan_up(three.url, three.folder, order="strict")
+    plan = plan_up(three.url, three.folder, Options())
     assert [parsed.file.version for parsed in plan] == ["030"]
     assert plan_down(three.url, three.folder, count=3)[2].file.version == "000"
     assert three.versions() == ["000", "010", "020"]

@@ -12,10 +12,12 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from gavan.cli.main import main
 from gavan.database.bootstrap import bootstrap
 from gavan.database.embedded import ADMIN, Server, prepare
+from gavan.database.migration.lock import migration_lock
 from gavan.database.reset import recreate
 from gavan.secrets.keys import load_or_create_keys
 from gavan.stack.load import load_stack
@@ -107,11 +109,19 @@ def test_a_migration_is_planned_and_taken_back(run: Run, stack: Path) -> None:
     Path(made["down"]).write_text("drop table label;\n")
     code, steps = run("migrate", "plan", "--exit-code")
     assert code == 5
-    statement = {"line": 2, "text": "-- labels\ncreate table label (id int)", "loses": []}
+    text = "-- labels\ncreate table label (id int)"
+    statement = {"line": 2, "text": text, "loses": [], "locks": []}
     assert [(one["direction"], one["statements"]) for one in steps] == [("up", [statement])]
+    assert [(one["code"], one["level"]) for one in steps[0]["findings"]] == [
+        ("GV363", "error"), ("GV365", "warning"),
+    ]  # fmt: skip
     run("migrate", "up")
     code, steps = run("migrate", "plan", "--down", "1")
     assert steps[0]["statements"][0]["loses"] == ["table label"]
+    assert steps[0]["statements"][0]["locks"] == [
+        {"table": "public.label", "mode": "ACCESS EXCLUSIVE", "rewrites": False, "rows": 0,
+         "bytes": 0},
+    ]  # fmt: skip
     code, error = run("migrate", "down")
     assert (code, error["code"]) == (6, "GV004")
     assert run("migrate", "down", "1", "--to", "000")[1]["code"] == "GV329"
@@ -218,3 +228,48 @@ def test_reset_asks_and_then_starts_anew(run: Run, home: Home) -> None:
     code, done = run("db", "reset", "--yes")
     assert code == 0, done
     assert home.names() == ["Default", "Mock"]
+
+
+def test_the_lint_stops_a_protected_profile_and_only_tells_the_others(
+    run: Run, stack: Path, home: Home
+) -> None:
+    protected = ("--set", "profiles.dev.protected=true")
+    code, error = run("migrate", "up", *protected)
+    assert (code, error["code"]) == (5, "GV363"), error
+    assert error["where"].endswith("000_init.sql:1:14")
+    assert run("migrate", "status")[1][0]["state"] == "pending"
+    path = stack / "supabase/migrations/000_init.sql"
+    path.write_text(path.read_text() + "alter table board enable row level security;\n")
+    assert run("migrate", "up", *protected) == (0, {"applied": ["000"]})
+    (path.parent / "010_index.sql").write_text("create index on board (name);")
+    assert run("migrate", "up", *protected) == (0, {"applied": ["010"]})
+
+
+def test_a_database_on_another_machine_counts_as_protected(
+    run: Run, stack: Path, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = stack / "supabase/migrations/down"
+    folder.mkdir()
+    (folder / "000_init.sql").write_text("drop table board;")
+    run("migrate", "up")
+    facts = conninfo_to_dict(home.server.url("postgres").reveal())
+    # A name, as of another machine, that leads to the server of this test.
+    elsewhere = {**facts, "host": "db.example.com", "hostaddr": "127.0.0.1"}
+    monkeypatch.setenv("GAVAN_DB_URL", make_conninfo(**elsewhere))
+    code, error = run("migrate", "down", "--yes")
+    assert (code, error["code"]) == (6, "GV004"), error
+    code, done = run("migrate", "down", "--yes", "--confirm", "board")
+    assert (code, done) == (0, {"taken_back": ["000"]})
+    assert run("migrate", "up")[1]["code"] == "GV363"
+    assert run("seed", "--mock")[1]["code"] == "GV316"
+
+
+def test_the_holder_of_the_lock_is_shown_and_ended(run: Run, home: Home) -> None:
+    assert run("migrate", "unlock") == (0, {"holder": None, "ended": []})
+    url = home.server.url("postgres")
+    with migration_lock(url, wait_s=0, waiting=lambda who: None):
+        assert run("migrate", "unlock")[1]["code"] == "GV004"
+        code, done = run("migrate", "unlock", "--yes")
+        assert (code, done["ended"]) == (0, [done["holder"]["pid"]])
+        assert done["holder"]["application"].startswith("gavan-migrate-lock/")
+        assert run("migrate", "up")[0] == 0

@@ -1,6 +1,7 @@
 """Rules about statements that make others wait: they hold a table while they read all of it.
 
-A table that the same file makes is nobody else's yet; nothing here speaks of it.
+A table that the same file makes is nobody else's yet; nothing here speaks of it. Neither of one
+with few rows, where the database is known.
 """
 
 from __future__ import annotations
@@ -11,15 +12,16 @@ from typing import Any
 
 from gavan.database.identifier import quote_identifier
 from gavan.database.lint.catalogue import Name, kind_of, name_of, spell, type_of, words
+from gavan.database.lint.new_column import (
+    constraints_of,
+    is_computed,
+    is_rewritten_by,
+    volatile_default,
+)
 from gavan.database.lint.rule import Hit, Step, rule
 from gavan.database.migration.parsed import NO_TRANSACTION, needs_no_transaction
 
 _FIRST_LINE = f"-- gavan: {NO_TRANSACTION}"
-_VOLATILE = frozenset({
-    "gen_random_uuid", "uuid_generate_v4", "uuid_generate_v1", "uuidv4", "uuidv7", "random",
-    "clock_timestamp", "timeofday", "nextval", "gen_random_bytes",
-})  # fmt: skip
-_SERIAL = frozenset({"serial", "bigserial", "smallserial", "serial4", "serial8", "serial2"})
 _INDEX = re.compile(r"\bindex\b", re.IGNORECASE)
 
 
@@ -30,7 +32,7 @@ _INDEX = re.compile(r"\bindex\b", re.IGNORECASE)
 )
 def rewrites(step: Step) -> Iterator[Hit]:
     name = name_of(step.tree.relation)
-    if name in step.made.relations or step.tree.objtype.name != "OBJECT_TABLE":
+    if step.is_quiet(name) or step.tree.objtype.name != "OBJECT_TABLE":
         return
     for command in step.tree.cmds:
         column = command.name or ""
@@ -78,7 +80,7 @@ def _not_null(name: Name, column: str) -> str:
 )
 def new_columns(step: Step) -> Iterator[Hit]:
     name = name_of(step.tree.relation)
-    if name in step.made.relations:
+    if step.is_empty(name):
         return
     for command in step.tree.cmds:
         if command.subtype.name == "AT_AddColumn" and type(command.def_).__name__ == "ColumnDef":
@@ -86,21 +88,23 @@ def new_columns(step: Step) -> Iterator[Hit]:
 
 
 def _new_column(step: Step, name: Name, column: Any) -> Iterator[Hit]:
-    constraints = {kind_of(one): one for one in column.constraints or ()}
+    constraints = constraints_of(column)
     start = f"alter table {spell(name)} add column {quote_identifier(column.colname)}"
     kind = type_of(column)
-    if kind in _SERIAL or "IDENTITY" in constraints or _is_stored(constraints):
+    if is_rewritten_by(column) and step.is_quiet(name):
+        return
+    if is_computed(column):
         mend = f"{start} bigint; fill it in batches, give new rows their value by a default"
         yield step.hit(f"{kind} column writes every row again", mend, at=column.location)
     elif "DEFAULT" in constraints:
-        called = sorted(_called(constraints["DEFAULT"].raw_expr) & _VOLATILE)
+        called = volatile_default(column)
         if called:
             mend = (
                 f"{start} {_type(column)}; alter table {spell(name)} alter column"
-                f" {quote_identifier(column.colname)} set default {called[0]}(); then fill old"
+                f" {quote_identifier(column.colname)} set default {called}(); then fill old"
                 " rows in batches"
             )
-            yield step.hit(f"default {called[0]}() writes every row again", mend,
+            yield step.hit(f"default {called}() writes every row again", mend,
                            at=column.location)  # fmt: skip
     elif "NOTNULL" in constraints or "PRIMARY" in constraints:
         mend = f"{start} {_type(column)} not null default (a value);"
@@ -108,29 +112,10 @@ def _new_column(step: Step, name: Name, column: Any) -> Iterator[Hit]:
                        mend, at=column.location)  # fmt: skip
 
 
-def _is_stored(constraints: dict[str, Any]) -> bool:
-    made = constraints.get("GENERATED")
-    return made is not None and made.generated_kind == "s"
-
-
-def _called(expression: Any) -> set[str]:
-    """Return the names of the functions an expression calls."""
-    from pglast.visitors import Visitor  # noqa: PLC0415 - slow to load; only a lint needs it
-
-    found: set[str] = set()
-
-    class Calls(Visitor):
-        def visit_FuncCall(self, _ancestors: Any, node: Any) -> None:
-            found.add(words(node.funcname)[-1])
-
-    Calls()(expression)
-    return found
-
-
 @rule("GV353", "nobody can write to the table until the index is built", "IndexStmt")
 def slow_indexes(step: Step) -> Iterator[Hit]:
     name = name_of(step.tree.relation)
-    if step.tree.concurrent or name in step.made.relations:
+    if step.tree.concurrent or step.is_quiet(name):
         return
     text = _without_comments(step)
     concurrently = _INDEX.sub(lambda found: f"{found[0]} concurrently", text, count=1)
@@ -150,7 +135,7 @@ def _without_comments(step: Step) -> str:
 )
 def checked_constraints(step: Step) -> Iterator[Hit]:
     name = name_of(step.tree.relation)
-    if name in step.made.relations:
+    if step.is_quiet(name):
         return
     for command in step.tree.cmds:
         if command.subtype.name == "AT_AddConstraint":
@@ -219,7 +204,7 @@ def not_in_transactions(step: Step) -> Iterator[Hit]:
 )
 def built_constraints(step: Step) -> Iterator[Hit]:
     name = name_of(step.tree.relation)
-    if name in step.made.relations:
+    if step.is_quiet(name):
         return
     for command in step.tree.cmds:
         constraint = command.def_

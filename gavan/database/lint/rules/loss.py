@@ -25,9 +25,15 @@ _LOST = {"OBJECT_TABLE": "table", "OBJECT_TYPE": "type", "OBJECT_SCHEMA": "schem
 def drops(step: Step) -> Iterator[Hit]:
     if CONTRACT in step.document.directives:
         return
+    is_known = step.made.relations.__contains__ if _is_of_types(step.tree) else step.is_new
     for what, name in _lost(step.tree, step.node):
-        if name not in step.made.relations and name[1] not in step.made.schemas:
+        if not is_known(name) and name[1] not in step.made.schemas:
             yield step.hit(f"{what} loses data", _FIRST_LINE)
+
+
+def _is_of_types(tree: Any) -> bool:
+    """Say whether what is dropped has no rows of its own: a type, a schema."""
+    return type(tree).__name__ == "DropStmt" and tree.removeType.name != "OBJECT_TABLE"
 
 
 def _lost(tree: Any, node: str) -> Iterator[tuple[str, Name]]:
@@ -59,7 +65,7 @@ def renames(step: Step) -> Iterator[Hit]:
     if kind not in ("OBJECT_TABLE", "OBJECT_VIEW", "OBJECT_MATVIEW", "OBJECT_COLUMN"):
         return
     name = name_of(tree.relation)
-    if name in step.made.relations:
+    if step.is_new(name):
         return
     new = quote_identifier(tree.newname)
     if kind == "OBJECT_COLUMN":
@@ -82,7 +88,7 @@ def renames(step: Step) -> Iterator[Hit]:
 )  # fmt: skip
 def whole_tables(step: Step) -> Iterator[Hit]:
     name = name_of(step.tree.relation)
-    if step.tree.whereClause is not None or name in step.made.relations:
+    if step.tree.whereClause is not None or step.is_quiet(name):
         return
     verb = "UPDATE" if step.node == "UpdateStmt" else "DELETE"
     mend = (
