@@ -12,7 +12,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.conninfo import make_conninfo
 
 from gavan.cli.main import main
 from gavan.database.bootstrap import bootstrap
@@ -252,10 +252,11 @@ def test_a_database_on_another_machine_counts_as_protected(
     folder.mkdir()
     (folder / "000_init.sql").write_text("drop table board;")
     run("migrate", "up")
-    facts = conninfo_to_dict(home.server.url("postgres").reveal())
     # A name, as of another machine, that leads to the server of this test.
-    elsewhere = {**facts, "host": "db.example.com", "hostaddr": "127.0.0.1"}
-    monkeypatch.setenv("GAVAN_DB_URL", make_conninfo(**elsewhere))
+    elsewhere = make_conninfo(
+        home.server.url("postgres").reveal(), host="db.example.com", hostaddr="127.0.0.1"
+    )
+    monkeypatch.setenv("GAVAN_DB_URL", elsewhere)
     code, error = run("migrate", "down", "--yes")
     assert (code, error["code"]) == (6, "GV004"), error
     code, done = run("migrate", "down", "--yes", "--confirm", "board")
