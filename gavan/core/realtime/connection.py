@@ -15,8 +15,17 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 
 CONNECT_TIMEOUT_S = 10
+LASTING = (
+    " -c idle_session_timeout=0 -c idle_in_transaction_session_timeout=0 -c lock_timeout=0"
+    " -c bytea_output=hex"
+)
+"""Options of a session that stays, whatever settings the database or the role brings along"""
 # A user's filter is a regular expression and a user's policy is SQL: neither may hold the others.
-SESSION = "-c search_path=pg_catalog -c statement_timeout=500 -c timezone=UTC -c datestyle=ISO"
+# Under a snapshot older than the wait for a commit its rows would never be seen.
+SESSION = (
+    "-c search_path=pg_catalog -c statement_timeout=500 -c timezone=UTC -c datestyle=ISO"
+    " -c default_transaction_isolation=read\\ committed" + LASTING
+)
 _SQL = files("gavan.core.realtime") / "sql"
 
 

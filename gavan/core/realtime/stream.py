@@ -14,13 +14,14 @@ import struct
 import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from typing import Any
 
 import psycopg
-from psycopg import pq
 from psycopg.conninfo import make_conninfo
 from psycopg.pq import DiagnosticField, ExecStatus
-from psycopg.pq.abc import PGconn, PGresult
+from psycopg.pq.abc import PGresult
 
+from gavan.core.realtime.connection import CONNECT_TIMEOUT_S, LASTING, connect
 from gavan.core.realtime.pgoutput import POSTGRES_EPOCH
 from gavan.core.realtime.slots import PREFIX
 
@@ -28,12 +29,29 @@ log = logging.getLogger(__name__)
 
 PUBLICATIONS = "supabase_realtime,supabase_realtime_messages_publication"
 FEEDBACK_S = 10.0
-CONNECT_TIMEOUT_S = 10
+"""A sixth of the silence after which the server ends a stream"""
+SILENT_S = 60.0
+"""So long after its last word a server that was asked six times is gone"""
 # The text of values depends on the session: clients get one form, wherever the server stands.
 SESSION = (
     "-c timezone=UTC -c datestyle=ISO -c intervalstyle=postgres -c extra_float_digits=3"
-    " -c statement_timeout=0 -c idle_in_transaction_session_timeout=0"
+    " -c statement_timeout=0 -c wal_sender_timeout=60s" + LASTING
 )
+# A publication that is missing is no error for the server, it sends nothing: what the service needs
+# for itself is made again, as upstream does; the tables of the other one are the user's to name.
+PUBLISH_MESSAGES = """
+do $$ begin
+    if to_regclass('realtime.messages') is not null and not exists (
+        select from pg_publication as made
+        join pg_publication_rel as part on part.prpubid = made.oid
+        where made.pubname = 'supabase_realtime_messages_publication'
+            and part.prrelid = 'realtime.messages'::regclass
+    ) then
+        drop publication if exists supabase_realtime_messages_publication;
+        create publication supabase_realtime_messages_publication for table realtime.messages;
+    end if;
+end $$
+"""
 _ENVELOPE_BYTES = 25
 _EPOCH_S = POSTGRES_EPOCH.timestamp()
 
@@ -56,13 +74,14 @@ _REFUSALS = {"42710": SlotExists, "55000": SlotLost}
 class Stream:
     """One replication connection. Open it, read until it breaks, close it."""
 
-    def __init__(self, pgconn: PGconn, slot: str | None = None) -> None:
-        self._pgconn = pgconn
+    def __init__(self, connection: psycopg.AsyncConnection[Any], slot: str | None = None) -> None:
+        self._connection = connection
+        self._pgconn = connection.pgconn
         self._slot = slot
         self.is_new = True
         """Nothing from before its opening is in the slot"""
         self._confirmed_lsn = 0
-        self._fed_back_at = time.monotonic()
+        self._feeding: asyncio.Task[None] | None = None
 
     @classmethod
     async def open(cls, url: str, slot: str | None = None) -> Stream:
@@ -80,8 +99,7 @@ class Stream:
             connect_timeout=CONNECT_TIMEOUT_S,
             options=SESSION,
         )
-        pgconn = await _connect(conninfo)
-        stream = cls(pgconn, slot)
+        stream = cls(await connect(conninfo), slot)
         try:
             await stream._start()
         except BaseException:
@@ -91,6 +109,8 @@ class Stream:
 
     def close(self) -> None:
         """End the connection; the slot goes with it."""
+        if self._feeding is not None:
+            self._feeding.cancel()
         self._pgconn.finish()
 
     def confirm(self, lsn: int) -> None:
@@ -109,10 +129,12 @@ class Stream:
                     yield message
             elif size < 0:
                 raise StreamBroken(self._pgconn.get_error_message().strip() or "stream ended")
-            self._feed_back_if_due()
             if size == 0:
-                with suppress(TimeoutError):
-                    await self._readable(FEEDBACK_S)
+                try:
+                    async with asyncio.timeout(SILENT_S):
+                        await self._readable()
+                except TimeoutError as error:
+                    raise StreamBroken("the server is silent") from error
                 self._consume()
 
     def _open_envelope(self, data: bytes) -> bytes | None:
@@ -128,6 +150,7 @@ class Stream:
 
     async def _start(self) -> None:
         self._pgconn.nonblocking = 1
+        await self._command(PUBLISH_MESSAGES, ExecStatus.COMMAND_OK)
         if self._slot is None:
             slot = PREFIX + secrets.token_hex(4)
             await self._create(f"{slot} TEMPORARY")
@@ -157,6 +180,7 @@ class Stream:
             f" (proto_version '1', publication_names '{PUBLICATIONS}')",
             ExecStatus.COPY_BOTH,
         )
+        self._feeding = asyncio.create_task(self._feed_back_regularly())
 
     async def _command(self, command: str, wanted: ExecStatus) -> None:
         self._pgconn.send_query(command.encode())
@@ -179,7 +203,7 @@ class Stream:
     async def _result(self) -> PGresult | None:
         while self._pgconn.is_busy():
             # A new slot waits for the transactions that are open, however long they take.
-            await self._readable(None)
+            await self._readable()
             self._consume()
         return self._pgconn.get_result()
 
@@ -189,40 +213,31 @@ class Stream:
         except psycopg.Error as error:
             raise StreamBroken(str(error)) from error
 
-    async def _readable(self, timeout_s: float | None) -> None:
+    async def _readable(self) -> None:
         loop = asyncio.get_running_loop()
         ready = loop.create_future()
         loop.add_reader(self._pgconn.socket, _resolve, ready)
         try:
-            async with asyncio.timeout(timeout_s):
-                await ready
+            await ready
         finally:
             loop.remove_reader(self._pgconn.socket)
 
-    def _feed_back_if_due(self) -> None:
-        if time.monotonic() - self._fed_back_at >= FEEDBACK_S:
-            self._feed_back()
+    async def _feed_back_regularly(self) -> None:
+        # Beside the reading: whoever takes a change may take its time, and a server that hears
+        # nothing for a minute ends the stream.
+        with suppress(StreamBroken):
+            while True:
+                await asyncio.sleep(FEEDBACK_S)
+                self._feed_back(ping=True)
 
-    def _feed_back(self) -> None:
+    def _feed_back(self, *, ping: bool = False) -> None:
         now_us = int((time.time() - _EPOCH_S) * 1_000_000)
         lsn = self._confirmed_lsn
         try:
-            self._pgconn.put_copy_data(struct.pack("!cqqqqb", b"r", lsn, lsn, lsn, now_us, 0))
+            self._pgconn.put_copy_data(struct.pack("!cqqqqb", b"r", lsn, lsn, lsn, now_us, ping))
             self._pgconn.flush()
         except psycopg.Error as error:
             raise StreamBroken(str(error)) from error
-        self._fed_back_at = time.monotonic()
-
-
-async def _connect(conninfo: str) -> PGconn:
-    connecting = asyncio.ensure_future(asyncio.to_thread(pq.PGconn.connect, conninfo.encode()))
-    try:
-        return await asyncio.shield(connecting)
-    except asyncio.CancelledError:
-        # The thread cannot be stopped, and a half-open connection must not be left behind.
-        with suppress(psycopg.Error):
-            (await connecting).finish()
-        raise
 
 
 def _resolve(future: asyncio.Future[None]) -> None:

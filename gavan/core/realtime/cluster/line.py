@@ -10,13 +10,13 @@ from typing import Any
 import psycopg
 from psycopg.conninfo import make_conninfo
 
-from gavan.core.realtime.connection import CONNECT_TIMEOUT_S, connect
+from gavan.core.realtime.connection import CONNECT_TIMEOUT_S, LASTING, connect
 from gavan.database.identifier import quote_identifier
 
 READER_LOCK = "gavan realtime reader"
 KEEPALIVE = (
     "-c search_path=pg_catalog -c tcp_keepalives_idle=20 -c tcp_keepalives_interval=5"
-    " -c tcp_keepalives_count=3"
+    " -c tcp_keepalives_count=3 -c statement_timeout=0" + LASTING
 )
 
 
