@@ -14,6 +14,7 @@ read; and whatever ends the conversation, its connection is gone two seconds lat
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Callable
 from typing import Any, ClassVar
 from weakref import WeakKeyDictionary
@@ -71,9 +72,16 @@ class FrameSocket(WebSocketsSansIOProtocol):
     """uvicorn's protocol up to the handshake; from ``listen`` on, frames in and out.
 
     ``close_s``: how long the last bytes may take to leave, and the client to answer a close.
+    ``restarts_per_s``: how many clients at most are sent away each second when the server ends, for
+    they come back at once; ``spread_s``: the time that this may take.
     """
 
     close_s: ClassVar[float] = 2.0
+    restarts_per_s: ClassVar[float] = 500.0
+    spread_s: ClassVar[float] = 2.0
+
+    is_leaving = False
+    """The server ends: the client is about to be told"""
 
     is_writable = True
     """The transport has little to send yet"""
@@ -185,11 +193,13 @@ class FrameSocket(WebSocketsSansIOProtocol):
             self._on_writable()
 
     def shutdown(self) -> None:
-        """The server ends: have the client come back."""
+        """The server ends: have the client come back, but not all clients in one moment."""
         if self._over is None:
             super().shutdown()
-        else:
-            self.close(RESTART)
+            return
+        self.is_leaving = True
+        spread_s = min(self.spread_s, len(self.connections) / self.restarts_per_s)
+        self.loop.call_later(random.uniform(0, spread_s), self.close, RESTART)  # noqa: S311
 
     async def send(self, message: Any) -> None:
         """Take an ASGI event: all of them before ``listen``, a close afterwards."""

@@ -13,7 +13,8 @@ from gavan.core.gateway.app import Gateway
 from gavan.core.listening import ANY_HOST, Address, bind, room_for_connections
 from gavan.core.settings import Settings
 
-GRACE_S = 2
+GRACE_S = 3
+"""Longer than FrameSocket takes to send its clients away"""
 KEEP_ALIVE_S = 65
 SOCKET_MESSAGE_BYTES = 5_000_000  # supabase/realtime closes with 1009 beyond it
 

@@ -33,7 +33,7 @@ class Admission:
 
     def check_topic(self, sub_topic: str) -> None:
         """Check what needs neither a token nor the database."""
-        if self.hub.stopping:
+        if self.hub.stopping or self.link.is_leaving:
             raise JoinRefused("RealtimeRestarting: Realtime is restarting, please standby")
         if not sub_topic:
             raise JoinRefused("TopicNameRequired: You must provide a topic name")

@@ -23,6 +23,10 @@ class Link(Protocol):
     def headers(self) -> Mapping[str, str]:
         """Request headers of the upgrade."""
 
+    @property
+    def is_leaving(self) -> bool:
+        """The server ends and the socket with it."""
+
     def send(self, frame: Framed) -> None:
         """Queue a frame; never wait."""
 

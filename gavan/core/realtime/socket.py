@@ -70,6 +70,11 @@ class Socket:
             for channel in tuple(self._channels.values()):
                 channel.end()
 
+    @property
+    def is_leaving(self) -> bool:
+        """See Link."""
+        return self._wire.is_leaving
+
     def look(self, now: float, since_s: float) -> None:
         """Close what is silent, without a channel, or too loud; called every ``since_s``."""
         limits = self._hub.limits
