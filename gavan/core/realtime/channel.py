@@ -60,6 +60,7 @@ class Channel:
         self._inbox: asyncio.Queue[Received] = asyncio.Queue(hub.limits.inbox_messages)
         self._task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._joining = True
         self._ended = False
         self._wish = JoinWish()
         self._access: Access | None = None
@@ -109,6 +110,11 @@ class Channel:
 
     def offer(self, received: Received) -> None:
         """Take a message of the client; a client that floods the channel loses it."""
+        message = received.message
+        is_leave = isinstance(message, Message) and message.event == "phx_leave"
+        if is_leave and self._joining and self._inbox.empty():
+            self._leave(message.ref)  # it has given up: a join that goes on would cost in vain
+            return
         try:
             self._inbox.put_nowait(received)
         except asyncio.QueueFull:
@@ -143,6 +149,7 @@ class Channel:
                 await self._join(join)
             except JoinRefused as refusal:
                 await self._refuse(join.ref, refusal)
+            self._joining = False
             while not self._ended:
                 await self._handle(await self._inbox.get())
         except Exception:
@@ -224,9 +231,7 @@ class Channel:
             case "access_token":
                 await self._new_token(message.payload)
             case "phx_leave":
-                self.end()
-                self._reply(message.ref, "ok", {})
-                self._push("phx_close", {}, ref=self.join_ref, join_ref=self.join_ref)
+                self._leave(message.ref)
             case _:
                 log.info("unknown_event", extra={"event_name": message.event})
 
@@ -321,6 +326,11 @@ class Channel:
         self._timer = asyncio.get_running_loop().call_later(delay, self._watch_token)
 
     # Words to the client.
+
+    def _leave(self, ref: Ref) -> None:
+        self.end()
+        self._reply(ref, "ok", {})
+        self._push("phx_close", {}, ref=self.join_ref, join_ref=self.join_ref)
 
     def _fail(self, text: str) -> None:
         self.system("error", text)

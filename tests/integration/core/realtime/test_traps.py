@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import random
 
 import httpx
 import pytest
 from websockets.exceptions import ConnectionClosed
 
+from gavan.core.frame_socket import FrameSocket
 from gavan.core.realtime.app import Service, build
 from gavan.core.realtime.limits import BUCKET_S, Limits, Rate
 from gavan.core.settings import Settings
-from tests.integration.core.realtime.conftest import serving
+from tests.conftest import Database
+from tests.integration.core.realtime.conftest import serving, settings_of
 from tests.integration.core.realtime.wire import SERVICE, RawClient, Server, token
 
 TOPIC = "realtime:room"
@@ -139,6 +143,81 @@ async def test_a_server_that_ends_says_so_before_its_services_end(settings: Sett
         for socket in tuple(service._sockets):
             socket._wire.shutdown()  # as uvicorn does before it ends the lifespan
         assert await closed_with(client) == 1012
+
+
+async def test_a_server_that_ends_sends_its_clients_away_one_after_another(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FrameSocket, "restarts_per_s", 20.0)
+    service = build(settings)
+    async with serving(service) as server:
+        clients = [await server.client() for _ in range(20)]
+        for client in clients:
+            await client.join(TOPIC)
+        for socket in tuple(service._sockets):
+            socket._wire.shutdown()
+        closings = [asyncio.create_task(closed_with(client)) for client in clients]
+        _, later = await asyncio.wait(closings, return_when=asyncio.FIRST_COMPLETED)
+        assert later, "they would all come back in one moment"
+        assert await asyncio.gather(*closings) == [1012] * 20
+
+
+async def test_a_socket_that_is_about_to_be_sent_away_takes_no_joins(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FrameSocket, "restarts_per_s", 2.0)
+    monkeypatch.setattr(random, "uniform", lambda _, last: last)
+    service = build(settings)
+    async with serving(service) as server:
+        client = await server.client()
+        next(iter(service._sockets))._wire.shutdown()
+        reply = await client.join(TOPIC)
+        reason = "RealtimeRestarting: Realtime is restarting, please standby"
+        assert reply["response"] == {"reason": reason}
+        assert await closed_with(client) == 1012
+
+
+async def test_a_client_that_gives_up_a_join_does_not_wait_for_it(database: Database) -> None:
+    service = build(settings_of(database))
+    private = {"config": {"private": True}, "access_token": token()}
+    async with serving(service) as server:
+        client = await server.client()
+        with database.connect("supabase_admin") as admin, admin.transaction():
+            admin.execute("lock realtime.messages")
+            for ref in ("1", "2", "3"):
+                await client.socket.send(json.dumps([ref, ref, TOPIC, "phx_join", private]))
+                assert await client.is_quiet(), "heartbeats are answered though the join waits"
+                await client.socket.send(json.dumps([ref, f"l{ref}", TOPIC, "phx_leave", {}]))
+                got = [await client.receive() for _ in range(2)]
+                assert [(one.event, one.ref) for one in got] == [
+                    ("phx_reply", f"l{ref}"),
+                    ("phx_close", ref),
+                ]
+        # The joins that were given up are never answered; the next one is.
+        reply = await client.join(TOPIC, {"private": True}, access_token=token())
+        assert reply["response"]["reason"].startswith("Unauthorized")
+        assert await client.is_quiet()
+
+
+async def test_without_a_partition_for_today_the_database_warns_and_private_joins_say_so(
+    database: Database,
+) -> None:
+    with database.connect("supabase_admin") as admin:
+        async with serving(build(settings_of(database))) as server:
+            client = await server.client()
+            await client.join(TOPIC, {"private": True}, access_token=token())  # it has started
+            admin.execute(
+                "do $$ declare part text; begin for part in select inhrelid::regclass"
+                " from pg_inherits where inhparent = 'realtime.messages'::regclass loop"
+                " execute 'drop table ' || part; end loop; end $$"
+            )
+            reply = await client.join(TOPIC, {"private": True}, access_token=token())
+            assert reply["response"]["reason"].startswith("MissingPartition: ")
+            notices: list[str] = []
+            admin.add_notice_handler(lambda one: notices.append(one.message_primary or ""))
+            admin.execute("select realtime.send('{}', 'e', 'room')")
+            assert len(notices) == 1
+            assert notices[0].startswith("ErrorSendingBroadcastMessage: no partition")
 
 
 async def test_a_service_that_ends_takes_no_joins(settings: Settings) -> None:

@@ -182,6 +182,91 @@ async def test_a_policy_that_sleeps_costs_only_those_it_sleeps_for(
     assert time.monotonic() - began < 30, "the sleep was cut short"
 
 
+async def test_no_role_or_claim_stays_behind_on_the_connection_that_takes_them_on(
+    database: Database, writer: psycopg.Connection[Any]
+) -> None:
+    writer.execute(
+        f"create policy broken on note using (1 / (length(title) - 6) > 0);"
+        f"create policy sleeps on note using (title = 'slow' and auth.uid() = '{BOB}'"
+        " and pg_sleep(60) is null)".encode()
+    )
+    service = build(settings_of(database))
+    async with serving(service) as server:
+        ann, bob = await people(server, NOTE, table("fence"))
+        other = await server.client()
+        await follow(other, NOTE, access_token=token("anon"))
+        for number, title in enumerate(("fine", "broken", "slow")):
+            put(writer, number, ANN, title)
+        await heard(writer, bob)
+        # A subscription that is refused half-way takes on the owner's role, too.
+        refused = await server.client()
+        entry = table("note", filter="id=eq.abc")
+        await refused.join(TOPIC, {"postgres_changes": [entry]}, access_token=token(sub=ANN))
+        assert (await refused.expect("system")).payload["status"] == "error"
+        private = {"private": True, "broadcast": {"ack": True}}
+        assert (await ann.join("realtime:secret", private))["status"] == "error"
+        question = (
+            "select current_user = session_user, current_setting('role'),"
+            " coalesce(current_setting('request.jwt.claims', true), ''),"
+            " coalesce(current_setting('realtime.topic', true), ''), current_setting('search_path')"
+        )
+        hub = service.hub
+        for connection in (hub.changes._visibility._connection, hub.policies._connection):
+            assert await connection.fetch(question, ()) == [(True, "none", "", "", "pg_catalog")]
+
+
+async def test_a_row_that_was_gone_before_anybody_was_asked_is_told_by_its_deletion_alone(
+    server: Server, writer: psycopg.Connection[Any]
+) -> None:
+    (ann, _), everything = await people(server, NOTE, table("fence")), await server.client()
+    await follow(everything, NOTE, table("fence"), access_token=SERVICE)
+    with writer.transaction():
+        put(writer, 1, ANN)
+        writer.execute("delete from note")
+        put(writer, 2, ANN)
+    for client in (ann, everything):  # even for a role that policies do not bind
+        told = [(one["type"], one.get("record", one.get("old_record"))["id"])
+                for one in await heard(writer, client)]  # fmt: skip
+        assert told == [("DELETE", 1), ("INSERT", 2)]
+
+
+async def test_a_filter_on_what_the_change_does_not_carry_lets_nothing_through(
+    server: Server, writer: psycopg.Connection[Any]
+) -> None:
+    writer.execute("alter table note alter title set storage external")
+    long = "x" * 50_000
+    put(writer, 1, ANN, long)
+    clients = []
+    for condition in (f"title=eq.{long}", f"title=not.eq.{long}", "title=not.is.null", "id=eq.1"):
+        client = await server.client()
+        await follow(client, table("note", filter=condition), table("fence"), user=ANN)
+        clients.append(client)
+    for statement, kind in (
+        ("update note set secret = 'changed'", "UPDATE"),  # the title, unchanged, is not sent
+        ("delete from note", "DELETE"),  # and here nothing but the key is
+    ):
+        writer.execute(statement.encode())
+        told = [[one["type"] for one in await heard(writer, client)] for client in clients]
+        assert told[-1][0] == kind
+        assert [kind for some in told[:-1] for kind in some] == []
+
+
+async def test_a_regular_expression_without_an_end_costs_only_its_own_subscriber(
+    server: Server, writer: psycopg.Connection[Any]
+) -> None:
+    ann, hostile = await server.client(), await server.client()
+    await follow(ann, NOTE, user=ANN)
+    endless = r"title=match.^(x+)(x+)(x+)(x+)(x+)\1\2\3\4\5$"
+    await follow(hostile, table("note", filter=endless), table("fence"), user=ANN)
+    began = time.monotonic()
+    put(writer, 1, ANN, "x" * 301)
+    assert (await change(ann))["record"]["id"] == 1
+    put(writer, 2, ANN, "short")
+    assert (await change(ann))["record"]["id"] == 2
+    assert await heard(writer, hostile) == []
+    assert time.monotonic() - began < 30, "the expression was cut short"
+
+
 async def test_equal_claims_are_asked_about_once(
     server: Server, writer: psycopg.Connection[Any]
 ) -> None:

@@ -138,7 +138,9 @@ class Server:
         self, vsn: str = "2.0.0", key: str = ANON, path: str = "/websocket"
     ) -> RawClient:
         socket = await connect(
-            f"ws://127.0.0.1:{self.port}{path}?apikey={key}&vsn={vsn}", compression=None
+            f"ws://127.0.0.1:{self.port}{path}?apikey={key}&vsn={vsn}",
+            compression=None,
+            max_queue=None,  # a full one would keep a client from hearing that it is closed
         )
         self.clients.append(socket)
         return RawClient(socket, vsn)
