@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 WEB := stacks/crm/web
 
-.PHONY: help demo test setup programs web check fmt lint types layers unit integration clients stacks chaos web-check bench bench-start bench-rest bench-scale bench-auth bench-storage bench-realtime bench-others bench-driver docs clean
+.PHONY: help demo test setup programs web check fmt lint types layers unit integration clients stacks chaos hosts web-check bench bench-start bench-rest bench-scale bench-auth bench-storage bench-realtime bench-others bench-driver docs clean
 
 help:            ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## ?/\t/' | expand -t 14
@@ -11,7 +11,7 @@ help:            ## list the commands
 demo: setup web  ## run the CRM board: a table of URLs, no Docker
 	cd stacks/crm && $(CURDIR)/$(BIN)/gavan up --create-user
 
-test: setup programs web check integration clients stacks chaos  ## everything CI runs
+test: setup programs web check integration clients stacks chaos hosts  ## everything CI runs
 
 setup: $(VENV)/.installed
 
@@ -64,6 +64,9 @@ stacks: setup
 
 chaos: setup
 	$(BIN)/pytest tests/chaos
+
+hosts: setup     ## real Docker and real servers, begun by the tests; needs root
+	$(BIN)/pytest tests/hosts
 
 bench: bench-start bench-rest bench-scale bench-auth bench-storage bench-realtime  ## time to ready, memory, the data API beside the others, auth, storage, realtime
 

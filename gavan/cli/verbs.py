@@ -36,6 +36,7 @@ VERBS: dict[str, Row] = {
     "storage": Row("gavan.cli.storage.group:group", "Look after the objects of a running stack"),
     "realtime": Row("gavan.cli.realtime.group:group", "Listen to what the realtime service sends"),
     "inbox": Row("gavan.cli.inbox:group", "Read the mail that a development stack caught"),
+    "build": Row("gavan.cli.build:command", "Build the images of the stack"),
     "keys": Row("gavan.cli.keys:group", "Change the keys that sign the tokens of users"),
     "types": Row("gavan.cli.types:command", "Print typed clients of the data API"),
     "completion": Row("gavan.cli.completion:command", "Print the completion script of a shell"),

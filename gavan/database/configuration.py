@@ -51,13 +51,34 @@ TRUSTED_EXTENSIONS = frozenset(
     ]
 )
 
-HBA = """# Written by gavan at every start; passwords everywhere, also on the socket.
+_HBA = """# Written by gavan at every start; passwords everywhere, also on the socket.
 local   all          all                 scram-sha-256
 host    all          all  127.0.0.1/32   scram-sha-256
 host    all          all  ::1/128        scram-sha-256
 local   replication  all                 scram-sha-256
 host    replication  all  127.0.0.1/32   scram-sha-256
 """
+_HBA_OTHERS = """host    all          all  all            scram-sha-256
+host    replication  all  all            scram-sha-256
+"""
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost", ""})
+
+
+def render_hba(settings: Mapping[str, str]) -> str:
+    """Return a whole pg_hba.conf: other machines may come where the settings have it listen."""
+    addresses = settings.get("listen_addresses", "").split(",")
+    is_closed = {address.strip() for address in addresses} <= _LOOPBACK
+    return _HBA if is_closed else _HBA + _HBA_OTHERS
+
+
+def memory_settings(limit: int) -> dict[str, str]:
+    """Return the settings of a server that may use ``limit`` bytes and shares them with nobody."""
+    megabytes = limit // 2**20
+    return {
+        "shared_buffers": f"{max(megabytes // 4, 16)}MB",
+        "effective_cache_size": f"{max(megabytes * 6 // 10, 32)}MB",
+        "maintenance_work_mem": f"{max(megabytes // 16, 16)}MB",
+    }
 
 
 def render_conf(

@@ -21,7 +21,7 @@ from urllib.parse import quote
 import psutil
 from psycopg import pq
 
-from gavan.database.configuration import HBA, render_conf, write_trusted_controls
+from gavan.database.configuration import render_conf, render_hba, write_trusted_controls
 from gavan.database.distribution import SYSTEM_STATE, Distribution, distribution_for
 from gavan.database.identity import Account, can_enter, choose_account, demote, give
 from gavan.kit.errors import GavanError
@@ -299,7 +299,7 @@ def _write_settings(
         max_connections=spec.max_connections,
         settings=spec.settings,
     )
-    for name, content in (("postgresql.conf", text), ("pg_hba.conf", HBA)):
+    for name, content in (("postgresql.conf", text), ("pg_hba.conf", render_hba(spec.settings))):
         path = server.data_dir / name
         if path.is_file() and path.read_text(encoding="utf-8") == content:
             continue

@@ -17,9 +17,11 @@ from gavan.stack.model import (
     App,
     AppKind,
     Condition,
+    Container,
     Core,
     Cron,
     Database,
+    Deploy,
     EngineName,
     EnvValue,
     Health,
@@ -54,6 +56,7 @@ class Parts:
     backup: Values
     has_backup: bool
     """Whether the file has the section; without it nothing is scheduled."""
+    deploy: Values
 
 
 def build_profile(name: str, values: Values) -> Profile:
@@ -61,6 +64,10 @@ def build_profile(name: str, values: Values) -> Profile:
         name=name,
         engine=EngineName(values["engine"]),
         domain=values["domain"],
+        tls=values["tls"],
+        acme_email=values["acme_email"],
+        http_port=values["http_port"],
+        https_port=values["https_port"],
         logs=values["logs"],
         watch=values["watch"],
         protected=values["protected"],
@@ -84,6 +91,7 @@ def build(file: Path, parts: Parts, layers: Layers) -> Stack:
         sites=sites,
         cron=tuple(_cron(name, values) for name, values in parts.cron.items()),
         backup=build_backup(root, parts.backup, is_written=parts.has_backup),
+        deploy=Deploy(**parts.deploy),
         env=layers.merged(),
     )
 
@@ -103,6 +111,7 @@ def _database(root: Path, parts: Parts) -> Database:
         settings=values["settings"],
         max_connections=values["max_connections"],
         external_url=values["external_url"],
+        container=_container(values),
         migrations=Migrations(**(migrations | {"dir": root / migrations["dir"]})),
         seed=Seed(
             files=expand(root, seed["files"]),
@@ -136,14 +145,16 @@ def is_glob(pattern: str) -> bool:
 def _core(root: Path, values: Values, sites: tuple[Site, ...], env: Mapping[str, EnvValue]) -> Core:
     port = sites[0].port if sites else values["port"]
     site_url = values["site_url"] or f"http://{'localhost' if sites else HOST}:{port}"
+    known = {name: value for name, value in values.items() if name not in ("memory", "cpus")}
     made = {
+        "container": _container(values),
         "site_url": site_url,
         "rest": _options(values["rest"] or {}),
         "realtime": _options(values["realtime"] or {}),
         "auth": auth_variables(values["auth"], root),
         "storage": storage_variables(values["storage"], env),
     }
-    return Core(**(values | made))
+    return Core(**(known | made))
 
 
 def _options(values: Values) -> dict[str, EnvValue]:
@@ -178,6 +189,7 @@ def _app(root: Path, name: str, values: Values) -> App:
         restart=restart,
         stop_signal=values["stop_signal"],
         stop_timeout_s=values["stop_timeout"],
+        container=_container(values),
     )
 
 
@@ -223,6 +235,16 @@ def _site(root: Path, name: str, values: Values) -> Site:
             key: value.reveal() if isinstance(value, Secret) else value
             for key, value in values["env"].items()
         },
+        container=_container(values),
+    )
+
+
+def _container(values: Values) -> Container:
+    return Container(
+        memory=values["memory"],
+        cpus=float(values["cpus"]),
+        image=values.get("image"),
+        dockerfile=values.get("dockerfile"),
     )
 
 

@@ -21,6 +21,7 @@ from gavan.stack.layers import Layers, read_layers
 from gavan.stack.model import KeyPath, Profile, Stack
 from gavan.stack.read import Reader, Values
 from gavan.stack.schema.backup import BACKUP
+from gavan.stack.schema.deploy import DEPLOY
 from gavan.stack.schema.key import Section
 from gavan.stack.schema.sections import (
     APP,
@@ -230,6 +231,7 @@ class _Loader:
             cron=self._named(reader, CRON, set()),
             backup=self._section(reader, BACKUP),
             has_backup="backup" in self._source.values,
+            deploy=self._section(reader, DEPLOY),
         )
 
     def _section(self, reader: Reader, section: Section) -> Values:

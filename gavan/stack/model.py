@@ -59,11 +59,28 @@ class Profile:
     name: str
     engine: EngineName
     domain: str
+    tls: str
+    acme_email: str
+    http_port: int
+    https_port: int
     logs: str
     watch: bool
     protected: bool
     env_files: tuple[str, ...]
     cors: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Container:
+    """What the engines with containers know of a part; ``memory`` in bytes.
+
+    ``image`` is one that is made elsewhere, ``dockerfile`` a file in the folder of the part.
+    """
+
+    memory: int
+    cpus: float
+    image: str | None = None
+    dockerfile: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +112,7 @@ class Database:
     settings: Mapping[str, str]
     max_connections: int
     external_url: Secret | None
+    container: Container
     migrations: Migrations
     seed: Seed
 
@@ -102,6 +120,7 @@ class Database:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Core:
     port: int
+    host: str
     services: tuple[str, ...]
     schemas: tuple[str, ...]
     extra_search_path: tuple[str, ...]
@@ -116,6 +135,7 @@ class Core:
     """Variables of supabase/storage; none for a file without the section."""
     realtime: Mapping[str, EnvValue]
     """Limits by the names of the stack file; none for a file without the section."""
+    container: Container
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,6 +177,7 @@ class App:
     restart: str
     stop_signal: str
     stop_timeout_s: float
+    container: Container
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,6 +194,7 @@ class Site:
     immutable: tuple[str, ...]
     env_prefix: str
     env: Mapping[str, str]
+    container: Container
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -257,6 +279,14 @@ class Backup:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Deploy:
+    """``registry`` without the name of an image, empty when images stay on this machine."""
+
+    registry: str
+    build_args: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Stack:
     """Everything one gavan.toml describes for one profile."""
 
@@ -270,6 +300,7 @@ class Stack:
     sites: tuple[Site, ...]
     cron: tuple[Cron, ...]
     backup: Backup
+    deploy: Deploy
     env: Mapping[str, EnvValue] = field(repr=False)
     """Variables of the winning layer by name: .env files, above them the process environment,
     above it --set."""

@@ -8,16 +8,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from gavan.engines.site_files import (
+    SECURITY_HEADERS,
+    file_lines,
+    header_lines,
+    indented,
+    quoted,
+)
 from gavan.stack.model import App, Site, Stack
-
-SECURITY_HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "SAMEORIGIN",
-    "Referrer-Policy": "strict-origin-when-cross-origin",
-    "-Server": "",
-}
-IMMUTABLE = "public, max-age=31536000, immutable"
-FRESH = "no-cache"
 
 
 def render(stack: Stack, storage: Path) -> str:
@@ -46,17 +44,12 @@ def _site(stack: Stack, site: Site) -> str:
         "\tbind 127.0.0.1 [::1]",
         f"\troot * {quoted(str(site.dir / site.output))}",
         "\tencode zstd gzip",
-        *_headers({**SECURITY_HEADERS, **site.headers}),
+        *indented(header_lines({**SECURITY_HEADERS, **site.headers}), 1),
     ]
     for app in stack.apps:
         lines += _routes(app, site)
-    lines += ["\thandle {", *_files(site), "\t}", "}"]
+    lines += ["\thandle {", *indented(file_lines(site), 2), "\t}", "}"]
     return "\n".join(lines) + "\n"
-
-
-def _headers(headers: dict[str, str]) -> list[str]:
-    return ["\theader {", *(f"\t\t{name} {quoted(value)}".rstrip() if value else f"\t\t{name}"
-            for name, value in headers.items()), "\t}"]  # fmt: skip
 
 
 def _routes(app: App, site: Site) -> list[str]:
@@ -72,26 +65,3 @@ def _routes(app: App, site: Site) -> list[str]:
             lines += [f"\t{block} {quoted(pattern)} {{",
                       f"\t\treverse_proxy 127.0.0.1:{app.port}", "\t}"]  # fmt: skip
     return lines
-
-
-def _files(site: Site) -> list[str]:
-    patterns = [f"/{pattern.lstrip('/')}" for pattern in site.immutable]
-    lines = []
-    if patterns:
-        names = " ".join(quoted(pattern) for pattern in patterns)
-        lines += [f"\t\t@immutable path {names}", f"\t\t@fresh not path {names}",
-                  f'\t\theader @immutable Cache-Control "{IMMUTABLE}"',
-                  f'\t\theader @fresh Cache-Control "{FRESH}"']  # fmt: skip
-    if site.spa:
-        # An asset that is missing stays a 404: a page in its place would be of the wrong type.
-        assets = [f"\t\t\tnot path {' '.join(map(quoted, patterns))}"] if patterns else []
-        lines += ["\t\t@missing {", *assets, "\t\t\tnot file {path} {path}/index.html", "\t\t}",
-                  "\t\trewrite @missing /index.html"]  # fmt: skip
-    lines.append("\t\tfile_server")
-    return lines
-
-
-def quoted(text: str) -> str:
-    """Return a Caddyfile token; braces of placeholders in user text are taken literally."""
-    safe = text.replace("\\", "\\\\").replace('"', '\\"').replace("{", "\\{")
-    return f'"{safe}"'

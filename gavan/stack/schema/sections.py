@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from gavan.stack.schema.auth import CORE_AUTH
 from gavan.stack.schema.backup import BACKUP
+from gavan.stack.schema.container import image_keys, limit_keys
+from gavan.stack.schema.deploy import DEPLOY
 from gavan.stack.schema.key import Key, Kind, Section
 from gavan.stack.schema.lint import MIGRATIONS_LINT
 from gavan.stack.schema.realtime import CORE_REALTIME
@@ -42,6 +44,14 @@ PROFILE = Section(
             meaning="What makes the units run."),
         Key(name="domain", kind=Kind.TEXT, default="localhost",
             meaning="Domain that the hosts of routes belong to."),
+        Key(name="tls", kind=Kind.CHOICE, default="internal", choices=("off", "internal", "acme"),
+            meaning="Certificates of the proxy in containers: none, its own authority, ACME."),
+        Key(name="acme_email", kind=Kind.TEXT, default="", example='"ops@example.com"',
+            meaning="Whom the certificate authority writes to."),
+        Key(name="http_port", kind=Kind.PORT, default=80,
+            meaning="Port of the proxy in containers, for HTTP."),
+        Key(name="https_port", kind=Kind.PORT, default=443,
+            meaning="Port of the proxy in containers, for HTTPS."),
         Key(name="logs", kind=Kind.CHOICE, default="text", choices=("text", "json"),
             meaning="Form of the log lines on a terminal."),
         Key(name="watch", kind=Kind.BOOLEAN, default=False,
@@ -72,6 +82,10 @@ DATABASE = Section(
             meaning="Connections the server admits."),
         Key(name="external_url", kind=Kind.SECRET, example='"secret://DATABASE_URL"',
             meaning="Use this Postgres instead of starting one."),
+        Key(name="image", kind=Kind.TEXT, example='"pgvector/pgvector:pg18"',
+            meaning="Image of Postgres in containers; default: gavan's own, with the same Postgres "
+            "as on a laptop."),
+        *limit_keys(memory="1GiB", cpus="1.0"),
     ),
 )  # fmt: skip
 
@@ -174,6 +188,8 @@ CORE = Section(
     meaning="The process that speaks the Supabase protocols.",
     keys=(
         Key(name="port", kind=Kind.PORT, default=54321, meaning="HTTP port."),
+        Key(name="host", kind=Kind.TEXT, default="api", pattern=r"([a-z0-9-]+(\.[a-z0-9-]+)*)?",
+            meaning="Name below the profile's domain that leads to it in containers."),
         Key(name="services", kind=Kind.TEXTS, default=("rest", "auth", "storage", "realtime"),
             choices=("rest", "auth", "storage", "realtime"), meaning="Services that answer."),
         Key(name="schemas", kind=Kind.TEXTS, default=("public",),
@@ -197,6 +213,7 @@ CORE = Section(
         Key(name="realtime", kind=Kind.SECTION, section=CORE_REALTIME,
             example="{ max_concurrent_users = 200 }",
             meaning="Sockets and how changes are read."),
+        *limit_keys(memory="512MiB", cpus="0.5"),
     ),
 )  # fmt: skip
 
@@ -273,6 +290,8 @@ APP = Section(
             meaning="Asks it to stop."),
         Key(name="stop_timeout", kind=Kind.DURATION, default="30s",
             meaning="Time to stop before it is killed."),
+        *image_keys(what="the app"),
+        *limit_keys(memory="384MiB", cpus="0.5"),
     ),
 )  # fmt: skip
 
@@ -301,6 +320,8 @@ SITE = Section(
             meaning="Prefix of the names that the build tool publishes."),
         Key(name="env", kind=Kind.ENV, default={}, example='{ VITE_API_URL = "${core.url}" }',
             meaning="Its variables; whoever opens the site can read them."),
+        *image_keys(what="the site"),
+        *limit_keys(memory="48MiB", cpus="0.15"),
     ),
 )  # fmt: skip
 
@@ -329,7 +350,7 @@ CRON = Section(
 )  # fmt: skip
 
 SECTIONS: tuple[Section, ...] = (
-    STACK, PROFILE, DATABASE, MIGRATIONS, SEED, CORE, APP, SITE, CRON, BACKUP,
+    STACK, PROFILE, DATABASE, MIGRATIONS, SEED, CORE, APP, SITE, CRON, BACKUP, DEPLOY,
 )  # fmt: skip
 """In the order of the reference; nested sections hang on their keys."""
 
@@ -337,6 +358,12 @@ TOP = tuple(dict.fromkeys(section.path[0] for section in SECTIONS))
 BUILT_IN_PROFILES: dict[str, dict[str, object]] = {
     "dev": {"watch": True},
     "prod-sim": {"engine": "compose", "logs": "json"},
-    "prod": {"engine": "compose", "logs": "json", "domain": "", "protected": True},
+    "prod": {
+        "engine": "compose",
+        "logs": "json",
+        "domain": "",
+        "protected": True,
+        "tls": "acme",
+    },
 }
 """What the three profiles say before the file speaks."""

@@ -1,0 +1,68 @@
+"""`gavan build`: the images of a stack, on this machine."""
+
+from __future__ import annotations
+
+import click
+
+from gavan.cli.context import Context
+from gavan.cli.render import Result, Style, table
+from gavan.cli.verb import verb
+from gavan.engines.images.build import Built, Order, build_images
+from gavan.engines.images.revision import TAG, Revision, read_revision
+from gavan.kit.errors import GavanError
+from gavan.stack.model import Stack
+
+
+@verb("build", examples=["gavan build", "gavan build backend", "gavan build --tag v1.2.0"])
+@click.argument("parts", nargs=-1)
+@click.option("--tag", metavar="TAG", help="Name of the images; default: that of the commit.")
+@click.option("--pull", is_flag=True, help="Look for newer base images.")
+def command(context: Context, parts: tuple[str, ...], tag: str | None, pull: bool) -> Result:
+    """Build the images of all apps and sites, of the stack's files and of gavan."""
+    stack = context.stack
+    revision, tags = named(stack, tag)
+    order = Order(
+        stack=stack,
+        revision=revision,
+        tags=tags,
+        report=lambda step, state, detail: getattr(context.progress, state)(step, detail),
+        parts=parts,
+        pull=pull,
+    )
+    built = list(build_images(order))
+    data = {
+        "tags": list(tags),
+        "commit": revision.commit if revision else None,
+        "images": [
+            {"part": one.part, "references": list(one.references), "id": one.id, "bytes": one.bytes}
+            for one in built
+        ],
+    }
+    return Result(data=data, text=lambda style: _text(built, style))
+
+
+def named(stack: Stack, tag: str | None) -> tuple[Revision | None, tuple[str, ...]]:
+    """Return the commit, if there is one, and the tags of its images.
+
+    Raises:
+        GavanError: GV502 no commit and no tag, GV505 a tag that cannot be one of a release.
+    """
+    if tag is None:
+        revision = read_revision(stack.root)
+        return revision, revision.tags
+    if not TAG.fullmatch(tag):
+        raise GavanError(
+            "GV505",
+            f'"{tag}" cannot be the tag of a release',
+            details="tags are sha-<7 to 12 hex digits>, main-latest or v<major>.<minor>.<patch>",
+            exit_code=2,
+        )
+    try:
+        return read_revision(stack.root), (tag,)
+    except GavanError:
+        return None, (tag,)
+
+
+def _text(built: list[Built], style: Style) -> str:
+    rows = [(one.part, one.references[0], f"{one.bytes / 1e6:.0f} MB") for one in built]
+    return table(("part", "image", "size"), rows, style)

@@ -1,0 +1,154 @@
+"""Build images: one `docker build` per recipe, its steps told as they come.
+
+Stands at the top of the images.
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from gavan.engines.docker import docker, follow_docker, try_docker
+from gavan.engines.images.plan import planned, reference, repository_of
+from gavan.engines.images.recipe import Recipe
+from gavan.engines.images.revision import Revision
+from gavan.engines.images.runtime import runtime_recipe, stack_recipe
+from gavan.kit.errors import GavanError
+from gavan.stack.model import Stack
+
+Report = Callable[[str, str, str], None]
+"""Hears (step, state, detail); states as gavan/cli/progress.py has them."""
+STACK_PART = "stack"
+STACK_LABEL = "dev.gavan.stack"
+PART_LABEL = "dev.gavan.part"
+_STEP = re.compile(r"#\d+ \[(?P<stage>[^\]]+)\] (?P<what>.+)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Built:
+    """An image that is on this machine; ``id`` is the digest of its configuration."""
+
+    part: str
+    references: tuple[str, ...]
+    id: str
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What to build: ``parts`` empty means everything, ``tags`` what images are called."""
+
+    stack: Stack
+    revision: Revision | None
+    tags: tuple[str, ...]
+    report: Report
+    parts: tuple[str, ...] = ()
+    pull: bool = False
+
+
+def build_images(order: Order) -> Iterator[Built]:
+    """Build the image of gavan, that of the stack's files, and those of its apps and sites.
+
+    The first is skipped when it is there: its tag says what is in it.
+
+    Raises:
+        GavanError: GV500 no docker, GV501 a build failed (the details are its last lines), GV223,
+            GV503 and GV504 as ``planned``.
+    """
+    gavan = build_runtime(order)
+    yield gavan
+    base = gavan.references[0]
+    recipes = list(planned(order.stack, tuple(p for p in order.parts if p != STACK_PART), base))
+    if not order.parts or STACK_PART in order.parts:
+        with tempfile.TemporaryDirectory(prefix="gavan-stack-") as folder:
+            yield _build(order, stack_recipe(order.stack, Path(folder), base))
+    if order.parts == (STACK_PART,):
+        return
+    for recipe in recipes:
+        yield _build(order, recipe)
+
+
+def build_runtime(order: Order) -> Built:
+    """Return the image of gavan, made now unless one of the same content is there."""
+    args = {name: str(value) for name, value in order.stack.deploy.build_args.items()}
+    with tempfile.TemporaryDirectory(prefix="gavan-image-") as folder:
+        recipe = runtime_recipe(Path(folder), args)
+        name = reference(order.stack, recipe.repository, str(recipe.tag))
+        if try_docker("image", "inspect", name) is not None:
+            order.report(recipe.part, "ok", f"{name} is there")
+            return _built(recipe.part, (name,))
+        return _build(order, recipe)
+
+
+def _build(order: Order, recipe: Recipe) -> Built:
+    tags = (recipe.tag,) if recipe.tag else order.tags
+    names = tuple(reference(order.stack, recipe.repository, tag) for tag in tags)
+    order.report(recipe.part, "start", names[0])
+    with tempfile.TemporaryDirectory(prefix="gavan-build-") as folder:
+        words = [
+            *("build", "--progress=plain", "--file", str(_dockerfile(recipe, Path(folder)))),
+            *(word for name in names for word in ("--tag", name)),
+            *(w for k, v in _labels(order, recipe).items() for w in ("--label", f"{k}={v}")),
+            *(w for k, v in recipe.args.items() for w in ("--build-arg", f"{k}={v}")),
+            *(("--pull",) if order.pull else ()),
+            str(recipe.context),
+        ]
+
+        def hear(line: str) -> None:
+            step = _STEP.match(line)
+            if step:
+                order.report(recipe.part, "tick", f"{step['stage']} {step['what']}")
+
+        try:
+            follow_docker(words, hear)
+        except GavanError as error:
+            order.report(recipe.part, "fail", "")
+            if error.code == "GV501":
+                error.message = f"the image of {recipe.part} could not be built"
+                error.hint = "mend what its last lines say"
+            raise
+    built = _built(recipe.part, names)
+    order.report(recipe.part, "ok", f"{names[0]}, {built.bytes / 1e6:.0f} MB")
+    return built
+
+
+def _dockerfile(recipe: Recipe, folder: Path) -> Path:
+    """Return the path of the Dockerfile; a generated one stays out of the user's folders."""
+    if isinstance(recipe.dockerfile, Path):
+        return recipe.dockerfile
+    path = folder / "Dockerfile"
+    path.write_text(recipe.dockerfile, encoding="utf-8")
+    if recipe.ignore is not None:
+        (folder / "Dockerfile.dockerignore").write_text(recipe.ignore, encoding="utf-8")
+    return path
+
+
+def _labels(order: Order, recipe: Recipe) -> dict[str, str]:
+    labels = {
+        "org.opencontainers.image.title": recipe.repository,
+        PART_LABEL: recipe.part,
+    }
+    revision = order.revision
+    if recipe.part == "gavan":
+        return {**labels, "org.opencontainers.image.version": str(recipe.tag)}
+    labels[STACK_LABEL] = order.stack.name
+    if revision is not None:
+        labels["org.opencontainers.image.revision"] = revision.commit
+        labels["org.opencontainers.image.version"] = revision.tag
+        if revision.source:
+            labels["org.opencontainers.image.source"] = revision.source
+    return labels
+
+
+def _built(part: str, names: tuple[str, ...]) -> Built:
+    text = docker("image", "inspect", "--format", "{{.Id}} {{.Size}}", names[0])
+    identity, size = text.split()
+    return Built(part=part, references=names, id=identity, bytes=int(size))
+
+
+def stack_image(stack: Stack, tag: str) -> str:
+    """Return the name of the image with the files of the stack."""
+    return reference(stack, repository_of(stack, STACK_PART), tag)
