@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Cluster
+from tests.clients.supabase_project import CLI, MAJORS, Project
+from tests.conftest import Cluster, Database
 from tests.live import Live, running_core
 from tests.stacks.crm.database import clone, template
 
 HERE = Path(__file__).parent
-CLI = HERE / "supabase_cli"
 SUITES = HERE / "suites"
 OWN_FOLDER = """
 create policy "everybody's own folder" on storage.objects for all to authenticated using (
@@ -72,6 +72,16 @@ def cli_node() -> str:
         subprocess.run(command, cwd=CLI, check=True, timeout=150)
         stamp.write_bytes(wanted)
     return binary
+
+
+@pytest.fixture(params=MAJORS)
+def project(
+    request: pytest.FixtureRequest, cli_node: str, tmp_path: Path, database: Database
+) -> Project:
+    """An empty project of each major of the CLI, and a database of its own."""
+    made = Project(tmp_path, database, cli_node, request.param)
+    made.folder.mkdir(parents=True)
+    return made
 
 
 @pytest.fixture

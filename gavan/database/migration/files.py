@@ -78,12 +78,39 @@ def read_migrations(folder: Path) -> list[MigrationFile]:
     named = [(match[1], match[2], path) for path in paths if (match := NAME.fullmatch(path.name))]
     files = []
     for version, name, path in sorted(named, key=lambda entry: entry[0]):
-        text = path.read_text(encoding="utf-8")
-        files.append(MigrationFile(version=version, name=name, path=path, text=text))
+        files.append(MigrationFile(version=version, name=name, path=path, text=read_sql(path)))
     findings = [*check_names(paths), *_check_marks(files)]
     if findings:
         raise _refusal(findings)
     return files
+
+
+def read_sql(path: Path) -> str:
+    """Return the text of a file, its line ends as they are, without a byte order mark.
+
+    Raises GavanError GV306 for what no tool can apply: bytes that are not UTF-8, or a zero byte.
+    """
+    data = path.read_bytes()
+    try:
+        text = data.decode("utf-8").removeprefix(BOM)
+    except UnicodeDecodeError as error:
+        raise _unreadable(path, data, error.start, "a byte that is not UTF-8") from None
+    if "\0" in text:
+        raise _unreadable(path, data, data.index(b"\0"), "a zero byte")
+    return text
+
+
+def _unreadable(path: Path, data: bytes, offset: int, what: str) -> GavanError:
+    before = data[:offset]
+    line, column = before.count(b"\n") + 1, offset - (before.rfind(b"\n") + 1) + 1
+    error = GavanError(
+        "GV306",
+        f"{path.name} has {what}: 0x{data[offset]:02x}",
+        hint="save the file as UTF-8",
+        exit_code=2,
+    )
+    error.where = f"{path}:{line}:{column}"
+    return error
 
 
 def sql_files(folder: Path) -> list[Path]:
@@ -104,8 +131,7 @@ def read_down(folder: Path, version: str, name: str) -> MigrationFile | Path:
     path = folder / DOWN / f"{version}_{name}.sql"
     if not path.is_file():
         return path
-    text = path.read_text(encoding="utf-8").removeprefix(BOM)
-    return MigrationFile(version=version, name=name, path=path, text=text)
+    return MigrationFile(version=version, name=name, path=path, text=read_sql(path))
 
 
 def irreversible_reason(text: str) -> str | None:
@@ -188,8 +214,6 @@ def _check_names(paths: list[Path]) -> Iterator[Finding]:
 
 def _check_marks(files: list[MigrationFile]) -> Iterator[Finding]:
     for file in files:
-        if file.text.startswith(BOM):
-            yield _finding("GV306", file.path, "starts with a byte order mark", "remove it")
         for word in file.directives:
             if word.startswith(PHASE) and word.removeprefix(PHASE) not in tuple(Phase):
                 hint = f"{PHASE}{Phase.EXPAND} or {PHASE}{Phase.CONTRACT}"

@@ -121,10 +121,10 @@ def run_statement(
     connection: Connection, path: Path, text: str, statement: Statement, left: str = NOTHING
 ) -> None:
     """Run one statement of a file; raise StatementError when the server refuses it."""
-    if statement.is_comment:
-        return  # a comment in the history, nothing for the server
+    if not statement.is_run:
+        return
     try:
-        connection.execute(statement.text.encode())
+        connection.execute(statement.command.encode())
     except psycopg.Error as error:
         raise from_database(path, text, statement, error, left) from error
 

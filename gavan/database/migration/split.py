@@ -1,7 +1,7 @@
-"""Split SQL text into statements by Postgres' own grammar (pglast), keeping every byte's place.
+"""Split SQL text into statements by Postgres' own grammar (pglast), keeping the place of each.
 
-Stands below the migration runner; pure. The pieces are trimmed as the supabase CLI trims them
-(supabase/cli:apps/cli-go/pkg/parser), because they become rows of its history table.
+Stands below the migration runner; pure. The pieces are trimmed as the supabase CLI trims them (both
+majors on npm trim as JavaScript does), because they become rows of its history table.
 """
 
 from __future__ import annotations
@@ -16,9 +16,17 @@ COMMENTS = frozenset({"SQL_COMMENT", "C_COMMENT"})
 # Lines that pg_dump writes since 18 for psql; they are no SQL and mean nothing elsewhere.
 _RESTRICT = re.compile(r"^\\(?:un)?restrict\b.*$", re.MULTILINE)
 _WORD = re.compile(r"\w+")
-_OUTSIDE = re.compile(r"--[^\n]*|/\*|;")
+_OUTSIDE = re.compile(r"--[^\n\r]*|/\*|;")
 _IN_COMMENT = re.compile(r"/\*|\*/")
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]")
+# What JavaScript's trim() takes off. Python's strip() would take \x1c-\x1f and \x85 too.
+_BLANK = (
+    " \t\n\v\f\r\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+    "\u2028\u2029\u202f\u205f\u3000\ufeff"
+)
+# Blanks that only trim() knows, where it takes them off: around a statement. (In a literal it does
+# not matter that they are taken for spaces: they stay one character.)
+_TRIMMED = re.compile(f"(?:^|(?<=;))[{_BLANK}]+|(?<![{_BLANK}])[{_BLANK}]++(?=;|\\Z)")
 
 
 class SplitError(Exception):
@@ -35,17 +43,28 @@ class Statement:
     """A piece of a file between two semicolons; comments in front belong to it.
 
     ``offset`` is where ``text`` starts in the file, ``first`` where its first word does (equal to
-    the end for a piece of comments only).
+    the end for a piece of comments only). ``is_bracket``: a BEGIN or COMMIT that means nothing.
     """
 
     text: str
     offset: int
     first: int
+    is_bracket: bool = False
 
     @property
     def is_comment(self) -> bool:
         """Whether there is nothing in it for the server."""
         return self.first == self.offset + len(self.text)
+
+    @property
+    def is_run(self) -> bool:
+        """Whether the server gets it; the history has it in any case."""
+        return not (self.is_comment or self.is_bracket)
+
+    @property
+    def command(self) -> str:
+        """What is sent to the server: the text without the lines that only psql understands."""
+        return _without_restrict(self.text) if "\\" in self.text else self.text
 
     @property
     def first_word(self) -> str:
@@ -67,15 +86,34 @@ def split(text: str) -> list[Statement]:
     """Return the statements of ``text``; raise SplitError at the first syntax error."""
     from pglast import parser  # noqa: PLC0415 - slow to load; a start without news never does
 
-    # The parser counts bytes; with one ASCII letter for every other character, bytes are
-    # characters. Outside ASCII only identifiers, literals and comments are possible anyway.
-    ascii_text = _NOT_ASCII.sub("x", _without_restrict(text))
+    ascii_text = _as_ascii(_without_restrict(text))
     try:
         slices = parser.split(ascii_text, only_slices=True)
     except parser.ParseError as error:
         message, offset = error.args[0], error.args[1] if len(error.args) > 1 else 0
-        raise SplitError(str(message), int(offset or 0)) from None
+        raise _split_error(text, str(message), int(offset or 0)) from None
     return list(_pieces(text, ascii_text, slices))
+
+
+def _as_ascii(text: str) -> str:
+    """Return a text of the same length whose characters are bytes, as the parser counts.
+
+    Outside ASCII only identifiers, literals and comments are possible, and blanks around.
+    """
+    if text.isascii():
+        return text
+    # Line ends stay: one may end a comment.
+    spaced = _TRIMMED.sub(lambda found: _NOT_ASCII.sub(" ", found[0]), text)
+    return _NOT_ASCII.sub("x", spaced)
+
+
+def _split_error(text: str, message: str, offset: int) -> SplitError:
+    """Return the error with the word of the file in it, not the one the parser was given."""
+    found = re.search(r' at or near "(.*)"$', message, re.DOTALL)
+    if found:
+        word = text[offset : offset + len(found[1])]
+        message = f'{message[: found.start()]} at or near "{word}"'
+    return SplitError(message, offset)
 
 
 def _without_restrict(text: str) -> str:
@@ -98,9 +136,9 @@ def _pieces(text: str, ascii_text: str, slices: Sequence[slice]) -> Iterator[Sta
 
 def _piece(text: str, bounds: tuple[int, int], first: int | None) -> Iterator[Statement]:
     piece = text[bounds[0] : bounds[1]]
-    trimmed = piece.strip()
+    trimmed = piece.strip(_BLANK)
     if trimmed:
-        offset = bounds[0] + len(piece) - len(piece.lstrip())
+        offset = bounds[0] + len(piece) - len(piece.lstrip(_BLANK))
         begin = offset + len(trimmed) if first is None else first
         yield Statement(text=trimmed, offset=offset, first=begin)
 

@@ -26,7 +26,7 @@ MIGRATIONS_LINT = Section(
         _rule("GV353", "error", "CREATE INDEX without CONCURRENTLY on a table that is in use."),
         _rule("GV354", "error", "A foreign key or CHECK that is validated while it is added."),
         _rule("GV355", "warn", "RENAME of a table, view or column."),
-        _rule("GV356", "error", "CONCURRENTLY or VACUUM in a file that runs in a transaction."),
+        _rule("GV356", "error", "CONCURRENTLY or VACUUM among other statements."),
         _rule("GV357", "warn", "UPDATE or DELETE of every row."),
         _rule("GV358", "error", "UNIQUE or PRIMARY KEY that builds its index while it is added."),
         _rule("GV359", "warn", "LOCK TABLE, VACUUM FULL, CLUSTER, REINDEX."),

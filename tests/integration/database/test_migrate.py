@@ -124,10 +124,31 @@ def test_a_psql_command_is_refused(migrations: Migrations) -> None:
 def test_transaction_commands_are_refused_and_savepoints_are_not(migrations: Migrations) -> None:
     migrations.write("000_a.sql", "savepoint s;\nrelease savepoint s;")
     assert migrations.up() == ["000"]
-    migrations.write("010_b.sql", "begin;\ncreate table b (id int);\ncommit;")
-    with pytest.raises(StatementError, match="one transaction"):
+    for text in (
+        "begin;\ncreate table b (id int);\nrollback;",
+        "begin;\ncreate table b (id int);\ncommit;\nbegin;\ncommit;",
+        "begin isolation level serializable;\ncreate table b (id int);\ncommit;",
+        "begin;\nvacuum;\ncommit;",
+        "create table b (id int);\ncommit;",
+    ):
+        migrations.write("010_b.sql", text)
+        with pytest.raises(StatementError, match="one transaction"):
+            migrations.up()
+    assert migrations.tables() == []
+
+
+def test_one_pair_of_begin_and_commit_means_the_transaction_that_is_there(
+    migrations: Migrations,
+) -> None:
+    migrations.write("000_a.sql", "begin;\ncreate table a (id int);\ncommit;\nselect 1/0;")
+    with pytest.raises(StatementError):
         migrations.up()
     assert migrations.tables() == []
+    migrations.write("000_a.sql", "begin;\ncreate table a (id int);\ncommit;")
+    assert migrations.up() == ["000"]
+    assert migrations.ask("select statements from supabase_migrations.schema_migrations") == [
+        (["begin", "create table a (id int)", "commit"],)
+    ]
 
 
 def test_an_extension_of_another_engine_is_named(migrations: Migrations) -> None:

@@ -42,10 +42,20 @@ def test_a_bad_name_is_refused_before_anything_is_applied(
     assert caught.value.hint
 
 
-def test_a_byte_order_mark_is_refused(tmp_path: Path) -> None:
-    write(tmp_path, "000_a.sql", text="\ufeffselect 1;")
-    with pytest.raises(GavanError, match="byte order mark"):
+def test_a_byte_order_mark_is_no_text_and_line_ends_stay(tmp_path: Path) -> None:
+    (tmp_path / "000_a.sql").write_bytes(b"\xef\xbb\xbfselect 1;\r\n")
+    assert read_migrations(tmp_path)[0].text == "select 1;\r\n"
+
+
+@pytest.mark.parametrize(("data", "place"), [(b"a\nbc\xe9", "2:3"), (b"\0", "1:1")])
+def test_bytes_that_no_text_has_are_named_with_their_place(
+    tmp_path: Path, data: bytes, place: str
+) -> None:
+    (tmp_path / "000_a.sql").write_bytes(data)
+    with pytest.raises(GavanError) as caught:
         read_migrations(tmp_path)
+    assert caught.value.code == "GV306"
+    assert caught.value.where == f"{tmp_path / '000_a.sql'}:{place}"
 
 
 def test_down_folder_and_other_files_are_no_migrations(tmp_path: Path) -> None:

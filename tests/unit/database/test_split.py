@@ -65,6 +65,25 @@ def test_trees_keep_names_outside_ascii_and_stand_behind_what_pg_dump_writes() -
     assert one.text[tree.relation.location :].startswith('"Доска"')
 
 
+def test_blanks_around_a_statement_are_those_of_javascript() -> None:
+    assert texts("\u00a0select 1\u2003;\n\ufeffselect 2\n-- \x85\x1c") == [
+        "select 1",
+        "select 2\n-- \x85\x1c",
+    ]
+    assert texts("-- a\x85;\nselect 'é'") == ["-- a\x85;\nselect 'é'"]
+
+
+def test_an_error_quotes_the_word_of_the_file() -> None:
+    with pytest.raises(SplitError, match='at or near "выбрать"'):
+        split("select 1;\nвыбрать 2;")
+
+
+def test_lines_of_pg_dump_are_history_and_not_sent() -> None:
+    one = split("\\restrict abc\nselect 1;")[0]
+    assert one.text == "\\restrict abc\nselect 1"
+    assert one.command == "             \nselect 1"
+
+
 def test_a_syntax_error_names_its_place() -> None:
     with pytest.raises(SplitError) as caught:
         split("select 'é';\ncreate table column (id int);")

@@ -184,7 +184,7 @@ def _body(constraint: Any) -> str:
     return re.sub(r'^CONSTRAINT ("(?:[^"]|"")*"|\S+) ', "", text)
 
 
-@rule("GV356", "Postgres refuses it inside a transaction (25001)",
+@rule("GV356", "one such statement takes the transaction from the whole file (25001)",
       "IndexStmt", "DropStmt", "VacuumStmt", "ReindexStmt", "CreatedbStmt", "DropdbStmt",
       "AlterSystemStmt", "CreateTableSpaceStmt", "DropTableSpaceStmt")  # fmt: skip
 def not_in_transactions(step: Step) -> Iterator[Hit]:
@@ -194,7 +194,7 @@ def not_in_transactions(step: Step) -> Iterator[Hit]:
         return
     if not all(map(needs_no_transaction, real)):
         mend = f"put it into a file of its own with the first line: {_FIRST_LINE}"
-        yield step.hit("this statement refuses the transaction of the file", mend)
+        yield step.hit("with this statement the file runs without a transaction", mend)
 
 
 @rule(
