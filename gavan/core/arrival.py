@@ -7,8 +7,9 @@ without a word, fill the memory with a header that never ends, or keep an object
 from __future__ import annotations
 
 import asyncio
-from typing import ClassVar
+from typing import ClassVar, cast
 
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from gavan.core.one_write import OneWrite
@@ -106,6 +107,18 @@ class Arrival(HttpToolsProtocol):
         self._is_in_head = True
         self._received_bytes = 0
         super().on_message_begin()
+
+    def on_body(self, body: bytes) -> None:
+        """Keep a large piece as it came: uvicorn copies it into a buffer, and out of it again."""
+        cycle: RequestResponseCycle | None = self.cycle
+        if cycle is None or cycle.response_complete or cycle.body or len(body) <= HIGH_WATER_LIMIT:
+            if cycle is not None and isinstance(cast("bytes | bytearray", cycle.body), bytes):
+                cycle.body = bytearray(cycle.body)  # or every piece behind it would copy them all
+            super().on_body(body)
+            return
+        cycle.body = body  # type: ignore[assignment]  # receive() makes bytes of it: no copy
+        self.flow.pause_reading()
+        cycle.message_event.set()
 
     def on_headers_complete(self) -> None:
         """The head is complete."""

@@ -18,9 +18,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from gavan.kit.storage.provider import ProviderError, Written
+from gavan.kit.storage.threads import Pieces
 
 BLOCK_BYTES = 1024 * 1024
 """What is written, hashed and copied at a time"""
+MOST_PIECES = 64
+"""A block of more of them is joined first"""
 BEHIND_BYTES = 16 * BLOCK_BYTES
 """How far the disk may stay behind what was written, until it is told to begin"""
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -63,14 +66,16 @@ class Growing:
                 self.size = self._begun = self._opened.seek(0, os.SEEK_END)
         return self._opened
 
-    def append(self, block: bytes) -> None:
+    def append(self, block: Pieces) -> None:
         """Add bytes."""
-        file, left = self.open(), memoryview(block)
-        while left:
-            left = left[file.write(left) or 0 :]
-        if self.digest is not None:
-            self.digest.update(block)
-        self.size += len(block)
+        file = self.open()
+        for piece in block if len(block) <= MOST_PIECES else [b"".join(block)]:
+            left = memoryview(piece)
+            while left:
+                left = left[file.write(left) or 0 :]
+            if self.digest is not None:
+                self.digest.update(piece)
+            self.size += len(piece)
         if self.size - self._begun >= BEHIND_BYTES:
             # Begins the writing without waiting for it: the disk works while bytes still arrive.
             behind = self.size - self._begun
@@ -99,7 +104,7 @@ class Growing:
                 self.digest.update(block)
         return self.digest.hexdigest()
 
-    def finish(self, block: bytes = b"") -> None:
+    def finish(self, block: Pieces = ()) -> None:
         """Add the last bytes, sync, and close; what was never opened, or is closed, stays so."""
         if self._opened is None or self._opened.closed:
             return
@@ -108,7 +113,7 @@ class Growing:
                 self.append(block)
             os.fsync(file.fileno())
 
-    def publish(self, target: Path, block: bytes = b"") -> None:
+    def publish(self, target: Path, block: Pieces = ()) -> None:
         """Add the last bytes, sync, close, and give the file its name, durably.
 
         On an error it keeps the name it has.

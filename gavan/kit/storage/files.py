@@ -34,7 +34,7 @@ from gavan.kit.storage.provider import (
     is_key,
 )
 from gavan.kit.storage.reading import Opened, ReadingAhead, open_ahead
-from gavan.kit.storage.threads import Threads
+from gavan.kit.storage.threads import Pieces, Threads
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -225,8 +225,8 @@ class Files:
         self,
         key: str | None,
         chunks: AsyncIterable[bytes],
-        sink: Callable[[bytes], object],
-        last: Callable[[bytes], object],
+        sink: Callable[[Pieces], object],
+        last: Callable[[Pieces], object],
     ) -> None:
         sink, last = _telling(None, sink), _telling(key, last)
         await self._threads.pour(chunks, disk.BLOCK_BYTES, sink, last)
@@ -277,7 +277,7 @@ def _open(path: Path, first: int, last: int | None) -> Opened:
     return Opened(source=_Range(file, first, end), size=size, length=max(0, end - first))
 
 
-def _keep_part(made: disk.Growing, folder: Path, number: int, block: bytes) -> None:
+def _keep_part(made: disk.Growing, folder: Path, number: int, block: Pieces) -> None:
     """Add the last bytes to a part, give it its name, and remove the former one of its number."""
     made.append(block)
     target = folder / _part_name(number, made.md5())

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-from collections.abc import AsyncIterable, AsyncIterator, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Sequence
 from functools import partial
 from tempfile import SpooledTemporaryFile
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 from gavan.kit.storage.provider import (
     MOST_PARTS,
@@ -33,8 +33,9 @@ from gavan.kit.storage.s3_uploads import (
     remove_tails,
     split_handle,
 )
-from gavan.kit.storage.threads import Threads
+from gavan.kit.storage.threads import Pieces, Threads
 
+T = TypeVar("T")
 BLOCK_BYTES = 8 * 1024 * 1024
 """What is sent at a time, and the most that is held in memory for one writer, twice"""
 SPOOLED_BYTES = 1024 * 1024
@@ -59,7 +60,9 @@ class S3:
         block = max(BLOCK_BYTES, -(-(length or 0) // MOST_PARTS))
         writing = WritingToS3(self._bucket, key)
         try:
-            return await self._threads.pour(chunks, block, writing.append, writing.finish)
+            return await self._threads.pour(
+                chunks, block, _joining(writing.append), _joining(writing.finish)
+            )
         except BaseException:
             await self._threads.run(writing.abandon)
             raise
@@ -106,7 +109,8 @@ class S3:
         check_offset(growing.size, offset)
         tail = await self._threads.run(growing.tail)
         joined = _after(tail, chunks)
-        await self._threads.pour(joined, BLOCK_BYTES, growing.append, growing.append)
+        append = _joining(growing.append)
+        await self._threads.pour(joined, BLOCK_BYTES, append, append)
         await self._threads.run(growing.tidy)
         return growing.size
 
@@ -258,9 +262,14 @@ def _open(bucket: Bucket, key: str, first: int, last: int | None) -> Opened:
     return Opened(source=_BodySource(answer["Body"]), size=size, length=length)
 
 
-def _spool(spool: IO[bytes], block: bytes) -> None:
+def _joining(work: Callable[[bytes], T]) -> Callable[[Pieces], T]:
+    """Return ``work`` for a block in pieces: one call sends it whole."""
+    return lambda block: work(b"".join(block))
+
+
+def _spool(spool: IO[bytes], block: Pieces) -> None:
     try:
-        spool.write(block)
+        spool.writelines(block)
     except OSError as error:
         raise ProviderError(
             type(error).__name__,

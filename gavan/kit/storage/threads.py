@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterable, Callable
+from collections.abc import AsyncIterable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
@@ -12,6 +12,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 TINY_BYTES = 1024
 """Chunks are joined up to this size as they come: many of a few bytes take ten times their room"""
+Pieces = Sequence[bytes]
+"""A block as it came, in order: joining it would cost more than writing it piece by piece"""
 
 
 class Threads:
@@ -45,8 +47,8 @@ class Threads:
         self,
         chunks: AsyncIterable[bytes],
         block_bytes: int,
-        sink: Callable[[bytes], object],
-        last: Callable[[bytes], T],
+        sink: Callable[[Pieces], object],
+        last: Callable[[Pieces], T],
     ) -> T:
         """Give ``sink`` the chunks in blocks, one block behind the reading, and the rest to
         ``last``; return what that returns.
@@ -78,7 +80,7 @@ class Threads:
 
 
 class _Held:
-    """Chunks that are not yet a block; joined once, when they are."""
+    """Chunks that are not yet a block."""
 
     def __init__(self, block_bytes: int) -> None:
         self._block_bytes = block_bytes
@@ -96,7 +98,7 @@ class _Held:
         """Say whether there is more than a block: what is one block in all goes to ``last``."""
         return self.size > self._block_bytes
 
-    def take(self) -> bytes:
+    def take(self) -> Pieces:
         """Return a block, or all that is held when that is less."""
         over = max(0, self.size - self._block_bytes)
         rest: list[bytes] = []
@@ -107,8 +109,7 @@ class _Held:
             if cut:
                 self._chunks.append(chunk[:cut])
             over -= len(chunk) - cut
-        block = b"".join(self._chunks)
-        self._chunks, self.size = rest, sum(map(len, rest))
+        block, self._chunks, self.size = self._chunks, rest, sum(map(len, rest))
         return block
 
 

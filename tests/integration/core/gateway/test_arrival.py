@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -196,6 +197,20 @@ async def test_a_large_answer_arrives_whole(port: int) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
         assert b"content-length: %d" % size in head
         assert await reader.readexactly(size) == b"a" * size
+    writer.close()
+
+
+async def test_a_body_in_chunks_of_all_sizes_arrives_as_it_was_sent(port: int) -> None:
+    sizes = [100_000, 10, 70_000, 65_536, 65_537, 1, 250_000, 300_000, 5] * 3
+    chunks = [os.urandom(size) for size in sizes]
+    sent = b"".join(b"%x\r\n%s\r\n" % (len(chunk), chunk) for chunk in chunks)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"PUT / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n")
+    writer.write(sent + b"0\r\n\r\n")
+    async with asyncio.timeout(DEADLINE_S):
+        await reader.readuntil(b"\r\n\r\n")
+        body = b"".join(chunks)
+        assert await reader.readexactly(len(body)) == body
     writer.close()
 
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gavan.kit.storage.threads import Threads
+from gavan.kit.storage.threads import Pieces, Threads
 
 BLOCK = 10
 
@@ -39,10 +39,13 @@ def test_a_block_of_tiny_chunks_takes_no_more_room_than_itself() -> None:
         for _ in range(size // 2):
             yield bytes(bytearray(b"ab"))
 
+    def whole(block: Pieces) -> int:
+        return len(b"".join(block))
+
     async def pour() -> int:
         threads = Threads("test", 2)
         try:
-            return await threads.pour(tiny(), size, bytes, len)
+            return await threads.pour(tiny(), size, list, whole)
         finally:
             await threads.close()
 
@@ -56,26 +59,26 @@ def test_a_block_of_tiny_chunks_takes_no_more_room_than_itself() -> None:
 
 @given(st.lists(st.integers(0, 45), max_size=12))
 def test_blocks_are_full_but_for_the_last(sizes: list[int]) -> None:
-    chunks, blocks = numbered(sizes), list[bytes]()
+    chunks, blocks = numbered(sizes), list[Pieces]()
 
-    async def pour() -> bytes:
+    async def pour() -> list[bytes]:
         threads = Threads("test", 2)
         try:
-            return await threads.pour(sent(chunks, fails=False), BLOCK, blocks.append, bytes)
+            return await threads.pour(sent(chunks, fails=False), BLOCK, blocks.append, list)
         finally:
             await threads.close()
 
     last = asyncio.run(pour())
-    assert b"".join([*blocks, last]) == b"".join(chunks)
-    assert {len(block) for block in blocks} <= {BLOCK}
-    assert len(last) <= BLOCK
+    assert b"".join(map(b"".join, [*blocks, last])) == b"".join(chunks)
+    assert {len(b"".join(block)) for block in blocks} <= {BLOCK}
+    assert len(b"".join(last)) <= BLOCK
 
 
 @given(st.lists(st.integers(0, 45), max_size=12))
 def test_a_sender_that_fails_has_sent_what_it_sent(sizes: list[int]) -> None:
-    chunks, blocks = numbered(sizes), list[bytes]()
+    chunks, blocks = numbered(sizes), list[Pieces]()
 
-    def never(_rest: bytes) -> None:
+    def never(_rest: Pieces) -> None:
         raise AssertionError("the end never came")
 
     async def pour() -> None:
@@ -87,13 +90,13 @@ def test_a_sender_that_fails_has_sent_what_it_sent(sizes: list[int]) -> None:
 
     with pytest.raises(GoneError):
         asyncio.run(pour())
-    assert b"".join(blocks) == b"".join(chunks)
+    assert b"".join(map(b"".join, blocks)) == b"".join(chunks)
 
 
 async def test_after_a_failed_block_nothing_more_is_written() -> None:
-    threads, written = Threads("test", 2), list[bytes]()
+    threads, written = Threads("test", 2), list[Pieces]()
 
-    def sink(block: bytes) -> None:
+    def sink(block: Pieces) -> None:
         if len(written) == 2:
             raise OSError("full")
         written.append(block)
