@@ -17,6 +17,8 @@ GRACE_S = 3
 """Longer than FrameSocket takes to send its clients away"""
 KEEP_ALIVE_S = 65
 SOCKET_MESSAGE_BYTES = 5_000_000  # supabase/realtime closes with 1009 beyond it
+KEPT_BYTES = 1024 * 1024
+"""Of freed memory, what the process keeps at hand, twice; more goes back to the kernel"""
 
 
 def run(application: Gateway, settings: Settings) -> int:
@@ -25,6 +27,7 @@ def run(application: Gateway, settings: Settings) -> int:
     Raises GavanError GV703 when the unix socket, or the port of every address, cannot be had.
     """
     ConnectionLimit.most = room_for_connections()
+    _keep_memory()
     unix = settings.unix_socket
     sockets = None
     if unix is not None or settings.host == ANY_HOST:
@@ -43,6 +46,13 @@ def run(application: Gateway, settings: Settings) -> int:
         if unix is not None:
             unix.path.unlink(missing_ok=True)
     return 0 if server.started else 1
+
+
+def _keep_memory() -> None:
+    # From the first block of this size on that is freed, glibc keeps smaller ones for the next to
+    # come (mallopt(3), M_MMAP_THRESHOLD). Otherwise the pieces of a body, 256 kB each, are given
+    # back to the kernel one by one, and every page of the next one is a fault again.
+    bytes(KEPT_BYTES)
 
 
 def _config(application: Gateway, settings: Settings) -> uvicorn.Config:
