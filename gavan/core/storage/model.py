@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from gavan.kit.storage.provider import BlobMissing
-
 Metadata = dict[str, Any]
-_VERSION = re.compile(r"[0-9a-z-]{3,64}")  # one case: some file systems know no other
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,20 +38,3 @@ class StoredObject:
     created_at: str | None = None
     updated_at: str | None = None
     last_accessed_at: str | None = None
-
-
-def blob_keys(versions: Iterable[str]) -> list[str]:
-    """Return where the bytes of those versions are that name any."""
-    return [blob_key(version) for version in versions if _VERSION.fullmatch(version)]
-
-
-def blob_key(version: str) -> str:
-    """Return where the bytes of a version are.
-
-    The name of the object has no part in it: no name can lead anywhere, and moving an object moves
-    no byte. A row may have come by other roads, with a version that names no blob of ours: then
-    BlobMissing is raised.
-    """
-    if not _VERSION.fullmatch(version):
-        raise BlobMissing(version)
-    return f"{version[:2]}/{version}"

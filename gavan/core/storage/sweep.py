@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gavan.core.storage.model import blob_key
 from gavan.core.storage.resumable.states import FOLDER as RESUMABLE
 from gavan.core.storage.store import Queries, Store
+from gavan.kit.storage.blob import blob_key
 from gavan.kit.storage.provider import Pending, Provider
 
 ABANDONED_S = 7 * 24 * 3600

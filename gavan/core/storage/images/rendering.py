@@ -24,7 +24,6 @@ from gavan.core.storage.errors import invalid_body
 from gavan.core.storage.images.asked import claimed_transform, read_transform
 from gavan.core.storage.images.transform import Transform
 from gavan.core.storage.images.workers import Rendered, Source, Workers
-from gavan.core.storage.model import blob_key
 from gavan.core.storage.objects.conditions import State, check_preconditions, is_known
 from gavan.core.storage.objects.find import FoundObject, find_as_caller, find_as_owner, find_public
 from gavan.core.storage.objects.serving import (
@@ -37,6 +36,7 @@ from gavan.core.storage.objects.serving import (
 )
 from gavan.core.storage.objects.signing import Scope, expiry_of, read_token
 from gavan.core.storage.paths import OBJECT
+from gavan.kit.storage.blob import blob_key
 from gavan.kit.storage.provider import BlobMissing
 
 OPERATION = "storage.render.image_authenticated"

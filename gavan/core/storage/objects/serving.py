@@ -18,7 +18,6 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from gavan.core.storage.errors import StorageError
-from gavan.core.storage.model import blob_key
 from gavan.core.storage.objects.conditions import (
     State,
     check_preconditions,
@@ -28,6 +27,7 @@ from gavan.core.storage.objects.conditions import (
     wanted_range,
 )
 from gavan.core.storage.objects.find import FoundObject
+from gavan.kit.storage.blob import blob_key
 from gavan.kit.storage.provider import BlobMissing, Provider, Reading
 
 DEFAULT_TYPE = "application/octet-stream"

@@ -18,7 +18,6 @@ from starlette.requests import ClientDisconnect, Request
 from gavan.core.storage.commons import Commons
 from gavan.core.storage.errors import StorageError, may_pass
 from gavan.core.storage.finish import carry_through
-from gavan.core.storage.model import blob_key
 from gavan.core.storage.resumable import answers
 from gavan.core.storage.resumable.arriving import Arriving
 from gavan.core.storage.resumable.naming import UploadId
@@ -26,6 +25,7 @@ from gavan.core.storage.resumable.states import State, States, now
 from gavan.core.storage.resumable.turns import Turn
 from gavan.core.storage.store import Queries
 from gavan.core.storage.uploads.uploads import Permit
+from gavan.kit.storage.blob import blob_key
 from gavan.kit.storage.provider import BlobMissing, Written
 
 _VERSION = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")

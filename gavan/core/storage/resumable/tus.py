@@ -14,7 +14,7 @@ from starlette.requests import Request
 
 from gavan.core.storage.buckets.find import find_bucket
 from gavan.core.storage.commons import Commons
-from gavan.core.storage.model import Bucket, blob_key
+from gavan.core.storage.model import Bucket
 from gavan.core.storage.objects.incoming import check_type, most_bytes
 from gavan.core.storage.resumable import answers
 from gavan.core.storage.resumable.growth import Growth, Progress
@@ -31,6 +31,7 @@ from gavan.core.storage.resumable.turns import Turn, Turns
 from gavan.core.storage.resumable.visit import CREATE, DELETE, PART, Visit
 from gavan.core.storage.rules import check_mime
 from gavan.core.storage.uploads.uploads import Permit, Upload
+from gavan.kit.storage.blob import blob_key
 from gavan.kit.storage.provider import ProviderError
 
 

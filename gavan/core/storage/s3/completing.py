@@ -21,7 +21,7 @@ from gavan.core.storage.errors import (
     too_large,
 )
 from gavan.core.storage.finish import carry_through
-from gavan.core.storage.model import StoredObject, blob_key
+from gavan.core.storage.model import StoredObject
 from gavan.core.storage.s3.answers import xml
 from gavan.core.storage.s3.documents import Node, element, read_document
 from gavan.core.storage.s3.errors import invalid_part, malformed_xml, no_such_upload
@@ -37,6 +37,7 @@ from gavan.core.storage.s3.multipart import (
 )
 from gavan.core.storage.s3.visit import Visit
 from gavan.core.storage.uploads.uploads import Permit
+from gavan.kit.storage.blob import blob_key
 from gavan.kit.storage.provider import BlobMissing, Written
 
 

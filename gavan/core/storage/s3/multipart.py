@@ -17,7 +17,6 @@ from starlette.responses import Response
 from gavan.core.storage.buckets.find import find_bucket
 from gavan.core.storage.listing.pages import Asked, Entry
 from gavan.core.storage.listing.pages import list_uploads as list_begun
-from gavan.core.storage.model import blob_key
 from gavan.core.storage.objects.incoming import most_bytes
 from gavan.core.storage.rules import check_bucket_name
 from gavan.core.storage.s3.answers import empty, xml
@@ -28,6 +27,7 @@ from gavan.core.storage.s3.names import listed_name
 from gavan.core.storage.s3.visit import Visit
 from gavan.core.storage.store import Queries
 from gavan.core.storage.uploads.uploads import Upload
+from gavan.kit.storage.blob import blob_key
 
 MOST_PARTS = 10_000
 MOST_LISTED = 1000

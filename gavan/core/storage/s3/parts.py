@@ -15,7 +15,6 @@ from gavan.core.storage.errors import (
     too_large,
 )
 from gavan.core.storage.finish import carry_through
-from gavan.core.storage.model import blob_key
 from gavan.core.storage.objects.find import FoundObject, find_as_caller
 from gavan.core.storage.objects.serving import size_of
 from gavan.core.storage.s3.answers import empty, xml
@@ -24,6 +23,7 @@ from gavan.core.storage.s3.errors import no_such_upload
 from gavan.core.storage.s3.multipart import MOST_PARTS, Begun, find_begun, queries
 from gavan.core.storage.s3.names import COPY_SOURCE, copy_source
 from gavan.core.storage.s3.visit import Visit
+from gavan.kit.storage.blob import blob_key
 from gavan.kit.storage.provider import BlobMissing, ProviderError, Written
 
 MOST_PART_BYTES = 5 * 1024 * 1024 * 1024

@@ -29,10 +29,11 @@ from gavan.core.storage.errors import (
     too_large,
 )
 from gavan.core.storage.finish import carry_through
-from gavan.core.storage.model import Metadata, StoredObject, blob_key, blob_keys
+from gavan.core.storage.model import Metadata, StoredObject
 from gavan.core.storage.rules import check_depth, check_key
 from gavan.core.storage.store import Queries, Store
 from gavan.database.session import CONNECTION_DIED, DatabaseError, Rows
+from gavan.kit.storage.blob import blob_key, blob_keys
 from gavan.kit.storage.provider import Provider, ProviderError, Written
 
 ATTEMPTS = 100

@@ -15,13 +15,13 @@ from gavan.core.storage.buckets.emptying import Emptying
 from gavan.core.storage.caller import Caller, caller_of
 from gavan.core.storage.config import StorageConfig
 from gavan.core.storage.errors import StorageError
-from gavan.core.storage.model import blob_key
 from gavan.core.storage.store import Store
 from gavan.core.storage.uploads.uploads import Uploads
 from gavan.database.pool import Pool
 from gavan.kit.jwt import Verifier
 from gavan.kit.keyset import shared_set
 from gavan.kit.secret import Secret
+from gavan.kit.storage.blob import blob_key
 from gavan.kit.storage.files import Files
 from tests.conftest import JWT_SECRET, Database
 from tests.integration.core.storage.conftest import (

@@ -15,11 +15,11 @@ from uuid import uuid4
 
 import pytest
 
-from gavan.core.storage.model import blob_key
 from gavan.core.storage.store import Store
 from gavan.core.storage.sweep import sweep
 from gavan.database.pool import Pool
 from gavan.kit.secret import Secret
+from gavan.kit.storage.blob import blob_key
 from gavan.kit.storage.files import Files
 from tests.conftest import Cluster, Database, cloning
 from tests.integration.core.storage.killed import NEW

@@ -13,12 +13,12 @@ import psycopg
 import pytest
 
 from gavan.core.storage.config import StorageConfig
-from gavan.core.storage.model import blob_key
 from gavan.core.storage.store import Store
 from gavan.core.storage.sweep import ABANDONED_S, Swept, sweep
 from gavan.core.storage.uploads.uploads import Upload, Uploads
 from gavan.database.pool import Pool
 from gavan.kit.secret import Secret
+from gavan.kit.storage.blob import blob_key
 from gavan.kit.storage.files import STAGING, Files
 from gavan.kit.storage.provider import Provider
 from gavan.kit.storage.s3 import S3

@@ -11,9 +11,10 @@ import pytest
 from starlette.types import Message
 
 from gavan.core.storage.errors import StorageError
-from gavan.core.storage.model import Metadata, blob_key
+from gavan.core.storage.model import Metadata
 from gavan.core.storage.objects.find import FoundObject
 from gavan.core.storage.objects.serving import Asked, describe, modified_of, serve
+from gavan.kit.storage.blob import blob_key
 from gavan.kit.storage.files import Files
 from gavan.kit.storage.provider import BlobMissing
 
