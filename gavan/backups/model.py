@@ -5,11 +5,10 @@ Stands under every other file of this room; frozen values only.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
 
 VERSION = 1
 """Form of the manifest"""
@@ -111,10 +110,12 @@ class Manifest:
         return sum(file.bytes for file in self.files)
 
 
-class Report(Protocol):
-    """Hears of every step: state is start, tick, ok, warn, fail or skip."""
+Heard = Callable[[int], None]
+"""Is told, again and again, how many bytes are done."""
 
-    def __call__(self, step: str, state: str, detail: str) -> None: ...
+
+Report = Callable[[str, str, str], None]
+"""Hears of a step: its name, its state (start, tick, ok, warn, fail, skip), and details."""
 
 
 def silent(step: str, state: str, detail: str) -> None:

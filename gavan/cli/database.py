@@ -37,6 +37,7 @@ def reporter(context: Context) -> Report:
     def report(step: str, state: str, detail: str) -> None:
         tell = {
             "start": progress.start,
+            "tick": progress.tick,
             "ok": progress.ok,
             "warn": progress.warn,
             "skip": progress.skip,

@@ -30,6 +30,7 @@ VERBS: dict[str, Row] = {
     "core": Row("gavan.cli.core:command", "Serve the data API alone, as PostgREST does"),
     "exec": Row("gavan.cli.exec:command", "Run a command with the environment of a unit"),
     "migrate": Row("gavan.cli.migrate:group", "Change the schema by numbered SQL files"),
+    "backup": Row("gavan.cli.backup.group:group", "Make backups that prove they restore"),
     "seed": Row("gavan.cli.seed:command", "Run the seed files that have not run yet"),
     "db": Row("gavan.cli.db:group", "Look into the database of the stack"),
     "users": Row("gavan.cli.users:group", "Look after the users of a running stack"),

@@ -19,10 +19,11 @@ from gavan.cli.storage import copying, listing, removing, sync
 from gavan.cli.storage.address import Remote, parse, parse_remote, shown
 from gavan.cli.storage.buckets import declared_buckets, list_buckets
 from gavan.cli.storage.client import StorageClient
-from gavan.cli.storage.meter import Meter, in_bytes
+from gavan.cli.storage.meter import Meter
 from gavan.cli.storage.transfer import How, Outcome, Transfer, transfer_all
 from gavan.cli.verb import VerbGroup
 from gavan.kit.errors import GavanError
+from gavan.kit.size import in_bytes
 
 JOBS = 4
 MOST_JOBS = 64

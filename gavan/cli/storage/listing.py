@@ -9,7 +9,7 @@ from typing import Any
 from gavan.cli.render import Style, table
 from gavan.cli.storage.address import Remote, shown
 from gavan.cli.storage.client import RemoteFile, StorageClient
-from gavan.cli.storage.meter import in_bytes
+from gavan.kit.size import in_bytes
 
 Item = str | RemoteFile
 """A folder or bucket, which ends in a slash; or an object"""

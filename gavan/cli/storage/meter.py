@@ -8,10 +8,10 @@ from __future__ import annotations
 import time
 
 from gavan.cli.progress import Progress
+from gavan.kit.size import in_bytes
 
 TICK_S = 0.1
 WIDTH = 24
-_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
 class Meter:
@@ -72,9 +72,3 @@ def bar(share: float) -> str:
     """Return a bar that is full at 1."""
     full = round(min(max(share, 0.0), 1.0) * WIDTH)
     return f"[{'#' * full}{'.' * (WIDTH - full)}] {min(max(share, 0.0), 1.0):4.0%}"
-
-
-def in_bytes(size: int) -> str:
-    """Return a size as people read it."""
-    power = min(max(abs(size).bit_length() - 1, 0) // 10, len(_UNITS) - 1)
-    return f"{size} B" if power == 0 else f"{size / 1024**power:.1f} {_UNITS[power]}"

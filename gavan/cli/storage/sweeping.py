@@ -9,7 +9,6 @@ import logging
 
 from gavan.cli.context import Context
 from gavan.cli.database import reach
-from gavan.cli.storage.meter import in_bytes
 from gavan.core.storage.config import StorageConfig, read_config
 from gavan.core.storage.errors import StorageError
 from gavan.core.storage.providers import open_provider
@@ -21,6 +20,7 @@ from gavan.database.session import DatabaseError, PoolTimeout
 from gavan.engines.embedded.environment import STORAGE_ADMIN, External, reveal
 from gavan.kit.errors import GavanError
 from gavan.kit.secret import Secret
+from gavan.kit.size import in_bytes
 from gavan.secrets.keys import load_or_create_keys
 
 CONNECTIONS = 2

@@ -12,8 +12,9 @@ from gavan.cli.storage import sync
 from gavan.cli.storage.address import Remote, parse, parse_remote, shown
 from gavan.cli.storage.client import RemoteFile, refused
 from gavan.cli.storage.local import Folder, local_file, mime_of, read, walk
-from gavan.cli.storage.meter import bar, in_bytes
+from gavan.cli.storage.meter import bar
 from gavan.kit.errors import GavanError
+from gavan.kit.size import in_bytes
 
 MD5_OF_HELLO = "5d41402abc4b2a76b9719d911017c592"
 
