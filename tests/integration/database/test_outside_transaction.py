@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 
-import psycopg
 import pytest
 
 from gavan.database.migration.errors import StatementError
