@@ -9,12 +9,12 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from gavan.cli.render import Style
-from gavan.cli.storage.meter import in_bytes
 from gavan.database.forecast.locks import Mode
 from gavan.database.forecast.look import Forecast, Held
 from gavan.database.migration.losses import losses
 from gavan.database.migration.parsed import Direction, Parsed
 from gavan.database.migration.split import Statement, place
+from gavan.kit.size import in_bytes
 from gavan.stack.findings import render
 
 _WIDTH = 72
