@@ -18,6 +18,7 @@ import psycopg
 from gavan.core.realtime.codec import Framed, Message, UserBroadcast, Version, encode, framed
 from gavan.core.realtime.limits import Limits
 from gavan.core.realtime.pgoutput import Change, Relation
+from gavan.core.realtime.quota import Quota, Share
 from gavan.core.realtime.rooms import RoomKey
 from gavan.core.realtime.source import RETRY_FIRST_S, RETRY_LAST_S
 from gavan.core.realtime.subscriptions import (
@@ -54,6 +55,7 @@ class Changes:
         self._visibility = Visibility(url)
         self._subscribers: set[Subscriber] = set()
         self._tables: tuple[Table, ...] = ()
+        self._is_behind = False
         self.announce: Callable[[Iterable[int]], Awaitable[None]] = _tell_nobody
         """Called before anybody is told that changes of these tables come from now on"""
         self._refresher: asyncio.Task[None] | None = None
@@ -62,9 +64,7 @@ class Changes:
         # has just met must not pass for known while the others do not follow it yet.
         self._activating = asyncio.Lock()
         self._streaming = False
-        self._transaction_id = 0
-        self._count = 0
-        self._cut_off: set[int] = set()
+        self._quota = Quota(limits.changes_per_transaction)
 
     @property
     def is_streaming(self) -> bool:
@@ -173,10 +173,11 @@ class Changes:
             ) from error
 
     async def _refresh_tables(self) -> bool:
+        """Say whether anybody's subscription may mean other tables than it did."""
         tables = await self._visibility.tables()
-        changed = set(tables) != set(self._tables)
+        self._is_behind |= set(tables) != set(self._tables)
         self._tables = tables
-        return changed
+        return self._is_behind
 
     async def _activate_all(self) -> None:
         async with self._activating:
@@ -186,6 +187,7 @@ class Changes:
     async def _activate_everybody(self) -> None:
         for subscriber in tuple(self._subscribers):
             await self._activate(subscriber)
+        self._is_behind = False
 
     # What the source brings.
 
@@ -193,13 +195,13 @@ class Changes:
         """Everybody is subscribed anew; see Sink."""
         self._streaming = True
         await self._activate_all()
+        self._end_refresher()
         self._refresher = asyncio.create_task(self._refresh_regularly())
 
     async def lose(self) -> None:
         """See Sink."""
         self._streaming = False
-        if self._refresher is not None:
-            self._refresher.cancel()
+        self._end_refresher()
         # A connection to the same server has most likely gone too: find out now, not later.
         with suppress(psycopg.Error):
             await self._visibility.close()
@@ -226,6 +228,10 @@ class Changes:
         else:
             await self._dispatch(change)
 
+    def _end_refresher(self) -> None:
+        if self._refresher is not None:
+            self._refresher.cancel()
+
     async def _refresh_regularly(self) -> None:
         while True:
             await asyncio.sleep(self._limits.publication_refresh_s)
@@ -235,12 +241,10 @@ class Changes:
                         await self._activate_everybody()
 
     async def _dispatch(self, change: Change) -> None:
-        if change.transaction_id != self._transaction_id:
-            self._transaction_id, self._count = change.transaction_id, 0
-            self._cut_off.clear()
-        self._count += 1
-        if self._count > self._limits.changes_per_transaction:
+        share = self._quota.share(change)
+        if share is Share.LIMIT:
             self._cut(change.relation)
+        if share is not Share.ROW:
             return
         grouped = self._index.lookup(change.relation.oid, change.action)
         if grouped is None:
@@ -251,9 +255,6 @@ class Changes:
 
     def _cut(self, relation: Relation) -> None:
         """The transaction is too large to be told row by row: have subscribers fetch anew."""
-        if relation.oid in self._cut_off:
-            return
-        self._cut_off.add(relation.oid)
         log.warning("transaction_too_large", extra={"table": relation.name})
         for subscriber in self._index.subscribers(relation.oid):
             subscriber.system("ok", SUBSCRIBED, EXTENSION)

@@ -31,7 +31,7 @@ class Bus:
         url: any role that may log in.
         channel: what all processes of the stack listen to, and nobody else knows.
         hear: takes (sender, message) of every other process.
-        up: called whenever the line is open anew; what was said meanwhile is lost.
+        up: called whenever the line is open anew, or has room again; what was said before is lost.
         down: called whenever the line broke.
     """
 
@@ -53,6 +53,7 @@ class Bus:
         self._joiner = Joiner()
         self._waiting: list[str] = []
         self._waiting_bytes = 0
+        self._has_dropped = False
         self._numbers = 0
         self._task: asyncio.Task[None] | None = None
         self._stir = asyncio.Event()
@@ -80,8 +81,14 @@ class Bus:
         await asyncio.gather(task, return_exceptions=True)
 
     def say(self, message: Mapping[str, Any]) -> None:
-        """Send a message to every other process; dropped when too much waits, or the line broke."""
-        if self._task is None or self._waiting_bytes > WAITING_BYTES:
+        """Send a message to every other process; dropped when too much waits, or the line broke.
+
+        After a drop ``up`` is called as soon as nothing waits.
+        """
+        if self._task is None:
+            return
+        if self._waiting_bytes > WAITING_BYTES:
+            self._has_dropped = True
             return
         self._numbers += 1
         pieces = cut(self.name, self._numbers, orjson.dumps(message).decode())
@@ -127,6 +134,10 @@ class Bus:
             if self._waiting_bytes <= EASY_BYTES:
                 self._easy.set()
             await line.say(together)
+        if self._has_dropped:
+            log.warning("cluster_messages_dropped")
+            self._has_dropped = False
+            self._up()
 
     def _hear(self, piece: str) -> None:
         found = self._joiner.add(piece)
@@ -145,7 +156,7 @@ class Bus:
 
     def _forget(self) -> None:
         self._line = None
-        self._waiting, self._waiting_bytes = [], 0
+        self._waiting, self._waiting_bytes, self._has_dropped = [], 0, False
         self._easy.set()
         self._joiner = Joiner()
         self._down()

@@ -183,7 +183,7 @@ class Cluster:
             now = time.monotonic()
             for process, seen_at in tuple(self._seen_at.items()):
                 if now - seen_at > SILENT_S:
-                    log.warning("process_silent", extra={"process": process})
+                    log.warning("process_silent", extra={"sender": process})
                     self._forget(process)
 
 

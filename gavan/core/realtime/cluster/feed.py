@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import Any, Protocol
@@ -16,6 +17,7 @@ from typing import Any, Protocol
 from gavan.core.realtime.cluster.bus import Bus
 from gavan.core.realtime.limits import Limits
 from gavan.core.realtime.pgoutput import Change, Relation
+from gavan.core.realtime.quota import Quota, Share
 from gavan.core.realtime.source import Sink, Source
 
 log = logging.getLogger(__name__)
@@ -58,6 +60,8 @@ class Feed:
         self._flows = False
         self._reader: str | None = None
         self._wanted: dict[str, frozenset[int]] = {}
+        self._met: dict[int, float] = {}
+        self._quota = Quota(limits.changes_per_transaction)
         self._answers: dict[int, asyncio.Future[None]] = {}
         self._questions = 0
 
@@ -107,7 +111,7 @@ class Feed:
                 answer = self._answers.get(message["n"])
                 if answer is not None and not answer.done():
                     answer.set_result(None)
-            case "flows":
+            case "flows" if sender != self._reader:  # else it is a newcomer who is told
                 self._reader = sender
                 self._put({"k": "begin"})
             case "ends" if sender == self._reader:
@@ -153,13 +157,15 @@ class Feed:
 
     async def meet(self, relation: Relation) -> None:
         """See Sink."""
-        await self._sink.meet(relation)
         if not self._is_alone():
+            # The others cannot want a table before they have met it.
+            self._met[relation.oid] = time.monotonic() + ANSWER_S
             self._bus.say({"k": "meet", **_relation(relation)})
+        await self._sink.meet(relation)
 
     async def take(self, change: Change) -> None:
         """See Sink."""
-        if self._is_wanted_elsewhere(change.relation):
+        if self._is_wanted_elsewhere(change.relation) and self._is_told(change):
             await self._bus.ease()
             self._bus.say({"k": "change", **_change(change)})
         if self._sink.wants(change.relation, change.action):
@@ -171,12 +177,18 @@ class Feed:
         self._bus.say({"k": "ends"})
         await self._sink.lose()
 
+    def _is_told(self, change: Change) -> bool:
+        # The others count for themselves: the first that is too many must reach them.
+        return change.relation.is_message or self._quota.share(change) is not Share.NOTHING
+
     def _is_wanted_elsewhere(self, relation: Relation) -> bool:
         if self._is_alone():
             return False
-        return relation.is_message or any(
-            relation.oid in tables for tables in self._wanted.values()
-        )
+        if relation.is_message or any(relation.oid in tables for tables in self._wanted.values()):
+            return True
+        if relation.oid in self._met and self._met[relation.oid] < time.monotonic():
+            del self._met[relation.oid]
+        return relation.oid in self._met
 
     # Who reads, and what comes to the others.
 

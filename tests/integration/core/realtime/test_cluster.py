@@ -11,6 +11,9 @@ from typing import Any
 import pytest
 
 from gavan.core.realtime.app import Service, build
+from gavan.core.realtime.cluster import bus as bus_module
+from gavan.core.realtime.cluster import cluster as cluster_module
+from gavan.core.realtime.limits import Limits
 from tests.conftest import Database
 from tests.integration.core.realtime import wire
 from tests.integration.core.realtime.conftest import serving, settings_of
@@ -126,9 +129,9 @@ async def test_a_process_that_ends_takes_its_presence_along(database: Database) 
         assert (await bob.expect("presence_diff")).payload["leaves"] == state
 
 
-async def follow(server: Server, user: str) -> RawClient:
+async def follow(server: Server, user: str, wanted: dict[str, object] = NOTE) -> RawClient:
     client = await server.client()
-    config = {"postgres_changes": [NOTE]}
+    config = {"postgres_changes": [wanted]}
     assert (await client.join(TOPIC, config, access_token=token(sub=user)))["status"] == "ok"
     system = await client.expect("system")
     assert (system.payload["status"], system.payload["message"]) == (
@@ -217,3 +220,108 @@ async def test_others_who_may_log_in_hear_nothing(pair: Pair, database: Database
         await speaker.send(TOPIC, "broadcast", {"event": "e", "payload": "secret"})
         await hearer.expect("broadcast")
         assert list(stranger.notifies(timeout=0.1)) == []
+
+
+async def test_a_process_that_dies_without_a_word_takes_its_presence_along(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster_module, "BEAT_S", 0.05)
+    monkeypatch.setattr(cluster_module, "SILENT_S", 0.5)
+    (dying, one), (stays, two) = pair
+    await met(pair)
+    ann, bob = await joined(one, PRESENCE), await joined(two, PRESENCE)
+    await ann.send(TOPIC, "presence", {"event": "track", "payload": {"at": 1}})
+    joins = (await bob.expect("presence_diff")).payload["joins"]
+    await fall_silent(dying)
+    assert (await bob.expect("presence_diff")).payload["leaves"] == joins
+    assert stays.hub.cluster.processes == 1
+
+
+async def fall_silent(service: Service) -> None:
+    """End the line of a process and whatever it would still say, as kill -9 does."""
+    cluster = service.hub.cluster
+    for task in (cluster._pulse, cluster._bus._task, cluster.feed._task):
+        assert task is not None
+        task.cancel()
+    assert cluster._bus._line is not None
+    await cluster._bus._line.close()
+
+
+async def test_a_process_that_comes_later_does_not_have_everybody_fetch_anew(
+    pair: Pair, database: Database
+) -> None:
+    (_, one), (second, two) = pair
+    with database.connect() as writer:
+        writer.execute(SCHEMA.encode())
+        ann, bob = await follow(one, ANN), await follow(two, BOB)
+        async with serving(build(settings_of(database))) as three:
+            eve = await follow(three, ANN)
+            await until(lambda: second.hub.cluster.processes == 3)
+            writer.execute("insert into note values (1, %s, 'a'), (2, %s, 'b')", (ANN, BOB))
+            for client, number in ((ann, 1), (eve, 1), (bob, 2)):
+                got = await client.receive()
+                assert got.event == "postgres_changes", "nothing was lost, nothing to fetch"
+                assert got.payload["data"]["record"]["id"] == number
+
+
+async def test_a_table_published_later_is_followed_in_every_process(
+    pair: Pair, database: Database
+) -> None:
+    (_, one), (_, two) = pair
+    wide: dict[str, object] = {"event": "*", "schema": "public", "table": "*"}
+    with database.connect() as writer:
+        writer.execute(SCHEMA.encode())
+        clients = [await follow(server, ANN, wide) for server in (one, two)]
+        for number in range(5):
+            with writer.transaction():
+                writer.execute(f"create table late{number} (id int primary key)".encode())
+                writer.execute(
+                    f"alter publication supabase_realtime add table late{number}".encode()
+                )
+            writer.execute(f"insert into late{number} values ({number})".encode())
+            for client in clients:
+                data = (await client.expect("postgres_changes")).payload["data"]
+                assert (data["table"], data["record"]) == (f"late{number}", {"id": number})
+
+
+async def test_of_a_huge_transaction_no_more_crosses_than_is_told(
+    database: Database,
+) -> None:
+    settings, limits = settings_of(database), Limits(changes_per_transaction=10)
+    first, second = build(settings, limits=limits), build(settings, limits=limits)
+    with database.connect() as writer:
+        writer.execute(SCHEMA.encode())
+        async with serving(first) as one, serving(second) as two:
+            clients = [await follow(server, BOB) for server in (one, two)]
+            said = first.hub.cluster._bus._numbers + second.hub.cluster._bus._numbers
+            writer.execute(
+                "insert into note select n, %s, 'x' from generate_series(1, 2000) as n", (BOB,)
+            )
+            for client in clients:
+                for number in range(1, 11):
+                    got = await client.receive()
+                    assert got.payload["data"]["record"]["id"] == number
+                assert (await client.receive()).payload["message"] == "Subscribed to PostgreSQL"
+            writer.execute("insert into note values (0, %s, 'next')", (BOB,))
+            for client in clients:
+                assert (await client.receive()).payload["data"]["record"]["id"] == 0
+            now = first.hub.cluster._bus._numbers + second.hub.cluster._bus._numbers
+            assert now - said < 100
+
+
+async def test_presence_is_made_equal_after_more_was_said_than_could_be_sent(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (first, one), (_, two) = pair
+    await met(pair)
+    ann, bob = await joined(one, PRESENCE), await joined(two, PRESENCE)
+    assert (await bob.expect("presence_state")).payload == {}
+    monkeypatch.setattr(bus_module, "WAITING_BYTES", 1000)
+    bus = first.hub.cluster._bus
+    assert bus._line is not None
+    async with bus._line._guard:  # the database takes nothing for a while
+        for _ in range(3):
+            bus.say({"k": "beat", "text": "x" * 1000})
+        await ann.send(TOPIC, "presence", {"event": "track", "payload": {"at": 1}})
+        joins = (await ann.expect("presence_diff")).payload["joins"]
+    assert (await bob.expect("presence_diff")).payload["joins"] == joins
