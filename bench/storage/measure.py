@@ -1,13 +1,12 @@
-"""Load on the servers, by wrk and curl, and on the disk without any server."""
+"""Load on the servers, by wrk, curl and sending.py, and on the disk without any server."""
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import count
@@ -17,6 +16,7 @@ import psutil
 
 from bench.machine import cpu_s
 from bench.rest.load import LoadFailed, Round, read_output
+from bench.storage.sending import senders
 from bench.storage.servers import Target
 
 CONNECTIONS = 8
@@ -45,28 +45,23 @@ class Load:
         """Store a file under ever new names; raise LoadFailed for any failure."""
         if target.put is None:
             raise ValueError(f"{target.name} takes nothing")
-        method, url = target.put
         run = next(_numbers)
         if file.stat().st_size >= LARGE:
+            method, url = target.put
             headers = [f"-H{name}: {value}" for name, value in target.headers.items()]
             sent = ["-X", method, *headers, "-T", str(file), url.format(name=f"large-{run}")]
             return self._once(target, ["curl", "-sSf", "-o", "/dev/null", *sent])
-        path = "/" + url.split("/", 3)[3]
-        before, after = path.split("{name}")
-        script = "\n".join(
-            [
-                f"local file = io.open({json.dumps(str(file))}, 'rb')",
-                "local body = file:read('*a')",
-                f"local headers = {_lua_table(target)}",
-                "local turn = 0",
-                "request = function()",
-                "  turn = turn + 1",
-                f"  local path = {json.dumps(before)} .. 'r{run}-' .. turn .. {json.dumps(after)}",
-                f"  return wrk.format('{method}', path, headers, body)",
-                "end",
-            ]
+        with senders(target, file, f"r{run}", CONNECTIONS) as them:
+            before = cpu_s(target.process)
+            per_s, done = _repeat([one.send for one in them], self.seconds)
+            spent = cpu_s(target.process) - before
+            took_s = sorted(took for one in them for took in one.took_s)
+        return Round(
+            per_s=per_s,
+            p50_ms=took_s[done // 2] * 1000,
+            p99_ms=took_s[done * 99 // 100] * 1000,
+            cpu_us=spent / done * 1e6,
         )
-        return self._wrk(target, url.split("{name}")[0], script)
 
     def copy(self, file: Path, into: Path) -> Round:
         """Write the same bytes to new files and sync each: what an upload cannot beat."""
@@ -85,7 +80,9 @@ class Load:
             one()
             took = time.perf_counter() - began
             return Round(per_s=1 / took, cpu_us=(cpu_s(psutil.Process()) - spent) * 1e6)
-        return _repeat(one, self.seconds)
+        spent = cpu_s(psutil.Process())
+        per_s, done = _repeat([one] * CONNECTIONS, self.seconds)
+        return Round(per_s=per_s, cpu_us=(cpu_s(psutil.Process()) - spent) / done * 1e6)
 
     def _wrk(self, target: Target, url: str, script: str) -> Round:
         file = self.folder / "wrk.lua"
@@ -112,21 +109,21 @@ class Load:
         return Round(per_s=1 / took, cpu_us=(cpu_s(target.process) - before) * 1e6)
 
 
-def _repeat(work: Callable[[], None], seconds: float) -> Round:
-    until, process = time.perf_counter() + seconds, psutil.Process()
+def _repeat(work: Sequence[Callable[[], None]], seconds: float) -> tuple[float, int]:
+    """Do each again and again, all at once; return how often in a second, and in all."""
+    until = time.perf_counter() + seconds
 
-    def run() -> int:
+    def run(one: Callable[[], None]) -> int:
         done = 0
         while time.perf_counter() < until:
-            work()
+            one()
             done += 1
         return done
 
-    began, spent = time.perf_counter(), cpu_s(process)
-    with ThreadPoolExecutor(CONNECTIONS) as pool:
-        total = sum(future.result() for future in [pool.submit(run) for _ in range(CONNECTIONS)])
-    took = time.perf_counter() - began
-    return Round(per_s=total / took, cpu_us=(cpu_s(process) - spent) / total * 1e6)
+    began = time.perf_counter()
+    with ThreadPoolExecutor(len(work)) as pool:
+        total = sum(pool.map(run, work))
+    return total / (time.perf_counter() - began), total
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -134,8 +131,3 @@ def _copy(source: Path, target: Path) -> None:
         while data := read.read(COPY_BYTES):
             write.write(data)
         os.fsync(write.fileno())
-
-
-def _lua_table(target: Target) -> str:
-    pairs = (f"[{json.dumps(name)}] = {json.dumps(text)}" for name, text in target.headers.items())
-    return "{" + ", ".join(pairs) + "}"
