@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,9 @@ from gavan.database.migration.run import Options
 from gavan.database.migration.take_back import plan_down, take_back
 from gavan.kit.secret import Secret
 from tests.conftest import Database
+
+Shadow = Callable[[], AbstractContextManager[Secret]]
+"""Makes an empty database of the same server."""
 
 
 class Migrations:

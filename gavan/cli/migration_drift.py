@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import click
@@ -23,6 +24,7 @@ from gavan.database.migration.parsed import Direction
 from gavan.database.migration.repair import repair
 from gavan.database.migration.run import Report
 from gavan.database.migration.shadow import shadow_database
+from gavan.database.migration.write_diff import Written, write_diff
 from gavan.kit.errors import GavanError
 from gavan.kit.secret import Secret
 
@@ -35,9 +37,9 @@ _WHY = {
     Change.DIFFERENT: "is not as the migrations make it",
 }
 _MENDS = {
-    Change.EXTRA: "keep it: gavan migrate new NAME, with it; else drop it by hand",
+    Change.EXTRA: "keep it: gavan migrate diff -f NAME; else drop it by hand",
     Change.GONE: "make it again as the migration has it; else drop it by a new migration",
-    Change.DIFFERENT: "keep it: gavan migrate new NAME, with the change; else change it back",
+    Change.DIFFERENT: "keep it: gavan migrate diff -f NAME; else change it back",
 }
 
 
@@ -59,7 +61,14 @@ def shadow_of(access: Access, report: Report) -> Iterator[Secret]:
 
 def add_verbs(group: VerbGroup) -> None:
     """Give `gavan migrate` the verbs of this module."""
-    group.verb("diff", examples=["gavan migrate diff", "gavan migrate diff --json"])(diff)
+    group.verb(
+        "diff",
+        examples=[
+            "gavan migrate diff",
+            "gavan migrate diff --json",
+            "gavan migrate diff -f by_hand",
+        ],
+    )(diff)
     group.verb("baseline", examples=["gavan migrate baseline 020"])(mark_baseline)
     group.verb(
         "repair",
@@ -70,13 +79,19 @@ def add_verbs(group: VerbGroup) -> None:
     )(mark)
 
 
-def diff(context: Context) -> Result:
-    """Compare the database with a shadow that has its applied migrations; changes nothing.
+@click.option("-f", "--write", "name", metavar="NAME", help="As a migration of this name.")
+def diff(context: Context, name: str | None) -> Result:
+    """Compare the database with a shadow that has its applied migrations; changes nothing there.
 
-    Exit 5 when something was changed by hand since.
+    Exit 5 when something was changed by hand since. With -f that becomes a migration: written only
+    when a second shadow shows that it leads to what the database is.
     """
     stack, access = reach(context)
     how = options(stack, wait_s=0.0, report=reporter(context))
+    if name is not None:
+        folder = stack.database.migrations.dir
+        shadows = partial(shadow_of, access, how.report)
+        return _written(write_diff(access.owner, shadows, folder, name, how))
     with shadow_of(access, how.report) as shadow:
         found = find_drift(access.owner, shadow, stack.database.migrations.dir, how)
     return _result(found, {}, "the database is what its migrations make")
@@ -113,6 +128,16 @@ def mark(context: Context, versions: tuple[str, ...], status: str, wait_s: float
     return Result(
         data={"versions": versions, "status": status}, text=f"{shown}: {status} in the history"
     )
+
+
+def _written(written: Written) -> Result:
+    data = {"path": written.path, "statements": written.statements}
+    if written.path is None:
+        return Result(data=data, text="the database is what its migrations make: nothing to write")
+    mark = f"gavan migrate repair {written.version} --status applied"
+    data["mark"] = mark
+    text = f"{written.path}\nthis database has it already; say so: {mark}"
+    return Result(data=data, text=text)
 
 
 def _result(found: Sequence[Difference], data: dict[str, Any], clean: str) -> Result:

@@ -1,6 +1,6 @@
 """Read what a schema consists of, object by object, so that two databases can be compared.
 
-Stands beside the runner; the queries are catalogue.sql.
+Stands beside the runner; the query is catalogue.sql over objects.sql.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ from pathlib import Path
 
 from gavan.database.migration.history import Connection
 
-_QUERY = (Path(__file__).parent / "catalogue.sql").read_text(encoding="utf-8")
+_HERE = Path(__file__).parent
+OBJECTS = (_HERE / "objects.sql").read_text(encoding="utf-8")
+_QUERY = OBJECTS + (_HERE / "catalogue.sql").read_text(encoding="utf-8")
 
 Schema = Mapping[tuple[str, str], str]
 """(kind, name) -> definition."""

@@ -1,64 +1,5 @@
--- Every object of a schema as one row (kind, name, definition); two databases whose rows are equal
--- have the same schema. Order of columns, sizes and rows do not count, neither do members of
--- extensions, histories, and partitions that the realtime service makes by the day.
--- Read with an empty search_path: then every name in a definition carries its schema.
-with
-    space as (
-        select n.oid, n.nspname as name, n.nspowner, n.nspacl
-        from pg_namespace as n
-        where n.nspname not in ('information_schema', 'supabase_migrations', 'gavan')
-            and n.nspname not like 'pg\_%'
-    ),
-    member as (select d.classid, d.objid from pg_depend as d where d.deptype = 'e'),
-    relation as (
-        select c.*, format('%I.%I', s.name, c.relname) as name
-        from pg_class as c
-        join space as s on s.oid = c.relnamespace
-        where c.relkind in ('r', 'p', 'v', 'm', 'f', 'S', 'c')
-            and (c.oid not in (select objid from member where classid = 'pg_class'::regclass))
-            and not (s.name = 'realtime' and c.relispartition)
-    ),
-    routine as (
-        select p.*,
-            format('%I.%I(%s)', s.name, p.proname, pg_get_function_identity_arguments(p.oid)) as name
-        from pg_proc as p
-        join space as s on s.oid = p.pronamespace
-        where p.oid not in (select objid from member where classid = 'pg_proc'::regclass)
-    ),
-    type as (
-        select t.*, format('%I.%I', s.name, t.typname) as name
-        from pg_type as t
-        join space as s on s.oid = t.typnamespace
-        where t.typtype in ('e', 'd', 'r')
-            and t.oid not in (select objid from member where classid = 'pg_type'::regclass)
-    ),
-    granted as (
-        select 'schema' as kind, quote_ident(s.name) as name,
-            coalesce(s.nspacl, acldefault('n', s.nspowner)) as acl
-        from space as s
-        union all
-        select 'relation', r.name,
-            coalesce(r.relacl, acldefault(case r.relkind when 'S' then 's' else 'r' end::"char",
-                r.relowner))
-        from relation as r
-        where r.relkind <> 'c'
-        union all
-        select 'column', format('%s.%I', r.name, a.attname), a.attacl
-        from relation as r
-        join pg_attribute as a on a.attrelid = r.oid and a.attnum > 0 and not a.attisdropped
-        where a.attacl is not null
-        union all
-        select 'function', p.name, coalesce(p.proacl, acldefault('f', p.proowner))
-        from routine as p
-        union all
-        select 'type', t.name, coalesce(t.typacl, acldefault('T', t.typowner))
-        from type as t
-        union all
-        select 'default privileges', format('%I in %s for %s', pg_get_userbyid(d.defaclrole),
-            coalesce(quote_ident(n.nspname), 'every schema'), d.defaclobjtype), d.defaclacl
-        from pg_default_acl as d
-        left join pg_namespace as n on n.oid = d.defaclnamespace
-    )
+-- Every object of a schema as one row (kind, name, definition), after objects.sql; two databases
+-- whose rows are equal have the same schema. Order of columns, sizes and rows do not count.
 select 'schema' as kind, quote_ident(s.name) as name, pg_get_userbyid(s.nspowner)::text as definition
 from space as s
 union all
@@ -80,7 +21,12 @@ select case r.relkind when 'v' then 'view' when 'm' then 'materialized view'
             from pg_inherits as i where i.inhrelid = r.oid),
         case when r.relkind in ('v', 'm') then pg_get_viewdef(r.oid) end,
         (select concat_ws(' ', q.seqtypid::regtype, q.seqstart, q.seqincrement, q.seqmin, q.seqmax,
-                q.seqcycle) from pg_sequence as q where q.seqrelid = r.oid))
+                q.seqcycle) from pg_sequence as q where q.seqrelid = r.oid),
+        (select format('owned by %s.%I', d.refobjid::regclass, a.attname)
+            from pg_depend as d
+            join pg_attribute as a on a.attrelid = d.refobjid and a.attnum = d.refobjsubid
+            where d.classid = 'pg_class'::regclass and d.objid = r.oid and d.deptype = 'a'
+                and r.relkind = 'S' and d.refclassid = 'pg_class'::regclass))
 from relation as r
 union all
 select 'column', format('%s.%I', r.name, a.attname),

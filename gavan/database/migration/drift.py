@@ -29,7 +29,7 @@ def find_drift(url: Secret, shadow: Secret, folder: Path, options: Options) -> l
     files = read_migrations(folder)
     with connect(url, "diff") as connection:
         entries = compare(files, history.read_applied(connection))
-        applied = [_as_applied(entry, folder) for entry in entries if entry.applied]
+        applied = [as_applied(entry, folder) for entry in entries if entry.applied]
         wanted = replay(shadow, applied, options.report)
         return compare_schemas(wanted, read_schema(connection))
 
@@ -74,7 +74,11 @@ def _versions(files: Sequence[MigrationFile]) -> list[str]:
     return [file.version for file in files]
 
 
-def _as_applied(entry: Entry, folder: Path) -> MigrationFile:
+def as_applied(entry: Entry, folder: Path) -> MigrationFile:
+    """Return a migration as it was applied, from the history where its file is another by now.
+
+    Raises GavanError GV309 when the history recorded nothing of it.
+    """
     if entry.file is not None and entry.state is not State.CHANGED:
         return entry.file
     name = f"{entry.version}_{entry.name}"
@@ -90,6 +94,7 @@ def _as_applied(entry: Entry, folder: Path) -> MigrationFile:
     return MigrationFile(
         version=entry.version,
         name=entry.name,
-        path=folder / f"{name}.sql",
+        # Its lines are those of the history, not of a file that may be there.
+        path=folder / f"{name}.sql (as applied)",
         text=";\n".join(statements),
     )

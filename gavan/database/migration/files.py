@@ -152,16 +152,21 @@ def new_migration(
     file of the same name in ``down/`` too.
     Raises GavanError GV302 when nothing of ``name`` can stand in a file name.
     """
-    slug = _slug(name)
-    versions = [file.version for file in read_migrations(folder)]
-    version = _next_version(versions, now or datetime.now(UTC))
-    path = folder / f"{version}_{slug}.sql"
+    path = next_path(folder, name, now)
     paths = [path, folder / DOWN / path.name] if with_down else [path]
     for one in paths:
         one.parent.mkdir(parents=True, exist_ok=True)
         with one.open("x", encoding="utf-8") as stream:
             stream.write("")
     return path
+
+
+def next_path(folder: Path, name: str, now: datetime | None = None) -> Path:
+    """Return the path of a migration that comes after all others; see ``new_migration``."""
+    slug = _slug(name)
+    versions = [file.version for file in read_migrations(folder)]
+    version = _next_version(versions, now or datetime.now(UTC))
+    return folder / f"{version}_{slug}.sql"
 
 
 def _next_version(versions: list[str], now: datetime) -> str:

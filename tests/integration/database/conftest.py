@@ -1,4 +1,4 @@
-"""The fixture that the tests of the migrations share."""
+"""The fixtures that the tests of the migrations share."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Database
-from tests.migrations import Migrations
+from gavan.database.embedded import ADMIN
+from gavan.database.migration.shadow import shadow_database
+from gavan.kit.secret import Secret
+from tests.conftest import Cluster, Database
+from tests.migrations import Migrations, Shadow
 
 
 @pytest.fixture
@@ -17,3 +20,11 @@ def migrations(tmp_path: Path, database: Database) -> Iterator[Migrations]:
     made = Migrations(tmp_path, database)
     yield made
     made.connection.close()
+
+
+@pytest.fixture
+def shadow(cluster: Cluster) -> Shadow:
+    """A function that makes a shadow on the server of the tests."""
+    admin = Secret(cluster.url(ADMIN, "postgres"))
+    owner = Secret(cluster.url("postgres", "postgres"))
+    return lambda: shadow_database(admin, owner, cluster.server.passwords)

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
-
 import pytest
 
-from gavan.database.embedded import ADMIN
 from gavan.database.migration.apply import status
 from gavan.database.migration.catalogue import Change, Difference
 from gavan.database.migration.drift import baseline, find_drift
@@ -15,22 +11,10 @@ from gavan.database.migration.parsed import Direction
 from gavan.database.migration.plan import State
 from gavan.database.migration.repair import TOOL, repair
 from gavan.database.migration.run import Options
-from gavan.database.migration.shadow import shadow_database
 from gavan.kit.errors import GavanError
-from gavan.kit.secret import Secret
-from tests.conftest import Cluster
-from tests.migrations import Migrations
+from tests.migrations import Migrations, Shadow
 
-Shadow = Callable[[], AbstractContextManager[Secret]]
 HOW = Options(wait_s=10.0)
-
-
-@pytest.fixture
-def shadow(cluster: Cluster) -> Shadow:
-    """A function that makes a shadow on the server of the tests."""
-    admin = Secret(cluster.url(ADMIN, "postgres"))
-    owner = Secret(cluster.url("postgres", "postgres"))
-    return lambda: shadow_database(admin, owner, cluster.server.passwords)
 
 
 @pytest.fixture

@@ -155,6 +155,11 @@ def test_drift_baseline_and_repair(run: Run, stack: Path) -> None:
     assert [(one["code"], one["name"]) for one in found["findings"]] == [
         ("GV334", "public.board.by_hand")
     ]
+    code, written = run("migrate", "diff", "-f", "by hand")
+    assert (code, Path(written["path"]).name) == (0, "010_by_hand.sql")
+    assert written["mark"] == "gavan migrate repair 010 --status applied"
+    assert written["statements"] == ["alter table public.board add column by_hand integer"]
+    Path(written["path"]).unlink()
     assert run("migrate", "repair", "000", "--status", "reverted")[1]["code"] == "GV004"
     code, done = run("migrate", "repair", "000", "--status", "reverted", "--yes")
     assert (code, done) == (0, {"versions": ["000"], "status": "reverted"})
