@@ -23,6 +23,7 @@ from gavan.database.session import (
     INVALID_PARAMETER,
     INVALID_TEXT,
     DatabaseError,
+    Ending,
     Rows,
     Session,
     Statement,
@@ -37,7 +38,7 @@ CANCEL_DEADLINE_S = 5.0
 # both are raised before anything ran, so the request is sent once more with a fresh statement.
 STALE_STATEMENT = frozenset({"0A000", "26000"})
 
-Check = Callable[[Rows], None]
+Check = Callable[[Rows], Ending | None]
 
 
 class _Kind(Enum):
@@ -155,13 +156,14 @@ class Connection:
 
     async def _finish_checked(self, session: Session, rows: Rows, check: Check) -> None:
         try:
-            check(rows)
+            ending = check(rows)
+            _refuse_nul(ending.statement if ending is not None else None)
         except BaseException:
             await self._abort(explicit=True)
             raise
         steps: list[_Step] = []
         try:
-            self._end(steps, session)
+            self._end(steps, session, ending)
         except psycopg.Error as error:
             raise self._half_queued(error) from error
         try:
@@ -212,7 +214,11 @@ class Connection:
         self._pg.send_query_params(text, None)
         steps.append(_COMMAND)
 
-    def _end(self, steps: list[_Step], session: Session) -> None:
+    def _end(self, steps: list[_Step], session: Session, ending: Ending | None = None) -> None:
+        if ending is not None:
+            setup, last = setup_statement(Session(role=ending.role)), ending.statement
+            self._query(steps, ("", setup.text), setup.params)
+            self._query(steps, (ending.role, last.text), last.params)
         if session.rollback:
             # Deferred violations must surface although nothing is kept.
             self._command(steps, b"SET CONSTRAINTS ALL IMMEDIATE")

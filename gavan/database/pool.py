@@ -146,7 +146,8 @@ class Pool:
         A read-only session whose connection dies is run once more on another one.
 
         Args:
-            check: sees the rows before COMMIT; whatever it raises rolls the transaction back.
+            check: sees the rows before COMMIT; whatever it raises rolls the transaction back, and
+                what it returns is done before COMMIT, too.
 
         Raises:
             DatabaseError: with the server's SQLSTATE; 08001 or 08006 when it cannot be reached.

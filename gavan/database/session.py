@@ -54,6 +54,14 @@ class Session:
     before: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """A statement that runs before COMMIT, as a role of its own; the settings stay as they are."""
+
+    role: str
+    statement: Statement
+
+
 @dataclass(frozen=True, slots=True)
 class Rows:
     """What a statement returned, in text form; ``then`` is what the one that followed it did."""

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+import logging
+import ssl
+from functools import cache
 from types import TracebackType
 
 import httpx
 
 from gavan.kit.outbound import Answer, AnswerTooLarge, Call, PublicOnly, Unreachable
+
+# Both would write every address into the log, with the tokens that some have in their query.
+for _name in ("httpx", "httpcore"):
+    logging.getLogger(_name).setLevel(logging.WARNING)
+
+
+@cache
+def trust() -> ssl.SSLContext:
+    """Return the certificates that are trusted; read once, for that takes a fifth of a second."""
+    return httpx.create_ssl_context()
 
 
 class _Guarded(httpx.AsyncBaseTransport):
@@ -15,7 +28,7 @@ class _Guarded(httpx.AsyncBaseTransport):
     def __init__(self, rule: PublicOnly) -> None:
         self._rule = rule
         # The environment may name other root certificates, never a proxy: that is the client's.
-        self._inner = httpx.AsyncHTTPTransport()
+        self._inner = httpx.AsyncHTTPTransport(verify=trust())
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Connect to the looked-up address; the certificate is checked against the name."""
@@ -45,7 +58,7 @@ class HttpClient:
 
     def __init__(self, rule: PublicOnly | None) -> None:
         self._client = httpx.AsyncClient(
-            transport=_Guarded(rule) if rule else httpx.AsyncHTTPTransport(),
+            transport=_Guarded(rule) if rule else httpx.AsyncHTTPTransport(verify=trust()),
             trust_env=False,
             follow_redirects=False,
         )
@@ -76,5 +89,5 @@ async def _read(response: httpx.Response, most_bytes: int) -> bytes:
     async for chunk in response.aiter_raw():
         body += chunk
         if len(body) > most_bytes:
-            raise AnswerTooLarge(f"more than {most_bytes} bytes")
+            raise AnswerTooLarge(most_bytes, response.status_code)
     return bytes(body)

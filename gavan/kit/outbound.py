@@ -23,7 +23,11 @@ class Unreachable(Exception):
 
 
 class AnswerTooLarge(Exception):
-    """The body went over the limit."""
+    """The body went over the limit; ``status`` was there before it."""
+
+    def __init__(self, most_bytes: int, status: int) -> None:
+        super().__init__(f"more than {most_bytes} bytes")
+        self.status = status
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,10 +124,14 @@ class Outbound:
             return await client.send(call, most_bytes)
 
     async def _open(self) -> Client:
-        module = await asyncio.to_thread(importlib.import_module, _CLIENT)
+        client = await asyncio.to_thread(self._make)
         if self._client is None:  # another first call may have been quicker
-            self._client = module.HttpClient(self._rule)
+            self._client = client
         return self._client
+
+    def _make(self) -> Client:
+        client: Client = importlib.import_module(_CLIENT).HttpClient(self._rule)
+        return client
 
     async def close(self) -> None:
         """Close every connection."""

@@ -9,6 +9,7 @@ from typing import Any
 from gavan.kit.nearest import nearest
 from gavan.kit.secret import Secret
 from gavan.kit.storage.s3_settings import S3SettingsError, read_s3_environ
+from gavan.kit.web_address import is_web_address
 from gavan.stack.findings import Level
 from gavan.stack.model import EnvValue, KeyPath
 from gavan.stack.schema.storage import S3
@@ -34,12 +35,14 @@ class _Subject:
 def check_storage(
     values: Values | None, env: Mapping[str, EnvValue], source: Source, report: Report
 ) -> None:
-    """Note what an S3 lacks, and buckets that could not do what they say."""
+    """Note what an S3 lacks, and what a webhook or a bucket could not do as it is said."""
     if values is None:
         return
     on = _Subject(values=values, env=env, source=source, report=report)
     if values["provider"] == "s3":
         _check_s3(on)
+    if values["webhook"]:
+        _check_webhook(on, values["webhook"]["url"])
     for name, bucket in values["buckets"].items():
         _check_bucket(on, name, bucket)
 
@@ -57,6 +60,18 @@ def _check_s3(on: _Subject) -> None:
                 why=S3.meaning,
                 mend=f"set it in .env, or write it in [{S3.title}]",
             )
+
+
+def _check_webhook(on: _Subject, url: EnvValue | None) -> None:
+    address = _plain(url or "")
+    if address and not is_web_address(address):
+        on.report.add(
+            on.source.value((*_HERE, "webhook", "url")),
+            "GV102",
+            '"url" is not the address of a webhook',
+            why="events are posted there",
+            mend='write it like url = "https://example.com/objects"',
+        )
 
 
 def _plain(value: EnvValue) -> str:

@@ -47,6 +47,9 @@ def _all(values: Values, env: Mapping[str, EnvValue]) -> Iterator[tuple[str, Any
     yield "S3_PROTOCOL_ENABLED", _enabled(values["s3_protocol"])
     if is_s3:
         yield from s3_values(values, env).items()
+    if values["webhook"]:
+        yield "WEBHOOK_URL", values["webhook"]["url"]
+        yield "WEBHOOK_API_KEY", values["webhook"]["api_key"]
     if values["buckets"]:
         yield "GAVAN_STORAGE_BUCKETS", json.dumps(values["buckets"])
 

@@ -61,10 +61,13 @@ class Service:
             await commons.store.close()
             raise
         self._expiry.start()
+        commons.emptying.start()
+        commons.webhooks.start()
 
     async def stop(self) -> None:
         """End the work beside the requests and close every connection."""
         await self._commons.emptying.stop()
+        await self._commons.webhooks.stop()
         await self._expiry.stop()
         await self._turns.close()
         await self._commons.images.close()

@@ -15,6 +15,7 @@ from gavan.kit.jwt import Claims, TokenError, TokenReason, Verifier
 ANON = "anon"
 SERVICE = "service_role"
 _OPAQUE = "Bearer sb_"
+_PLAIN = re.compile(r"[\x20-\x7e]{1,200}")
 _BEARER = re.compile(r"^Bearer\s+", re.IGNORECASE)
 _TEXTS = {
     TokenReason.EXPIRED: '"exp" claim timestamp check failed',
@@ -24,6 +25,17 @@ _TEXTS = {
     TokenReason.ALGORITHM: '"alg" (Algorithm) Header Parameter value not allowed',
 }
 MALFORMED_TOKEN = "Invalid Compact JWS"  # noqa: S105 - the words of upstream's JWT library
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What tells a request from others: our id, and the one that a hosted gateway gives."""
+
+    request_id: str = ""
+    trace_id: str | None = None
+
+
+NOWHERE = Origin()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +50,7 @@ class Caller:
     path: str
     headers_json: str
     is_known: bool
+    origin: Origin = NOWHERE
 
     def settings(self, operation: str) -> tuple[tuple[str, str], ...]:
         """Return what a transaction is told (supabase/storage:src/internal/database)."""
@@ -112,6 +125,16 @@ def caller_of(request: Request, claims: Claims | None, token: str) -> Caller:
         path=asked_path(request),
         headers_json=orjson.dumps(dict(request.headers.items())).decode(),
         is_known=claims is not None,
+        origin=origin_of(request),
+    )
+
+
+def origin_of(request: Request) -> Origin:
+    """Return what tells a request from others."""
+    trace_id = request.headers.get("sb-request-id", "")
+    return Origin(
+        request.scope.get("gavan.request_id", ""),
+        trace_id if _PLAIN.fullmatch(trace_id) else None,
     )
 
 

@@ -12,6 +12,7 @@ from gavan.core.storage.config import StorageConfig
 from gavan.core.storage.images.workers import Workers
 from gavan.core.storage.store import Store
 from gavan.core.storage.uploads.uploads import Uploads
+from gavan.core.storage.webhooks.webhooks import Webhooks
 from gavan.kit.jwt import Verifier
 from gavan.kit.keyset import KeySet
 from gavan.kit.secret import Secret
@@ -32,6 +33,7 @@ class Commons:
     provider: Provider
     uploads: Uploads
     emptying: Emptying
+    webhooks: Webhooks
     images: Workers
     verifier: Verifier
     keys: KeySet

@@ -16,6 +16,7 @@ import orjson
 from gavan.kit.errors import GavanError
 from gavan.kit.secret import Secret
 from gavan.kit.storage.s3_settings import S3Settings, S3SettingsError, read_s3_environ
+from gavan.kit.web_address import is_web_address
 
 MEBIBYTE = 1024 * 1024
 _TRUE = frozenset({"true", "1", "yes", "on"})
@@ -33,8 +34,22 @@ class DeclaredBucket:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookConfig:
+    """Who is told of objects; ``api_key`` is sent as a bearer, none when it is empty.
+
+    The address is a secret too: those of many services hold a token.
+    """
+
+    url: Secret
+    api_key: Secret
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StorageConfig:
-    """Sizes in bytes, durations in seconds. ``s3`` None: blobs are files below ``folder``."""
+    """Sizes in bytes, durations in seconds. ``s3`` None: blobs are files below ``folder``.
+
+    ``webhook`` None: nobody is told of objects.
+    """
 
     folder: Path | None
     s3: S3Settings | None = None
@@ -47,6 +62,7 @@ class StorageConfig:
     s3_key_id: str = ""
     s3_secret: Secret = field(default_factory=lambda: Secret(""))
     buckets: tuple[DeclaredBucket, ...] = ()
+    webhook: WebhookConfig | None = None
 
     def prefixes(self, bucket_id: str) -> tuple[str, ...]:
         """Return what names of new objects of a bucket begin with; empty: anything."""
@@ -90,6 +106,7 @@ def read_config(environ: Mapping[str, str] = os.environ) -> StorageConfig:
             _declared(name, table)
             for name, table in orjson.loads(environ.get("GAVAN_STORAGE_BUCKETS") or "{}").items()
         ),
+        webhook=_webhook(environ, problems),
     )
     if problems:
         raise GavanError(
@@ -107,6 +124,15 @@ def _s3(environ: Mapping[str, str], problems: list[str]) -> S3Settings | None:
     except S3SettingsError as error:
         problems.extend(error.problems)
         return None
+
+
+def _webhook(environ: Mapping[str, str], problems: list[str]) -> WebhookConfig | None:
+    url = environ.get("WEBHOOK_URL", "")
+    if not url:
+        return None
+    if not is_web_address(url):
+        problems.append("WEBHOOK_URL is not an http or https address")
+    return WebhookConfig(url=Secret(url), api_key=Secret(environ.get("WEBHOOK_API_KEY", "")))
 
 
 def _declared(name: str, table: Mapping[str, Any]) -> DeclaredBucket:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 Metadata = dict[str, Any]
+REGION = "local"
+"""Where all buckets are; signatures of S3 may name any region (supabase/cli names this one)"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import orjson
 
 from gavan.core.storage.caller import Caller
 from gavan.core.storage.errors import StorageError, database_error
+from gavan.database.pipeline import Check
 from gavan.database.pool import Pool
 from gavan.database.queries import load_queries
 from gavan.database.session import DatabaseError, PoolTimeout, Rows, Session, Statement
@@ -53,13 +53,14 @@ class Store:
         operation: str,
         statement: Statement,
         *,
-        check: Callable[[Rows], None] | None = None,
+        check: Check | None = None,
     ) -> Rows:
         """Run a statement as the role of the caller, under its policies, and commit.
 
         Args:
             operation: what ``storage.operation()`` answers to policies.
-            check: sees the rows before COMMIT; what it raises takes the change back.
+            check: sees the rows before COMMIT; what it raises takes the change back, and what it
+                returns is done with it.
 
         Raises:
             StorageError: what Postgres refuses, in upstream's words.
@@ -79,9 +80,7 @@ class Store:
         """Let the policies judge a change without making it; raises as ``as_caller``."""
         return await self._run(_as_caller(caller, operation, rollback=True), statement)
 
-    async def as_owner(
-        self, statement: Statement, *, check: Callable[[Rows], None] | None = None
-    ) -> Rows:
+    async def as_owner(self, statement: Statement, *, check: Check | None = None) -> Rows:
         """Run a statement past all policies, and commit; raises as ``as_caller``."""
         session = Session(
             role=OWNER,
@@ -93,7 +92,7 @@ class Store:
         self,
         session: Session,
         statement: Statement,
-        check: Callable[[Rows], None] | None = None,
+        check: Check | None = None,
         rounds: int = 5,
     ) -> Rows:
         try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 from starlette.routing import Route
 
 from gavan.core.settings import Settings
@@ -25,6 +27,7 @@ from gavan.core.storage.s3.credentials import credentials_of
 from gavan.core.storage.s3.routes import S3Edge
 from gavan.core.storage.store import Store
 from gavan.core.storage.uploads.uploads import Uploads
+from gavan.core.storage.webhooks.webhooks import Webhooks
 from gavan.database.pool import Pool
 from gavan.kit.jwt import Verifier
 from gavan.kit.storage.provider import Provider
@@ -38,13 +41,16 @@ def furnish(
     """Return what the rooms share; nothing is opened."""
     pool = Pool(settings.storage_admin_url, size=CONNECTIONS, application_name="gavan-storage")
     store = Store(pool)
-    uploads = Uploads(store, provider, config)
+    host = urlsplit(settings.external_url).netloc
+    webhooks = Webhooks(store, config.webhook, host)
+    uploads = Uploads(store, provider, config, webhooks)
     return Commons(
         config=config,
         store=store,
         provider=provider,
         uploads=uploads,
-        emptying=Emptying(store, uploads),
+        emptying=Emptying(store, uploads, webhooks),
+        webhooks=webhooks,
         images=Workers(),
         verifier=verifier,
         keys=settings.keys,

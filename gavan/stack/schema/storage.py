@@ -80,6 +80,17 @@ S3_PROTOCOL = Section(
     keys=(Key(name="enabled", kind=Kind.BOOLEAN, default=True, meaning="Open it."),),
 )
 
+WEBHOOK = Section(
+    path=("core", "storage", "webhook"),
+    meaning="Who is told of every object that comes to be, moves or goes.",
+    keys=(
+        Key(name="url", kind=Kind.SECRET, required=True, example='"https://example.com/objects"',
+            meaning="Address that events are posted to; empty: none."),
+        Key(name="api_key", kind=Kind.SECRET, never_written=True,
+            example='"secret://WEBHOOK_API_KEY"', meaning="Sent along as a bearer."),
+    ),
+)  # fmt: skip
+
 CORE_STORAGE = Section(
     path=("core", "storage"),
     meaning="Buckets and objects. supabase/config.toml lies under it: what is not written here is "
@@ -97,6 +108,8 @@ CORE_STORAGE = Section(
             meaning=IMAGES.meaning, example="{ enabled = true }"),
         Key(name="s3_protocol", kind=Kind.SECTION, section=S3_PROTOCOL,
             meaning=S3_PROTOCOL.meaning, example="{ enabled = true }"),
+        Key(name="webhook", kind=Kind.SECTION, section=WEBHOOK, meaning=WEBHOOK.meaning,
+            example='{ url = "https://example.com/objects" }'),
         Key(name="buckets", kind=Kind.TABLES, section=BUCKET, default={}, pattern=BUCKET_NAME,
             example="{ avatars = { public = true } }",
             meaning="Buckets by name; made at the start, changed when they are changed here."),

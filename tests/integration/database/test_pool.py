@@ -13,8 +13,9 @@ import pytest
 import pytest_asyncio
 
 from gavan.database import pipeline
+from gavan.database.pipeline import Check
 from gavan.database.pool import Pool, Times
-from gavan.database.session import DatabaseError, PoolTimeout, Rows, Session, Statement
+from gavan.database.session import DatabaseError, Ending, PoolTimeout, Rows, Session, Statement
 from gavan.kit.secret import Secret
 from tests.conftest import Database
 
@@ -159,6 +160,30 @@ async def test_rollback_and_a_failing_check_keep_nothing(pool: Pool) -> None:
     assert (await pool.run(ANON, sql("select * from item"))).values == []
     await pool.run(ANON, insert, check=lambda rows: None)
     assert (await pool.run(ANON, sql("select note from item"))).values == [(b"x",)]
+
+
+async def test_what_a_check_leaves_is_done_as_its_own_role_with_the_change(
+    pool: Pool, database: Database
+) -> None:
+    with database.connect() as connection:
+        connection.execute("create table told (by text, of text check (of <> 'bad'))")
+        connection.execute("revoke all on told from anon; grant insert on told to service_role")
+    insert = sql("insert into item values (1, $1) returning note", b"x")
+
+    def leave(text: bytes) -> Check:
+        told = sql("insert into told select current_user, $1", text)
+        return lambda rows: Ending(role="service_role", statement=told)
+
+    for refused, sqlstate in ((b"bad", "23514"), (b"a\0b", "22021")):
+        with pytest.raises(DatabaseError) as caught:
+            await pool.run(ANON, insert, check=leave(refused))
+        assert caught.value.sqlstate == sqlstate
+        assert (await pool.run(ANON, sql("select * from item"))).values == []
+    assert (await pool.run(ANON, insert, check=leave(b"good"))).values == [(b"x",)]
+    with database.connect() as connection:
+        assert connection.execute("select * from told").fetchall() == [("service_role", "good")]
+        assert connection.execute("select note from item").fetchall() == [("x",)]
+    assert (await pool.run(ANON, sql("select current_user"))).values == [(b"anon",)]
 
 
 async def test_isolation_is_taken_and_an_unknown_one_refused(pool: Pool) -> None:

@@ -110,7 +110,7 @@ async def test_an_answer_over_the_limit_is_not_read_to_its_end() -> None:
 def test_a_core_that_calls_nobody_does_not_load_the_client() -> None:
     """Memory and time to ready: most stacks never make a call or send a mail."""
     code = (
-        "import sys, gavan.core.auth.app;"
+        "import sys, gavan.core.auth.app, gavan.core.storage.app;"
         "sys.exit(bool({'httpx', 'httpcore', 'aiosmtplib'} & sys.modules.keys()))"
     )
     assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0

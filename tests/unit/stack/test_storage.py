@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gavan.core.storage.config import DeclaredBucket, StorageConfig, read_config
+from gavan.core.storage.config import DeclaredBucket, StorageConfig, WebhookConfig, read_config
 from gavan.core.storage.errors import StorageError
 from gavan.core.storage.rules import check_bucket_name
 from gavan.engines.embedded.environment import reveal
@@ -131,6 +131,42 @@ def test_a_variable_that_says_nothing_usable_is_named(name: str, load_factory: L
     loaded = load_factory('[core.storage]\nprovider = "s3"\n', environ=environ)
     assert codes(loaded) == ["GV102"]
     assert name in loaded.findings[0].message
+
+
+def test_a_webhook_is_told_with_its_key_and_neither_is_shown(load_factory: LoadFactory) -> None:
+    loaded = load_factory(
+        '[core.storage.webhook]\nurl = "http://10.0.0.7/objects?token=in-the-address"\n'
+        'api_key = "secret://HOOK_KEY"\n',
+        environ={"HOOK_KEY": "hush"},
+    )
+    config = config_of(loaded)
+    assert config.webhook == WebhookConfig(
+        url=Secret("http://10.0.0.7/objects?token=in-the-address"), api_key=Secret("hush")
+    )
+    for shown in (str(loaded.stack.core.storage), repr(config)):
+        assert "hush" not in shown
+        assert "in-the-address" not in shown
+
+
+def test_a_webhook_whose_address_nobody_set_is_none(load_factory: LoadFactory) -> None:
+    loaded = load_factory('[core.storage.webhook]\nurl = "${OBJECTS_URL:-}"\n')
+    assert config_of(loaded).webhook is None
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        ('url = "ftp://example.com"', "GV102"),
+        ('url = "https://"', "GV102"),
+        ('url = "http://example.com:port/"', "GV102"),
+        ('api_key = "written here"\nurl = "http://x"', "GV151"),
+        ('api_key = "secret://HOOK_KEY"', "GV103"),
+    ],
+)
+def test_a_mistake_in_a_webhook_is_found(line: str, code: str, load_factory: LoadFactory) -> None:
+    loaded = load_factory(f"[core.storage.webhook]\n{line}\n", environ={"HOOK_KEY": "hush"})
+    assert codes(loaded) == [code], render(loaded.findings)
+    assert "hush" not in render(loaded.findings)
 
 
 @pytest.mark.parametrize(

@@ -72,17 +72,20 @@ select (select count(*) from
 from storage.buckets where id = $1
 
 -- The next objects in the order of names after $3 that were there at $2, without those that the
--- caller may not delete. Answers with the last name looked at, null at the end.
+-- caller may not delete. Answers with the last name looked at, null at the end, and with what went;
+-- metadata of more than 64 KiB, which no upload makes, are left out.
 -- name: delete_some
 with batch as (
     select id, name from storage.objects
     where bucket_id = $1 and created_at < $2::timestamptz and name collate "C" > $3
     order by name collate "C" limit $4::bigint
 ), gone as (
-    delete from storage.objects where id in (select id from batch) returning version
+    delete from storage.objects where id in (select id from batch)
+    returning name, version, metadata
 )
 select (select max(name collate "C") from batch),
-    (select coalesce(json_agg(version) filter (where version is not null), '[]')
+    (select coalesce(json_agg(json_build_object('name', name, 'version', coalesce(version, ''),
+        'metadata', case when octet_length(metadata::text) <= 65536 then metadata::text end)), '[]')
     from gone)
 
 -- name: now

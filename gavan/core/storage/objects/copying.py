@@ -17,7 +17,7 @@ from starlette.routing import Route
 
 from gavan.core.storage.body import read_object
 from gavan.core.storage.buckets.find import find_bucket
-from gavan.core.storage.caller import uuid_or_none
+from gavan.core.storage.caller import Origin, uuid_or_none
 from gavan.core.storage.commons import Commons
 from gavan.core.storage.errors import StorageError, invalid_body, no_such_key, too_large
 from gavan.core.storage.model import Bucket, Metadata, StoredObject
@@ -26,8 +26,10 @@ from gavan.core.storage.objects.incoming import check_cache_control, check_type,
 from gavan.core.storage.objects.writing import is_upsert
 from gavan.core.storage.rules import check_bucket_name, check_mime
 from gavan.core.storage.store import Queries
-from gavan.core.storage.uploads.uploads import Judge, Upload, timestamp
-from gavan.database.session import Rows
+from gavan.core.storage.uploads.uploads import STANDARD, Judge, Upload, timestamp
+from gavan.core.storage.webhooks.events import Event, Subject, created, removed, told_metadata
+from gavan.database.pipeline import Check
+from gavan.database.session import Ending, Rows
 from gavan.kit.storage.provider import BlobMissing
 
 ATTEMPTS = 4
@@ -59,6 +61,7 @@ class Copy:
     keeps_user_metadata: bool = True
     user_metadata: Metadata | None = None
     check: Callable[[Metadata], None] | None = None
+    upload_type: str = STANDARD
 
 
 async def copy_object(commons: Commons, copy: Copy) -> StoredObject:
@@ -102,6 +105,8 @@ async def _copy(commons: Commons, copy: Copy) -> StoredObject:
         is_upsert=copy.is_upsert,
         user_metadata=_object(of_user) if copy.keeps_user_metadata else copy.user_metadata,
         copied=copied,
+        origin=copy.judge.caller.origin,
+        upload_type=copy.upload_type,
     )
     permit = await commons.uploads.permit(upload, copy.judge)
     return await commons.uploads.copy(permit, (version or b"").decode())
@@ -154,21 +159,25 @@ class CopyingEdge:
         if source == target:
             rows = await store.try_as_caller(caller, "storage.object.move", statement)
         else:
-            fits = await self._fits(source, target)
-            rows = await store.as_caller(caller, "storage.object.move", statement, check=fits)
+            check = await self._check_of_move(source, target, caller.origin)
+            rows = await store.as_caller(caller, "storage.object.move", statement, check=check)
+            self.commons.webhooks.tell()
         if not rows.values:
             raise no_such_key()
         return JSONResponse({"message": "Successfully moved"})
 
-    async def _fits(self, source: Place, target: Place) -> Callable[[Rows], None] | None:
-        """Return what stops a move to a bucket that does not take such an object."""
+    async def _check_of_move(self, source: Place, target: Place, origin: Origin) -> Check | None:
+        """Return what stops a move to a bucket that does not take such an object, and notes down
+        one that is made."""
+        note = self.commons.webhooks.noting(lambda rows: _moved(rows, source, target, origin))
         if source.bucket_id == target.bucket_id:
-            return None
+            return note
         bucket = await find_bucket(self.commons.store, target.bucket_id)
 
-        def check(rows: Rows) -> None:
-            for (metadata,) in rows.values:
+        def check(rows: Rows) -> Ending | None:
+            for metadata, *_ in rows.values:
                 check_fits(bucket, target, _object(metadata))
+            return note(rows) if note is not None else None
 
         return check
 
@@ -183,6 +192,32 @@ def check_fits(bucket: Bucket, target: Place, metadata: Metadata) -> None:
     size, most = metadata.get("size"), bucket.file_size_limit
     if isinstance(size, int) and most is not None and size > most:
         raise too_large()
+
+
+def _moved(rows: Rows, source: Place, target: Place, origin: Origin) -> list[list[Event]]:
+    """Return what a webhook is told of a move: first that one object went, then that one came."""
+    return [
+        [
+            removed("Move", former := _subject(source, version, before), origin),
+            created(
+                "Move",
+                _subject(target, version, metadata),
+                origin,
+                upload_type=STANDARD,
+                former=former,
+            ),
+        ]
+        for metadata, version, before in rows.values
+    ]
+
+
+def _subject(place: Place, version: bytes | None, metadata: bytes | None) -> Subject:
+    return Subject(
+        bucket_id=place.bucket_id,
+        name=place.name,
+        version=(version or b"").decode(),
+        metadata=told_metadata(metadata),
+    )
 
 
 def _places(body: dict[str, Any]) -> tuple[Place, Place]:

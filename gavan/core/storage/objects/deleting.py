@@ -16,6 +16,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from gavan.core.storage.body import read_object
+from gavan.core.storage.caller import Origin
 from gavan.core.storage.commons import Commons
 from gavan.core.storage.errors import access_denied, invalid_body, no_such_key
 from gavan.core.storage.finish import carry_through
@@ -23,6 +24,8 @@ from gavan.core.storage.paths import OBJECT
 from gavan.core.storage.rules import check_bucket_name
 from gavan.core.storage.store import Queries
 from gavan.core.storage.uploads.uploads import Judge
+from gavan.core.storage.webhooks.events import Event, Subject, removed, told_metadata
+from gavan.database.session import Rows
 
 BATCH = 500
 MOST_TOLD_BYTES = 8 * 1024 * 1024
@@ -125,13 +128,28 @@ async def _delete(
     commons: Commons, judge: Judge, wanted: tuple[str, list[str], int]
 ) -> list[Deleted]:
     statement = _queries("delete", *wanted)
-    rows = await commons.store.as_caller(judge.caller, judge.operation, statement)
-    deleted = [
+    note = commons.webhooks.noting(
+        lambda rows: [[_told(row, wanted[0], judge.caller.origin)] for row in _deleted(rows)]
+    )
+    rows = await commons.store.as_caller(judge.caller, judge.operation, statement, check=note)
+    commons.webhooks.tell()
+    deleted = _deleted(rows)
+    await commons.uploads.forget([row.version for row in deleted])
+    return deleted
+
+
+def _deleted(rows: Rows) -> list[Deleted]:
+    return [
         Deleted(name=(name or b"").decode(), version=(version or b"").decode(), document=row or b"")
         for name, version, row in rows.values
     ]
-    await commons.uploads.forget([row.version for row in deleted])
-    return deleted
+
+
+def _told(row: Deleted, bucket_id: str, origin: Origin) -> Event:
+    """Return what a webhook is told of an object that went."""
+    metadata = (told_metadata(row.document) or {}).get("metadata")
+    subject = Subject(bucket_id=bucket_id, name=row.name, version=row.version, metadata=metadata)
+    return removed("Delete", subject, origin)
 
 
 def _names(body: dict[str, Any]) -> list[str]:

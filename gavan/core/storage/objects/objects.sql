@@ -40,7 +40,7 @@ from storage.objects
 where bucket_id = $1 and name = $2
 
 -- The row goes, its bytes stay where they are: $1 bucket, $2 name, then the same of where to,
--- $5 owner, $6 owner when it is a UUID, $7 time.
+-- $5 owner, $6 owner when it is a UUID, $7 time. The last column is of the row as it was.
 -- name: move
 update storage.objects set
     bucket_id = $3,
@@ -52,4 +52,5 @@ update storage.objects set
             then metadata || jsonb_build_object('lastModified', $7::text)
         else metadata end
 where bucket_id = $1 and name = $2
-returning metadata
+returning metadata, coalesce(version, ''),
+    (select former.metadata from storage.objects as former where former.id = storage.objects.id)

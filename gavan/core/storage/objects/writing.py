@@ -14,6 +14,7 @@ from starlette.routing import Route
 
 from gavan.core.storage.body import check_content_type
 from gavan.core.storage.buckets.find import find_bucket
+from gavan.core.storage.caller import origin_of
 from gavan.core.storage.commons import Commons
 from gavan.core.storage.errors import invalid_body
 from gavan.core.storage.model import StoredObject
@@ -121,6 +122,7 @@ class WritingEdge:
             request_length=incoming.request_length,
             user_metadata=incoming.user_metadata or {},
             robots=incoming.robots,
+            origin=origin_of(request),
         )
         permit = await self.commons.uploads.permit(upload, wish.judge)
         return await self.commons.uploads.store(permit, incoming.chunks)

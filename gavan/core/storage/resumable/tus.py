@@ -30,7 +30,7 @@ from gavan.core.storage.resumable.states import State, States, now
 from gavan.core.storage.resumable.turns import Turn, Turns
 from gavan.core.storage.resumable.visit import CREATE, DELETE, PART, Visit
 from gavan.core.storage.rules import check_mime
-from gavan.core.storage.uploads.uploads import Permit, Upload
+from gavan.core.storage.uploads.uploads import RESUMABLE, Permit, Upload
 from gavan.kit.storage.blob import blob_key
 from gavan.kit.storage.provider import ProviderError
 
@@ -184,6 +184,8 @@ class Tus:
             is_upsert=visit.is_upsert,
             declared=state.length,
             user_metadata=user_metadata(state.metadata),
+            origin=visit.origin,
+            upload_type=RESUMABLE,
         )
         return await self._commons.uploads.permit(upload, visit.judge(action))
 

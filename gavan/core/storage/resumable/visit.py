@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from starlette.requests import Request
 
-from gavan.core.storage.caller import SERVICE, Caller
+from gavan.core.storage.caller import SERVICE, Caller, Origin, origin_of
 from gavan.core.storage.commons import Commons
 from gavan.core.storage.errors import StorageError
 from gavan.core.storage.objects.signing import Scope, read_token
@@ -23,6 +23,7 @@ class Visit:
     caller: Caller | None
     owner: str | None
     is_upsert: bool
+    origin: Origin
 
     def judge(self, action: str) -> Judge | None:
         """Return whom the policies are asked about."""
@@ -50,9 +51,14 @@ def visit(
     """
     if caller is not None:
         is_upsert = request.headers.get("x-upsert") == "true"
-        return Visit(caller=caller, owner=caller.sub, is_upsert=is_upsert)
+        return Visit(caller=caller, owner=caller.sub, is_upsert=is_upsert, origin=caller.origin)
     token = request.headers.get("x-signature")
     if not token:
         raise StorageError(400, "InvalidSignature", "Missing x-signature header")
     claims = read_token(commons, token, Scope.UPLOAD, bucket, name)
-    return Visit(caller=None, owner=claims["owner"], is_upsert=claims["upsert"])
+    return Visit(
+        caller=None,
+        owner=claims["owner"],
+        is_upsert=claims["upsert"],
+        origin=origin_of(request),
+    )

@@ -8,9 +8,6 @@ from starlette.responses import Response
 
 from gavan.core.storage.s3.documents import Markup, document
 
-REGION = "local"
-"""Where all buckets are; signatures may name any region (supabase/cli names this one)"""
-
 
 def xml(name: str, *content: str | Markup) -> Response:
     """Return a document."""

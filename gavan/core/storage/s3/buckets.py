@@ -12,7 +12,8 @@ from gavan.core.storage.buckets.rows import (
     show_bucket,
 )
 from gavan.core.storage.buckets.wishes import Page
-from gavan.core.storage.s3.answers import REGION, empty, xml
+from gavan.core.storage.model import REGION
+from gavan.core.storage.s3.answers import empty, xml
 from gavan.core.storage.s3.documents import element
 from gavan.core.storage.s3.visit import Visit
 

@@ -21,6 +21,7 @@ from gavan.core.storage.s3.errors import not_implemented
 from gavan.core.storage.s3.incoming import told_as_condition, wants_new
 from gavan.core.storage.s3.names import COPY_SOURCE, copy_source
 from gavan.core.storage.s3.visit import Visit
+from gavan.core.storage.uploads.uploads import S3
 
 CONDITIONS = ("if-match", "if-none-match", "if-modified-since", "if-unmodified-since")
 
@@ -47,6 +48,7 @@ async def copy(visit: Visit) -> Response:
         keeps_user_metadata=is_copied,
         user_metadata=None if is_copied else visit.metadata,
         check=lambda metadata: _check(visit, metadata),
+        upload_type=S3,
     )
     with told_as_condition(is_upsert=wanted.is_upsert):
         stored = await copy_object(visit.commons, wanted)

@@ -14,7 +14,7 @@ from gavan.core.storage.objects.form import BYTES_TYPE
 from gavan.core.storage.objects.incoming import NO_CACHE, most_bytes
 from gavan.core.storage.rules import EMPTY_FOLDER, check_bucket_name, check_mime
 from gavan.core.storage.s3.visit import Visit
-from gavan.core.storage.uploads.uploads import Upload
+from gavan.core.storage.uploads.uploads import S3, Upload
 
 
 async def upload_of(visit: Visit, declared: int | None) -> Upload:
@@ -42,6 +42,8 @@ async def upload_of(visit: Visit, declared: int | None) -> Upload:
         declared=declared,
         user_metadata=visit.metadata,
         robots=None,
+        origin=visit.caller.origin,
+        upload_type=S3,
     )
 
 

@@ -26,7 +26,7 @@ from gavan.core.storage.s3.incoming import upload_of
 from gavan.core.storage.s3.names import listed_name
 from gavan.core.storage.s3.visit import Visit
 from gavan.core.storage.store import Queries
-from gavan.core.storage.uploads.uploads import Upload
+from gavan.core.storage.uploads.uploads import S3, Upload
 from gavan.kit.storage.blob import blob_key
 
 MOST_PARTS = 10_000
@@ -180,6 +180,8 @@ async def find_begun(visit: Visit) -> Begun:
         most=most_bytes(bucket, visit.key, visit.commons.config.size_limit),
         is_upsert=True,
         user_metadata=row["user_metadata"],
+        origin=visit.caller.origin,
+        upload_type=S3,
     )
     return Begun(id=row["id"], handle=row["handle"], version=row["version"], upload=upload)
 

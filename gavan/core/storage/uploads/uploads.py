@@ -12,12 +12,13 @@ import logging
 from collections.abc import AsyncIterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
 import orjson
 
-from gavan.core.storage.caller import Caller, uuid_or_none
+from gavan.core.storage.caller import NOWHERE, Caller, Origin, uuid_or_none
 from gavan.core.storage.config import StorageConfig
 from gavan.core.storage.errors import (
     StorageError,
@@ -32,12 +33,15 @@ from gavan.core.storage.finish import carry_through
 from gavan.core.storage.model import Metadata, StoredObject
 from gavan.core.storage.rules import check_depth, check_key
 from gavan.core.storage.store import Queries, Store
+from gavan.core.storage.webhooks.events import Event, Subject, created
+from gavan.core.storage.webhooks.webhooks import Webhooks
 from gavan.database.session import CONNECTION_DIED, DatabaseError, Rows
 from gavan.kit.storage.blob import blob_key, blob_keys
 from gavan.kit.storage.provider import Provider, ProviderError, Written
 
 ATTEMPTS = 100
 """How often an upsert that others overtake begins again; of any number at once, one wins a round"""
+STANDARD, RESUMABLE, S3 = "standard", "resumable", "s3"
 TAKEN, KEY_TAKEN = "ResourceAlreadyExists", "KeyAlreadyExists"
 _queries = Queries(Path(__file__).parent / "uploads.sql")
 logger = logging.getLogger(__name__)
@@ -54,6 +58,7 @@ class Upload:
 
     ``copied`` is the whole column ``metadata`` of an object made from another one.
     ``replaces_only`` is the one version that may be replaced, from the permit until the end.
+    ``origin`` and ``upload_type``, the protocol, are told to the webhook.
     """
 
     bucket_id: str
@@ -69,6 +74,8 @@ class Upload:
     robots: str | None = None
     copied: Metadata | None = None
     replaces_only: str | None = None
+    origin: Origin = NOWHERE
+    upload_type: str = STANDARD
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,8 +101,11 @@ class Permit:
 class Uploads:
     """Permission, bytes, row; in this order."""
 
-    def __init__(self, store: Store, provider: Provider, config: StorageConfig) -> None:
+    def __init__(
+        self, store: Store, provider: Provider, config: StorageConfig, webhooks: Webhooks
+    ) -> None:
         self._store = store
+        self._webhooks = webhooks
         self._provider = provider
         self._config = config
 
@@ -210,8 +220,11 @@ class Uploads:
             change = _queries("insert", *row)
             if replaces is not None:
                 change = _queries("update", *row, replaces)
-            rows = await self._store.as_owner(change)
+            told = _told(upload, version, metadata, is_new=replaces is None)
+            note = self._webhooks.noting(partial(_if_put, told))
+            rows = await self._store.as_owner(change, check=note)
             if rows.values:
+                self._webhooks.tell()
                 return StoredObject(**orjson.loads(_text(rows))), replaces
             permit = await self.permit(upload, permit.judge)
         raise StorageError(423, "ResourceLocked", "The resource is locked")
@@ -227,6 +240,19 @@ class Uploads:
                 raise already_exists(KEY_TAKEN) from error
             raise
         return _text(rows) if rows.values and rows.values[0][0] is not None else None
+
+
+def _if_put(told: Event, rows: Rows) -> list[list[Event]]:
+    return [[told]] if rows.values else []
+
+
+def _told(upload: Upload, version: str, metadata: Metadata, *, is_new: bool) -> Event:
+    """Return what a webhook is told of an object that came to be."""
+    action = "Copy" if upload.copied is not None else "Post" if is_new else "Put"
+    subject = Subject(
+        bucket_id=upload.bucket_id, name=upload.name, version=version, metadata=metadata
+    )
+    return created(action, subject, upload.origin, upload_type=upload.upload_type)
 
 
 def _is_doubtful(error: StorageError) -> bool:

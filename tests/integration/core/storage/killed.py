@@ -24,6 +24,7 @@ import httpx
 from gavan.core.settings import read_settings
 from gavan.core.storage.app import build
 from gavan.core.storage.config import read_config
+from gavan.kit.http_client import trust
 
 ROOT = Path(__file__).parents[4] / "gavan"
 WATCHED = (str(ROOT / "core" / "storage"), str(ROOT / "kit" / "storage"))
@@ -140,6 +141,7 @@ def in_child(operation: str, kill_at: int) -> dict[str, int | None]:
 
 def main() -> None:
     """Answer commands until the end of the input."""
+    trust()  # read before the forks, for each of them
     for line in sys.stdin:
         command = json.loads(line)
         sys.stdout.write(json.dumps(in_child(command["operation"], command["kill_at"])) + "\n")

@@ -1,4 +1,7 @@
-"""kill -9 at the lines of every operation: the object is the old or the new one, whole."""
+"""kill -9 at the lines of every operation: the object is the old or the new one, whole.
+
+And the webhook will be told of it exactly when it is the new one.
+"""
 
 from __future__ import annotations
 
@@ -43,6 +46,17 @@ AFTER: dict[str, list[Contents]] = {
     "resumable": [{**BEFORE, "new": NEW}],
     "resumable_over": [{**BEFORE, "old": NEW}],
 }
+EVENTS = {
+    "upload": ["ObjectCreated:Post"],
+    "upsert": ["ObjectCreated:Put"],
+    "delete": ["ObjectRemoved:Delete"],
+    "delete_many": ["ObjectRemoved:Delete", "ObjectRemoved:Delete"],
+    "copy": ["ObjectCreated:Copy"],
+    "copy_over": ["ObjectCreated:Copy"],
+    "move": ["ObjectRemoved:Move", "ObjectCreated:Move"],
+    "resumable": ["ObjectCreated:Post"],
+    "resumable_over": ["ObjectCreated:Put"],
+}
 
 
 @dataclass
@@ -63,6 +77,7 @@ class House:
         """Have BEFORE and nothing else."""
         shutil.rmtree(self.folder, ignore_errors=True)
         self.sql("delete from storage.objects")
+        self.sql("delete from gavan.storage_jobs")
         for name, data in BEFORE.items():
             version = str(uuid4())
             path = self.folder / blob_key(version)
@@ -106,6 +121,11 @@ class House:
             found[name] = data
         return found
 
+    def events(self) -> list[str]:
+        """Return what the webhook is going to be told."""
+        jobs = self.sql("select payload from gavan.storage_jobs order by id")
+        return [event["type"] for (events,) in jobs for event in events]
+
     def blobs(self) -> set[str]:
         return {path.name for path in self.folder.glob("[0-9a-f][0-9a-f]/*")}
 
@@ -124,7 +144,8 @@ def house(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         program = subprocess.Popen(
             [sys.executable, "-m", "tests.integration.core.storage.killed"],
             cwd=Path(__file__).parents[4],
-            env=core_environment(database, folder, free_port()),
+            env=core_environment(database, folder, free_port())
+            | {"WEBHOOK_URL": f"http://127.0.0.1:{free_port()}"},  # where nobody listens
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -153,6 +174,7 @@ async def test_an_operation_that_is_killed_was_done_or_not_begun(
     lines = house.perform(operation, 0)["lines"]
     assert lines is not None
     assert house.contents() in AFTER[operation]
+    assert house.events() == EVENTS[operation]
     assert house.blobs() == house.versions()
     for point in range(POINTS):
         await kill(house, sweeping, operation, 1 + point * (lines - 1) // (POINTS - 1))
@@ -162,6 +184,8 @@ async def kill(house: House, sweeping: tuple[Store, Files], operation: str, kill
     house.furnish()
     house.perform(operation, kill_at)
     assert house.contents() in [BEFORE, *AFTER[operation]], f"{operation} at {kill_at}"
+    expected = EVENTS[operation] if house.contents() != BEFORE else []
+    assert house.events() == expected, f"{operation} at {kill_at}"
     lost = house.blobs() - house.versions() - house.resumable()
     swept = await sweep(*sweeping, safety_s=-60, delete=True)
     assert (swept.orphans, swept.missing) == (len(lost), 0), f"{operation} at {kill_at}"

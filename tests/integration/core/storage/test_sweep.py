@@ -16,6 +16,7 @@ from gavan.core.storage.config import StorageConfig
 from gavan.core.storage.store import Store
 from gavan.core.storage.sweep import ABANDONED_S, Swept, sweep
 from gavan.core.storage.uploads.uploads import Upload, Uploads
+from gavan.core.storage.webhooks.webhooks import Webhooks
 from gavan.database.pool import Pool
 from gavan.kit.secret import Secret
 from gavan.kit.storage.blob import blob_key
@@ -64,7 +65,7 @@ async def files(tmp_path: Path) -> AsyncIterator[Files]:
 
 async def put(store: Store, provider: Provider, name: str, data: bytes) -> str:
     """Store an object as the service does; return its version."""
-    uploads = Uploads(store, provider, StorageConfig(folder=None))
+    uploads = Uploads(store, provider, StorageConfig(folder=None), Webhooks(store, None))
     upload = Upload(
         bucket_id="b",
         name=name,

@@ -22,6 +22,7 @@ from gavan.core.storage.objects.signing import (
 )
 from gavan.core.storage.store import Store
 from gavan.core.storage.uploads.uploads import Uploads
+from gavan.core.storage.webhooks.webhooks import Webhooks
 from gavan.database.pool import Pool
 from gavan.kit.jwt import Verifier, sign
 from gavan.kit.keyset import shared_set
@@ -36,14 +37,16 @@ OTHER_SECRET = "another-secret-with-at-least-32-characters-in-it"
 def commons(tmp_path: Path) -> Commons:
     store, provider = Store(Pool(Secret("postgres://nobody@localhost/none"))), Files(tmp_path)
     config = StorageConfig(folder=tmp_path)
-    uploads = Uploads(store, cast(Any, provider), config)
+    webhooks = Webhooks(store, None)
+    uploads = Uploads(store, cast(Any, provider), config, webhooks)
     keys = shared_set(Secret(JWT_SECRET))
     return Commons(
         config=config,
         store=store,
         provider=cast(Any, provider),
         uploads=uploads,
-        emptying=Emptying(store, uploads),
+        emptying=Emptying(store, uploads, webhooks),
+        webhooks=webhooks,
         images=Workers(),
         verifier=Verifier(keys.verifying),
         keys=keys,
