@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
+import psutil
 import pytest
 from botocore.stub import Stubber
 
@@ -21,6 +22,7 @@ from gavan.kit.storage.provider import BlobMissing, ProviderError
 from gavan.kit.storage.s3 import S3
 from tests.integration.kit.storage.blobs import MIB, content, in_chunks, new_key, shown, some_bytes
 from tests.rclone_s3 import BUCKET, RunningS3, running_s3
+from tests.servers import wait_until
 
 
 @pytest.fixture
@@ -112,7 +114,9 @@ async def test_an_s3_that_stands_still_is_an_error_and_no_wait_without_end(
         store = S3(s3.settings)
         await store.write("a/b", in_chunks(b"x"))
         assert s3.process is not None
-        os.kill(s3.process.pid, signal.SIGSTOP)
+        stopped = psutil.Process(s3.process.pid)
+        os.kill(stopped.pid, signal.SIGSTOP)  # its threads stand still a moment later
+        wait_until(lambda: stopped.status() == psutil.STATUS_STOPPED)
         with pytest.raises(ProviderError, match="ReadTimeout"):
             await store.read("a/b")
         os.kill(s3.process.pid, signal.SIGCONT)
