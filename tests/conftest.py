@@ -70,6 +70,7 @@ class Database:
             "authenticator_url": Secret(self.url("authenticator")),
             "auth_admin_url": Secret(self.url("supabase_auth_admin")),
             "storage_admin_url": Secret(self.url("supabase_storage_admin")),
+            "realtime_admin_url": Secret(self.url("supabase_realtime_admin")),
             "admin_url": Secret(self.url(ADMIN)),
             "keys": shared_set(Secret(JWT_SECRET)),
             "anon_key": Secret("anon-key-of-a-test"),

@@ -45,6 +45,7 @@ def core_environment(database: Database, folder: Path, port: int) -> dict[str, s
         "GAVAN_DB_AUTHENTICATOR_URL": database.url("authenticator"),
         "GAVAN_DB_AUTH_ADMIN_URL": database.url("supabase_auth_admin"),
         "GAVAN_DB_STORAGE_ADMIN_URL": database.url("supabase_storage_admin"),
+        "GAVAN_DB_REALTIME_ADMIN_URL": database.url("supabase_realtime_admin"),
         "GAVAN_DB_ADMIN_URL": database.url("supabase_admin"),
         "FILE_STORAGE_BACKEND_PATH": str(folder / "storage"),
         "JWT_SECRET": JWT_SECRET,

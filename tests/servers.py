@@ -25,17 +25,19 @@ class RolePasswords:
     auth_admin_password: Secret
     admin_password: Secret
     storage_admin_password: Secret
+    realtime_admin_password: Secret
 
 
 def random_passwords() -> RolePasswords:
     """Return passwords that nobody else knows."""
-    one, two, three, four, five = (Secret(secrets.token_hex(8)) for _ in range(5))
+    one, two, three, four, five, six = (Secret(secrets.token_hex(8)) for _ in range(6))
     return RolePasswords(
         postgres_password=one,
         authenticator_password=two,
         auth_admin_password=three,
         admin_password=four,
         storage_admin_password=five,
+        realtime_admin_password=six,
     )
 
 

@@ -125,6 +125,7 @@ def gavan_environ(server: Server, port: int) -> dict[str, str]:
         "GAVAN_DB_AUTHENTICATOR_URL": server.url("authenticator", socket=True).reveal(),
         "GAVAN_DB_AUTH_ADMIN_URL": server.url("supabase_auth_admin").reveal(),
         "GAVAN_DB_STORAGE_ADMIN_URL": server.url("supabase_storage_admin").reveal(),
+        "GAVAN_DB_REALTIME_ADMIN_URL": server.url("supabase_realtime_admin").reveal(),
         "GAVAN_DB_ADMIN_URL": server.url("supabase_admin").reveal(),
         "JWT_SECRET": JWT_SECRET.reveal(),
         "ANON_KEY": sign({"role": "anon", "exp": FAR_AWAY}, JWT_SECRET),

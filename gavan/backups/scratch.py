@@ -49,6 +49,7 @@ class ScratchPasswords:
     auth_admin_password: Secret = field(default_factory=_fresh)
     admin_password: Secret = field(default_factory=_fresh)
     storage_admin_password: Secret = field(default_factory=_fresh)
+    realtime_admin_password: Secret = field(default_factory=_fresh)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

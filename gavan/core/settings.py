@@ -36,8 +36,10 @@ class Settings:
     """Owner of schema auth."""
     storage_admin_url: Secret
     """Owner of schema storage, may become anon, authenticated, service_role."""
+    realtime_admin_url: Secret
+    """Owner of schema realtime, may become what authenticator may: it asks the policies."""
     admin_url: Secret
-    """Superuser of the embedded cluster: logical replication and the row-level checks."""
+    """Superuser: logical replication and partitions; it runs nothing that users have written."""
     keys: KeySet
     """What signs the tokens of users, and what verifies tokens for every service."""
     anon_key: Secret
@@ -98,6 +100,7 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         "GAVAN_DB_AUTHENTICATOR_URL",
         "GAVAN_DB_AUTH_ADMIN_URL",
         "GAVAN_DB_STORAGE_ADMIN_URL",
+        "GAVAN_DB_REALTIME_ADMIN_URL",
         "GAVAN_DB_ADMIN_URL",
         "JWT_SECRET",
         "ANON_KEY",
@@ -122,6 +125,7 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         authenticator_url=Secret(environ["GAVAN_DB_AUTHENTICATOR_URL"]),
         auth_admin_url=Secret(environ["GAVAN_DB_AUTH_ADMIN_URL"]),
         storage_admin_url=Secret(environ["GAVAN_DB_STORAGE_ADMIN_URL"]),
+        realtime_admin_url=Secret(environ["GAVAN_DB_REALTIME_ADMIN_URL"]),
         admin_url=Secret(environ["GAVAN_DB_ADMIN_URL"]),
         keys=_keys(environ),
         anon_key=Secret(environ["ANON_KEY"]),

@@ -21,6 +21,8 @@ from gavan.kit.errors import GavanError
 from gavan.kit.secret import Secret
 
 OWNER = "postgres"
+NO_STRANGERS = b"set search_path = pg_catalog"
+"""For a superuser: a function of public could fit its calls better than Postgres' own"""
 LOCK = 0x6761_7661_6E00  # "gavan", for this purpose alone; user migrations take another key
 
 
@@ -53,6 +55,7 @@ def bootstrap(admin_url: Secret, passwords: Mapping[str, Secret]) -> list[str]:
     with psycopg.connect(
         admin_url.reveal(), autocommit=True, application_name="gavan-bootstrap"
     ) as connection:
+        connection.execute(NO_STRANGERS)
         connection.execute("select pg_advisory_lock(%s)", (LOCK,))
         applied = _apply_pending(connection)
         # Every start: without a partition for today a message from the database is lost.
@@ -76,6 +79,7 @@ def _create_database(admin_url: Secret) -> None:
         return
     maintenance = make_conninfo(admin_url.reveal(), dbname="postgres")
     with psycopg.connect(maintenance, autocommit=True) as connection:
+        connection.execute(NO_STRANGERS)
         row = connection.execute("select 1 from pg_database where datname = %s", (name,)).fetchone()
         if row is None:
             create_database(connection, name)
@@ -124,6 +128,7 @@ def _own_database(connection: psycopg.Connection[tuple[object, ...]]) -> None:
     for statement in (
         "grant all on database {} to postgres, dashboard_user",
         "grant create on database {} to supabase_auth_admin, supabase_storage_admin",
+        "grant temporary on database {} to supabase_realtime_admin",
     ):
         connection.execute(sql.SQL(statement).format(name))
 

@@ -32,6 +32,7 @@ class EnvironmentPasswords:
     auth_admin_password: Secret
     admin_password: Secret
     storage_admin_password: Secret
+    realtime_admin_password: Secret
 
 
 def read_passwords(environ: Mapping[str, str]) -> EnvironmentPasswords:

@@ -46,6 +46,8 @@ class Passwords(Protocol):
     def admin_password(self) -> Secret: ...
     @property
     def storage_admin_password(self) -> Secret: ...
+    @property
+    def realtime_admin_password(self) -> Secret: ...
 
 
 def passwords_by_role(keys: Passwords) -> dict[str, Secret]:
@@ -56,6 +58,7 @@ def passwords_by_role(keys: Passwords) -> dict[str, Secret]:
         "authenticator": keys.authenticator_password,
         "supabase_auth_admin": keys.auth_admin_password,
         "supabase_storage_admin": keys.storage_admin_password,
+        "supabase_realtime_admin": keys.realtime_admin_password,
     }
 
 

@@ -30,6 +30,7 @@ _PASSWORDS = (
     "auth_admin_password",
     "admin_password",
     "storage_admin_password",
+    "realtime_admin_password",
 )
 
 
@@ -52,6 +53,7 @@ class StackKeys:
     auth_admin_password: Secret
     admin_password: Secret
     storage_admin_password: Secret
+    realtime_admin_password: Secret
 
 
 def load_or_create_keys(stack: Stack) -> StackKeys:

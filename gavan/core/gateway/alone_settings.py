@@ -37,6 +37,7 @@ def read_alone(environ: Mapping[str, str]) -> Settings:
         authenticator_url=Secret(options.get("db_uri", "")),
         auth_admin_url=NOTHING,
         storage_admin_url=NOTHING,
+        realtime_admin_url=NOTHING,
         admin_url=NOTHING,
         keys=shared_set(NOTHING),
         anon_key=NOTHING,

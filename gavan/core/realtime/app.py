@@ -147,6 +147,7 @@ def build(
             tokens=Tokens(verifier, opaque),
             limits=limits or read_limits(),
             database_url=settings.admin_url,
+            asking_url=settings.realtime_admin_url,
             secret=settings.service_role_key,
         )
     )

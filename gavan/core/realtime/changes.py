@@ -41,7 +41,7 @@ class Changes:
     """The stream of one database and its subscribers.
 
     Args:
-        url: superuser with REPLICATION.
+        url: supabase_realtime_admin.
         limits: sizes and times.
         relay: takes a broadcast that the database sends.
     """

@@ -1,4 +1,4 @@
-"""A dedicated connection of the superuser: opened on first use, again after a loss.
+"""A connection that asks what users have written: opened when first used, and after a loss.
 
 Autocommit: every call is one statement, so a role that a call takes on ends with it. The functions
 it calls are made in the session (pg_temp) when it opens, and go with it.
@@ -53,7 +53,7 @@ class Connection:
     """One connection, one call at a time.
 
     Args:
-        url: superuser.
+        url: supabase_realtime_admin; what runs here may become whom it may become.
         functions: SQL file that makes the session's functions.
     """
 
@@ -82,7 +82,8 @@ class Connection:
         """Return the rows of a query; raise psycopg.Error."""
         async with self._lock:
             connection = await self._opened()
-            cursor = await connection.execute(query.encode(), params, prepare=True)
+            # Not prepared: users' code could put a statement of its own in the place of ours.
+            cursor = await connection.execute(query.encode(), params, prepare=False)
             return await cursor.fetchall()
 
     async def _opened(self) -> psycopg.AsyncConnection[Any]:

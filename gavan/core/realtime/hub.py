@@ -32,6 +32,9 @@ class Hub:
     tokens: Tokens
     limits: Limits
     database_url: Secret
+    """Superuser: the stream, the partitions and the line between processes; no user's code"""
+    asking_url: Secret
+    """supabase_realtime_admin: asks policies and types, which users have written"""
     secret: Secret
     rooms: Rooms = field(default_factory=Rooms)
     sockets: int = 0
@@ -52,14 +55,14 @@ class Hub:
         self.messages = Rate(self.limits.messages_per_s)
         self.presence_messages = Rate(self.limits.presence_messages_per_s)
         self.joins = Rate(self.limits.joins_per_s)
-        url = self.database_url.reveal()
+        url = self.asking_url.reveal()
         self._asking = asking = Connection(url, "policies.sql")
         self.policies = Policies(asking)
         self.history = History(asking)
         self.changes = Changes(url, self.limits, self.relay_here)
-        self.cluster = Cluster(
-            url, self.limits, _channel_name(self.secret), self.rooms, self.changes
-        )
+        # Not where users' code runs: from there the channel of the processes could be seen.
+        stream_url, channel = self.database_url.reveal(), _channel_name(self.secret)
+        self.cluster = Cluster(stream_url, self.limits, channel, self.rooms, self.changes)
         self.changes.announce = self.cluster.feed.announce
 
     def enter(self) -> None:

@@ -33,7 +33,10 @@ async def keep_partitions(url: str) -> None:
 
 async def _care(url: str) -> None:
     conninfo = make_conninfo(
-        url, application_name="gavan realtime janitor", connect_timeout=CONNECT_TIMEOUT_S
+        url,
+        application_name="gavan realtime janitor",
+        connect_timeout=CONNECT_TIMEOUT_S,
+        options="-c search_path=pg_catalog",
     )
     async with await connect(conninfo) as connection:
         await connection.execute(read_sql("partitions.sql").encode())

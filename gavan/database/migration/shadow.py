@@ -15,7 +15,7 @@ from typing import Any
 import psycopg
 from psycopg.conninfo import make_conninfo
 
-from gavan.database.bootstrap import bootstrap
+from gavan.database.bootstrap import NO_STRANGERS, bootstrap
 from gavan.database.migration.lock import connect
 from gavan.database.reset import drop_database
 from gavan.kit.secret import Secret
@@ -36,6 +36,7 @@ def shadow_database(
     """
     name = f"gavan_shadow_{secrets.token_hex(6)}"
     with connect(Secret(make_conninfo(admin.reveal(), dbname=_MAINTENANCE)), "shadow") as keeper:
+        keeper.execute(NO_STRANGERS)
         _drop_forgotten(keeper)
         keeper.execute("select pg_advisory_lock(%s, hashtext(%s))", (LOCK, name))
         try:

@@ -24,6 +24,7 @@ POSTGRES = "postgres"
 AUTHENTICATOR = "authenticator"
 AUTH_ADMIN = "supabase_auth_admin"
 STORAGE_ADMIN = "supabase_storage_admin"
+REALTIME_ADMIN = "supabase_realtime_admin"
 ADMIN = "supabase_admin"
 
 
@@ -115,6 +116,7 @@ def core_env(around: Surroundings) -> dict[str, str]:
         "GAVAN_DB_AUTHENTICATOR_URL": around.urls.url(AUTHENTICATOR, socket=True).reveal(),
         "GAVAN_DB_AUTH_ADMIN_URL": around.urls.url(AUTH_ADMIN, socket=True).reveal(),
         "GAVAN_DB_STORAGE_ADMIN_URL": around.urls.url(STORAGE_ADMIN, socket=True).reveal(),
+        "GAVAN_DB_REALTIME_ADMIN_URL": around.urls.url(REALTIME_ADMIN, socket=True).reveal(),
         "GAVAN_DB_ADMIN_URL": around.urls.url(ADMIN, socket=True).reveal(),
         "FILE_STORAGE_BACKEND_PATH": str(stack.state_dir / "storage"),
         "S3_PROTOCOL_ACCESS_KEY_ID": keys.s3_access_key_id.reveal(),

@@ -17,7 +17,8 @@ def test_anon_cannot_read_auth_users(database: Database) -> None:
 
 
 def test_each_login_role_connects_with_its_password(database: Database) -> None:
-    for role in ("postgres", "authenticator", "supabase_auth_admin", "supabase_storage_admin"):
+    admins = ("supabase_auth_admin", "supabase_storage_admin", "supabase_realtime_admin")
+    for role in ("postgres", "authenticator", *admins):
         with database.connect(role) as connection:
             assert connection.execute("select current_user").fetchone() == (role,)
 

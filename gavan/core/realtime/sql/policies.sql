@@ -1,6 +1,7 @@
 -- Private channels: what the policies of realtime.messages let a role read and write on a topic.
--- Functions of one session (pg_temp) of a superuser. Probe rows never outlive the call: an exception
--- of our own (GV000) rolls them back, while the answers stay in variables.
+-- Functions of one session (pg_temp) of supabase_realtime_admin, the owner of the table. Probe rows,
+-- and whatever policies and triggers do, never outlive the call: an exception of our own (GV000) rolls
+-- them back, while the answers stay in variables.
 create function pg_temp.gavan_act_as(
     viewer_role text, claims text, subject text, headers text, topic text
 ) returns void
@@ -54,15 +55,18 @@ create function pg_temp.gavan_may_write(
 ) returns boolean
     language plpgsql
     as $body$
+declare
+    allowed boolean := false;
 begin
     begin
         perform pg_temp.gavan_act_as(viewer_role, claims, subject, headers, topic);
         execute 'insert into realtime.messages (topic, extension, private) values ($1, $2, true)'
             using topic, extension;
+        allowed := true;
         raise sqlstate 'GV000';
     exception
         when sqlstate 'GV000' then
-            return true;
+            return allowed;
         when insufficient_privilege then
             return false;
     end;

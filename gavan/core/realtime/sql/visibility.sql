@@ -1,55 +1,99 @@
 -- Who sees a change: functions of one session (pg_temp), made when the dedicated connection opens,
 -- so they are always those of the running code and leave nothing in the user's schemas.
--- The session belongs to a superuser with search_path = pg_catalog. Nothing of a user's ever runs as
--- that superuser: types and operators run as the table's owner, policies as the subscriber's role.
+-- The session belongs to supabase_realtime_admin with search_path = pg_catalog. What users have
+-- written (policies, types, operators) runs as the subscriber's role inside a subtransaction that is
+-- always rolled back (by GV000, an exception of our own; variables keep the answers): it leaves
+-- nothing behind and cannot change what is asked after it.
 
--- The expression of each set of conditions over $1, the row's text values as jsonb.
--- A column that the row does not carry matches nothing, negated or not; neither does NULL.
-create function pg_temp.gavan_expressions(relation oid, sets jsonb) returns text
+-- The name of a type as gavan_columns gives it, the slow way.
+create function pg_temp.gavan_type(viewer_role text, named oid) returns text
     language sql stable
     as $body$
-select coalesce(string_agg(expression, ', ' order by number), 'null::boolean')
-from (
-    select number, string_agg(
-        -- A column that was dropped or renamed since the subscription matches nothing either.
-        case when type_name is null then 'false' else format(
-            'coalesce(($1 ? %1$L) and %2$s(%3$s), false)',
-            condition ->> 0,
-            case when (condition ->> 3)::boolean then 'not ' else '' end,
-            case condition ->> 1
-                when 'in' then format('(($1 ->> %1$L)::%2$s = any (%3$L::%2$s[]))',
-                    condition ->> 0, type_name, condition ->> 2)
-                when 'is' then format('(($1 ->> %L)::%s is %s)', condition ->> 0, type_name,
-                    case condition ->> 2 when 'true' then 'true' when 'false' then 'false'
-                        when 'unknown' then 'unknown' else 'null' end)
-                when 'isdistinct' then format('(($1 ->> %1$L)::%2$s is distinct from %3$s::%2$s)',
-                    condition ->> 0, type_name,
-                    case when condition ->> 2 = 'null' then 'null'
-                        else quote_literal(condition ->> 2) end)
-                when 'like' then format('(($1 ->> %L)::%s ~~ %L)',
-                    condition ->> 0, type_name, condition ->> 2)
-                when 'ilike' then format('(($1 ->> %L)::%s ~~* %L)',
-                    condition ->> 0, type_name, condition ->> 2)
-                when 'match' then format('(($1 ->> %L)::%s ~ %L)',
-                    condition ->> 0, type_name, condition ->> 2)
-                when 'imatch' then format('(($1 ->> %L)::%s ~* %L)',
-                    condition ->> 0, type_name, condition ->> 2)
-                else format('(($1 ->> %1$L)::%2$s %4$s %3$L::%2$s)',
-                    condition ->> 0, type_name, condition ->> 2,
-                    case condition ->> 1 when 'eq' then '=' when 'neq' then '<>' when 'lt' then '<'
-                        when 'lte' then '<=' when 'gt' then '>' when 'gte' then '>=' end)
-            end) end,
-        ' and ') as expression
-    from jsonb_array_elements(sets) with ordinality as one (conditions, number)
-    cross join jsonb_array_elements(conditions) as condition
-    left join lateral (
-        select format_type(attribute.atttypid, -1) as type_name
-        from pg_attribute as attribute
-        where attribute.attrelid = relation and attribute.attname = condition ->> 0
-            and attribute.attnum > 0 and not attribute.attisdropped
-    ) as known on true
-    group by number
-) as expressions
+with recursive standing (oid) as (
+    select named
+    union all
+    select domain.typbasetype from standing
+    join pg_type as domain on domain.oid = standing.oid and domain.typtype = 'd'
+)
+select case
+        when has_schema_privilege(viewer_role, type.typnamespace, 'usage')
+        then format_type(type.oid, -1)
+        when type.typcategory = 'A' then 'text[]'
+        else 'text'
+    end
+from standing
+join pg_type as type on type.oid = standing.oid and type.typtype <> 'd'
+$body$;
+
+-- The columns of a table with their types as a role may name them: a domain by what it stands on,
+-- and a type whose schema is closed to the role as text.
+create function pg_temp.gavan_columns(relation oid, viewer_role text)
+    returns table (name text, type_name text)
+    language sql stable
+    as $body$
+select attribute.attname::text,
+    case
+        when type.typtype <> 'd' and has_schema_privilege(viewer_role, type.typnamespace, 'usage')
+        then format_type(type.oid, -1)
+        else pg_temp.gavan_type(viewer_role, type.oid)
+    end
+from pg_attribute as attribute
+join pg_type as type on type.oid = attribute.atttypid
+where attribute.attrelid = relation and attribute.attnum > 0 and not attribute.attisdropped
+$body$;
+
+-- Our own statements keep their plans: to make them takes longer than to run them.
+
+-- The expressions of sets of conditions over a parameter, the row's text values as jsonb; null for
+-- sets that are not used. A column that the row does not carry matches nothing, negated or not;
+-- neither does NULL.
+create function pg_temp.gavan_expressions(
+    relation oid, viewer_role text, parameter text, sets jsonb, used integer[]
+) returns text
+    language plpgsql stable set plan_cache_mode = force_generic_plan
+    as $body$
+#variable_conflict use_column
+begin
+    return (
+        select coalesce(string_agg(coalesce(expression, 'null'), ', ' order by number), 'null')
+        from jsonb_array_elements(sets) with ordinality as one (conditions, number)
+        left join unnest(used) as asked (place) on asked.place = number - 1
+        left join lateral (
+            select string_agg(
+                -- A column that was dropped or renamed since the subscription matches nothing either.
+                case when type_name is null then 'false' else format(
+                    'coalesce((%1$s ? %2$L) and %3$s(%4$s), false)', parameter, condition ->> 0,
+                    case when (condition ->> 3)::boolean then 'not ' else '' end,
+                    case condition ->> 1
+                        when 'in' then format('%1$s = any (%3$L::%2$s[])',
+                            typed_value, type_name, condition ->> 2)
+                        when 'is' then format('%s is %s', typed_value,
+                            case condition ->> 2 when 'true' then 'true' when 'false' then 'false'
+                                when 'unknown' then 'unknown' else 'null' end)
+                        when 'isdistinct' then format('%s is distinct from %s::%s', typed_value,
+                            case when condition ->> 2 = 'null' then 'null'
+                                else quote_literal(condition ->> 2) end, type_name)
+                        when 'like' then format('%s ~~ %L', typed_value, condition ->> 2)
+                        when 'ilike' then format('%s ~~* %L', typed_value, condition ->> 2)
+                        when 'match' then format('%s ~ %L', typed_value, condition ->> 2)
+                        when 'imatch' then format('%s ~* %L', typed_value, condition ->> 2)
+                        else format('%s %s %L::%s', typed_value,
+                            case condition ->> 1 when 'eq' then '=' when 'neq' then '<>' when 'lt' then '<'
+                                when 'lte' then '<=' when 'gt' then '>' when 'gte' then '>=' end,
+                            condition ->> 2, type_name)
+                    end) end,
+                ' and ') as expression
+            from jsonb_array_elements(conditions) as condition
+            left join lateral (
+                select type_name,
+                    format('(%s ->> %L)::%s', parameter, condition ->> 0, type_name) as typed_value
+                from pg_temp.gavan_columns(relation, viewer_role) as known
+                where known.name = condition ->> 0
+            ) as typed on true
+            where asked.place is not null
+        ) as built on true
+    );
+end
 $body$;
 
 -- Raise what is wrong with a subscription; return nothing when all is well.
@@ -90,30 +134,42 @@ begin
     if jsonb_array_length(conditions) = 0 then
         return;
     end if;
-    expressions := pg_temp.gavan_expressions(relation, jsonb_build_array(conditions));
+    expressions := pg_temp.gavan_expressions(
+        relation, viewer_role, '$1', jsonb_build_array(conditions), array[0]);
     perform '' ~ (condition ->> 2) from jsonb_array_elements(conditions) as condition
     where condition ->> 1 in ('match', 'imatch');
-    perform set_config('search_path', 'pg_catalog, public, extensions', true),
-        set_config('role', (select pg_get_userbyid(relowner) from pg_class where oid = relation), true);
-    execute 'select ' || expressions using jsonb '{}';
-    perform set_config('role', 'none', true), set_config('search_path', 'pg_catalog', true);
+    begin
+        perform set_config('search_path', 'pg_catalog, public, extensions', true),
+            set_config('role', viewer_role, true);
+        execute 'select ' || expressions using jsonb '{}';
+        raise sqlstate 'GV000';
+    exception when sqlstate 'GV000' then
+        null;
+    end;
 end
 $body$;
 
--- Text values as typed JSON, under the type's own output: what to_jsonb says, bytea without \x.
-create function pg_temp.gavan_values_query(relation oid, source jsonb) returns text
-    language sql stable
+-- The query of text values as typed JSON, under the type's own output: what to_jsonb says, bytea
+-- without \x.
+create function pg_temp.gavan_values_query(
+    relation oid, viewer_role text, parameter text, source jsonb
+) returns text
+    language plpgsql stable set plan_cache_mode = force_generic_plan
     as $body$
-select coalesce('select jsonb_object_agg(name, value) from (values '
-    || string_agg(format(
-        case when attribute.atttypid = 'bytea'::regtype
-            then '(%1$L, to_jsonb(substr($1 ->> %1$L, 3)))'
-            else '(%1$L, to_jsonb(($1 ->> %1$L)::%2$s))' end,
-        attribute.attname, format_type(attribute.atttypid, attribute.atttypmod)), ', ')
-    || ') as typed (name, value)', 'select jsonb ''{}''')
-from pg_attribute as attribute
-where attribute.attrelid = relation and attribute.attnum > 0 and not attribute.attisdropped
-    and source ? attribute.attname
+#variable_conflict use_column
+begin
+    return (
+        select coalesce('select jsonb_object_agg(name, value) from (values '
+            || string_agg(format(
+                case when type_name = 'bytea'
+                    then '(%1$L, to_jsonb(substr(%3$s ->> %1$L, 3)))'
+                    else '(%1$L, to_jsonb((%3$s ->> %1$L)::%2$s))' end,
+                name, type_name, parameter), ', ')
+            || ') as typed (name, value)', 'select jsonb ''{}''')
+        from pg_temp.gavan_columns(relation, viewer_role)
+        where source ? name
+    );
+end
 $body$;
 
 -- Wait until a transaction that the stream has sent is committed for everybody: its commit record is
@@ -132,37 +188,82 @@ begin
 end
 $body$;
 
+-- What one role makes of a change: the values as JSON, the sets of conditions that hit, and which of
+-- the viewers that a hit leads to see the row. asked: as groups of gavan_deliver.
+create function pg_temp.gavan_look(
+    viewer_role text, reading text, existence text, new_row jsonb, old_row jsonb,
+    viewers jsonb, asked jsonb,
+    out new_values jsonb, out old_values jsonb, out hits boolean[], out seen boolean[]
+)
+    language plpgsql set plan_cache_mode = auto
+    as $body$
+declare
+    number integer;
+    sees boolean;
+begin
+    seen := array_fill(existence is null, array[jsonb_array_length(viewers)]);
+    if exists (select from pg_prepared_statements where name = 'gavan_visible') then
+        deallocate gavan_visible;
+    end if;
+    begin
+        perform set_config('search_path', 'pg_catalog, public, extensions', true),
+            set_config('role', viewer_role, true);
+        execute reading into new_values, old_values, hits using new_row, old_row;
+        if existence is not null then
+            execute existence;
+            for number in
+                select distinct (one ->> 1)::integer from jsonb_array_elements(asked) as one
+                where one ->> 0 is null or hits[(one ->> 0)::integer + 1]
+            loop
+                begin
+                    perform set_config('request.jwt.claims', viewers -> number ->> 1, true);
+                    execute 'execute gavan_visible' into sees;
+                    seen[number + 1] := sees;
+                    raise sqlstate 'GV000';
+                exception
+                    when sqlstate 'GV000' then
+                        null;
+                    when others then
+                        raise log 'gavan: a policy failed for a subscriber: %', sqlerrm;
+                end;
+            end loop;
+        end if;
+        raise sqlstate 'GV000';
+    exception
+        when sqlstate 'GV000' then
+            null;
+        when insufficient_privilege then
+            raise log 'gavan: the role % is shown nothing: %', viewer_role, sqlerrm;
+            hits := '{}';
+            seen := array_fill(false, array[jsonb_array_length(viewers)]);
+    end;
+    if hits is null then
+        raise exception 'a type of the table raised GV000';
+    end if;
+end
+$body$;
+
 -- One change for all who asked: one row per shape of payload, with the groups that get it.
 -- conditions: sets; viewers: [role, claims]; shapes: [role, columns or null];
 -- groups: [index of set or null, index of viewer, index of shape]; all from 0.
 create function pg_temp.gavan_deliver(
     relation oid, action text, transaction_id bigint, new_row jsonb, old_row jsonb, large boolean,
     conditions jsonb, viewers jsonb, shapes jsonb, groups jsonb
-) returns table (shape integer, members integer[], columns text, record text, old_record text,
-    error text)
-    language plpgsql
+) returns table (members integer[], columns text, record text, old_record text, error text)
+    language plpgsql set plan_cache_mode = force_generic_plan
     as $body$
 #variable_conflict use_column
 declare
-    table_owner text;
     has_rls boolean;
     keys text[];
-    expressions text;
+    denied text[];
     existence text;
-    new_query text;
-    old_query text;
-    hits boolean[];
-    passing boolean[];
-    needed integer[];
-    visible boolean[];
-    denied boolean[];
-    seen boolean;
-    number integer;
-    new_values jsonb := '{}';
-    old_values jsonb := '{}';
+    turn record;
+    look record;
+    looks jsonb := '{}';
+    reached integer[] := '{}';
 begin
-    select pg_get_userbyid(class.relowner), class.relrowsecurity into table_owner, has_rls
-    from pg_class as class where class.oid = relation;
+    select class.relrowsecurity into has_rls from pg_class as class where class.oid = relation;
     if not found then
         return;
     end if;
@@ -173,91 +274,77 @@ begin
     where index.indrelid = relation and index.indisprimary;
 
     if action <> 'DELETE' and keys = '{}' then
-        return query select (one ->> 2)::integer, array_agg((position - 1)::integer),
+        return query select array_agg((position - 1)::integer),
             '[]', '{}', '{}', 'Error 400: Bad Request, no primary key'
-        from jsonb_array_elements(groups) with ordinality as entry (one, position)
-        group by (one ->> 2)::integer;
+        from jsonb_array_elements(groups) with ordinality as entry (one, position);
         return;
     end if;
 
     -- A role that may not read the key learns only that something happened.
-    select array_agg(exists (
+    select coalesce(array_agg(viewer_role), '{}') into denied
+    from (
+        select distinct viewers -> (one ->> 1)::integer ->> 0 as viewer_role
+        from jsonb_array_elements(groups) as one
+    ) as roles
+    where exists (
         select from unnest(keys) as key
-        where not has_column_privilege(one ->> 0, relation, key, 'select')) order by position)
-    into denied from jsonb_array_elements(shapes) with ordinality as entry (one, position);
-    if true = any (denied) then
-        return query select (one ->> 2)::integer, array_agg((position - 1)::integer),
+        where not has_column_privilege(viewer_role, relation, key, 'select'));
+    if denied <> '{}' then
+        return query select array_agg((position - 1)::integer),
             '[]', '{}', '{}', 'Error 401: Unauthorized'
         from jsonb_array_elements(groups) with ordinality as entry (one, position)
-        where denied[(one ->> 2)::integer + 1]
-        group by (one ->> 2)::integer;
+        where viewers -> (one ->> 1)::integer ->> 0 = any (denied);
     end if;
 
-    expressions := pg_temp.gavan_expressions(relation, conditions);
-    new_query := pg_temp.gavan_values_query(relation, new_row);
-    old_query := pg_temp.gavan_values_query(relation, old_row);
     if has_rls and action <> 'DELETE' then
         select format('prepare gavan_visible as select exists (select 1 from %s where %s)',
-            relation::regclass, string_agg(format('%I = %L::%s', attribute.attname,
-                new_row ->> attribute.attname, format_type(attribute.atttypid, -1)), ' and '))
-        into existence from pg_attribute as attribute
-        where attribute.attrelid = relation and attribute.attname = any (keys);
-        if exists (select from pg_prepared_statements where name = 'gavan_visible') then
-            deallocate gavan_visible;
-        end if;
-    end if;
-
-    if existence is not null then
+            relation::regclass,
+            string_agg(format('%I = %L', key, new_row ->> key), ' and '))
+        into existence from unnest(keys) as key;
         perform pg_temp.gavan_await(transaction_id);
     end if;
-    perform set_config('search_path', 'pg_catalog, public, extensions', true),
-        set_config('role', table_owner, true);
-    execute 'select array[' || expressions || ']' into hits
-        using case when action = 'DELETE' then old_row else new_row end;
-    execute new_query into new_values using new_row;
-    execute old_query into old_values using old_row;
 
-    -- A filter on a column that the role may no longer read would tell by its hits what is in it.
-    select array_agg(not denied[(one ->> 2)::integer + 1] and case
-            when one ->> 0 is null then true
-            when hits[(one ->> 0)::integer + 1] then not exists (
-                select from jsonb_array_elements(conditions -> (one ->> 0)::integer) as condition
-                join pg_attribute as attribute on attribute.attrelid = relation
-                    and attribute.attname = condition ->> 0 and not attribute.attisdropped
-                where not has_column_privilege(shapes -> (one ->> 2)::integer ->> 0, relation,
-                    attribute.attnum, 'select'))
-            else false end order by position)
-    into passing from jsonb_array_elements(groups) with ordinality as entry (one, position);
-    select coalesce(array_agg(distinct (one ->> 1)::integer), '{}') into needed
-    from jsonb_array_elements(groups) with ordinality as entry (one, position)
-    where passing[position];
-    visible := array_fill(existence is null, array[jsonb_array_length(viewers)]);
-    if existence is not null then
-        execute existence;
-        foreach number in array needed loop
-            begin
-                perform set_config('request.jwt.claims', viewers -> number ->> 1, true),
-                    set_config('role', viewers -> number ->> 0, true);
-                execute 'execute gavan_visible' into seen;
-                visible[number + 1] := seen;
-            exception when others then
-                raise log 'gavan: policy of % failed for a subscriber: %', relation, sqlerrm;
-            end;
-        end loop;
-        deallocate gavan_visible;
-    end if;
-    perform set_config('role', 'none', true), set_config('search_path', 'pg_catalog', true),
-        set_config('request.jwt.claims', '', true);
+    for turn in
+        select viewers -> (one ->> 1)::integer ->> 0 as viewer_role,
+            array_agg(distinct (one ->> 0)::integer) filter (where one ->> 0 is not null) as used,
+            jsonb_agg(one || to_jsonb(position - 1)) as asked
+        from jsonb_array_elements(groups) with ordinality as entry (one, position)
+        -- A filter on a column that the role may no longer read would tell by its hits what is in it.
+        where viewers -> (one ->> 1)::integer ->> 0 <> all (denied) and not exists (
+            select from jsonb_array_elements(conditions -> (one ->> 0)::integer) as condition
+            join pg_attribute as attribute on attribute.attrelid = relation
+                and attribute.attname = condition ->> 0 and not attribute.attisdropped
+            where not has_column_privilege(viewers -> (one ->> 1)::integer ->> 0, relation,
+                attribute.attnum, 'select'))
+        group by 1
+    loop
+        look := pg_temp.gavan_look(turn.viewer_role,
+            format('select (%s), (%s), array[%s]::boolean[]',
+                pg_temp.gavan_values_query(relation, turn.viewer_role, '$1', new_row),
+                pg_temp.gavan_values_query(relation, turn.viewer_role, '$2', old_row),
+                pg_temp.gavan_expressions(relation, turn.viewer_role,
+                    case when action = 'DELETE' then '$2' else '$1' end, conditions, turn.used)),
+            existence, new_row, old_row, viewers, turn.asked);
+        looks := looks || jsonb_build_object(turn.viewer_role,
+            jsonb_build_object('new', look.new_values, 'old', look.old_values));
+        reached := reached || array(
+            select (one ->> 3)::integer from jsonb_array_elements(turn.asked) as one
+            where (one ->> 0 is null or look.hits[(one ->> 0)::integer + 1])
+                and look.seen[(one ->> 1)::integer + 1]);
+    end loop;
 
     return query
-    select reached.shape, reached.members, body.columns, body.record, body.old_record,
+    select met.members, body.columns, body.record, body.old_record,
         case when large then 'Error 413: Payload Too Large' end
     from (
-        select (one ->> 2)::integer as shape, array_agg((position - 1)::integer) as members
-        from jsonb_array_elements(groups) with ordinality as entry (one, position)
-        where passing[position] and visible[(one ->> 1)::integer + 1]
-        group by (one ->> 2)::integer
-    ) as reached
+        select shapes -> (groups -> number ->> 2)::integer as shape, array_agg(number) as members
+        from unnest(reached) as number
+        group by 1
+    ) as met
+    cross join lateral (
+        select looks -> (met.shape ->> 0) -> 'new' as new_values,
+            looks -> (met.shape ->> 0) -> 'old' as old_values
+    ) as typed
     cross join lateral (
         select
             coalesce(json_agg(json_build_object('name', attribute.attname, 'type', type.typname)
@@ -274,10 +361,9 @@ begin
         from pg_attribute as attribute
         join pg_type as type on type.oid = attribute.atttypid
         where attribute.attrelid = relation and attribute.attnum > 0 and not attribute.attisdropped
-            and has_column_privilege(shapes -> reached.shape ->> 0, relation, attribute.attnum,
-                'select')
-            and (jsonb_typeof(shapes -> reached.shape -> 1) = 'null'
-                or (shapes -> reached.shape -> 1) ? attribute.attname::text
+            and has_column_privilege(met.shape ->> 0, relation, attribute.attnum, 'select')
+            and (jsonb_typeof(met.shape -> 1) = 'null'
+                or (met.shape -> 1) ? attribute.attname::text
                 or attribute.attname = any (keys))
     ) as body;
 end

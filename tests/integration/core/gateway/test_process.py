@@ -61,6 +61,7 @@ def environment(database: Database, **overrides: str) -> dict[str, str]:
         "GAVAN_DB_AUTHENTICATOR_URL": database.url("authenticator"),
         "GAVAN_DB_AUTH_ADMIN_URL": database.url("supabase_auth_admin"),
         "GAVAN_DB_STORAGE_ADMIN_URL": database.url("supabase_storage_admin"),
+        "GAVAN_DB_REALTIME_ADMIN_URL": database.url("supabase_realtime_admin"),
         "GAVAN_DB_ADMIN_URL": database.url("supabase_admin"),
         "JWT_SECRET": JWT_SECRET,
         "ANON_KEY": "anon-key-of-a-test",

@@ -29,6 +29,7 @@ def settings() -> Settings:
             "GAVAN_DB_AUTHENTICATOR_URL": NO_DATABASE,
             "GAVAN_DB_AUTH_ADMIN_URL": NO_DATABASE,
             "GAVAN_DB_STORAGE_ADMIN_URL": NO_DATABASE,
+            "GAVAN_DB_REALTIME_ADMIN_URL": NO_DATABASE,
             "GAVAN_DB_ADMIN_URL": NO_DATABASE,
             "JWT_SECRET": SECRET.reveal(),
             "ANON_KEY": ANON,

@@ -187,6 +187,7 @@ async def test_without_a_database_a_private_join_says_so(database: Database) -> 
         keys=shared_set(wire.SECRET),
         anon_key=Secret(wire.ANON),
         service_role_key=Secret(wire.SERVICE),
+        realtime_admin_url=nowhere,
         admin_url=nowhere,
     )
     async with serving(build(settings)) as server:

@@ -15,6 +15,7 @@ CORE = {
     "GAVAN_DB_AUTHENTICATOR_URL": "postgresql://a",
     "GAVAN_DB_AUTH_ADMIN_URL": "postgresql://b",
     "GAVAN_DB_STORAGE_ADMIN_URL": "postgresql://d",
+    "GAVAN_DB_REALTIME_ADMIN_URL": "postgresql://e",
     "GAVAN_DB_ADMIN_URL": "postgresql://c",
     "JWT_SECRET": "a secret of thirty-two characters",
     "ANON_KEY": "anon",

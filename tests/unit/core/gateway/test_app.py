@@ -36,6 +36,7 @@ def settings(**overrides: Any) -> Settings:
         "authenticator_url": Secret("postgresql://a@127.0.0.1:1/x"),
         "auth_admin_url": Secret("postgresql://a@127.0.0.1:1/x"),
         "storage_admin_url": Secret("postgresql://a@127.0.0.1:1/x"),
+        "realtime_admin_url": Secret("postgresql://a@127.0.0.1:1/x"),
         "admin_url": Secret("postgresql://a@127.0.0.1:1/x"),
         "keys": shared_set(SECRET),
         "anon_key": Secret(sign({"role": "anon"}, SECRET)),
