@@ -130,6 +130,10 @@ class Repository:
         """Give a finished folder its name, durably, and point ``latest`` to it."""
         self.partial(backup_id).rename(self.folder(backup_id))
         sync_folder(self.root)
+        self.point_to(backup_id)
+
+    def point_to(self, backup_id: str) -> None:
+        """Say that this is the newest."""
         draft = self.root / ".latest"
         draft.write_text(f"{backup_id}\n", encoding="ascii")
         draft.replace(self.root / "latest")

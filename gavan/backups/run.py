@@ -20,6 +20,9 @@ from gavan.backups.lock import locked
 from gavan.backups.logical import make_logical
 from gavan.backups.making import Content, Maker, Making
 from gavan.backups.model import Kind, Manifest, Report, Sealed, State, silent
+from gavan.backups.offsite import deliver
+from gavan.backups.place_s3 import S3Place, place_name
+from gavan.backups.places import OFFSITE, Arrival, write_places
 from gavan.backups.runs import Run, now, record
 from gavan.backups.sealing import Sealer, sealer_for
 from gavan.backups.stored import disk_full, is_full
@@ -70,7 +73,11 @@ def run_backup(
     except BaseException as error:
         _record_failure(repository, error)
         raise
-    record(repository, Run(at=now(), verb=VERB, id=made.manifest.id, state=made.state))
+    code, message = (made.trouble.code, made.trouble.message) if made.trouble else ("", "")
+    run = Run(
+        at=now(), verb=VERB, id=made.manifest.id, state=made.state, code=code, message=message
+    )
+    record(repository, run)
     return made
 
 
@@ -121,6 +128,10 @@ def _run(
         content = MAKERS[kind](making)
         warnings = (*content.warnings, *_doubts(sealer, last, began))
         made = _manifest(making, content, kind, (made_id, began, warnings))
+        if stack.backup.offsite is not None:
+            # Before it has its name: a run that is killed then is taken up by the next one.
+            target = Arrival(target=place_name(stack.backup.offsite))
+            write_places(folder, {OFFSITE: target})
         manifest.write(made, folder, manifest.signing_key(keys.admin_password))
         sync_folder(folder)
         repository.publish(made_id)
@@ -134,7 +145,26 @@ def _run(
         raise
     finally:
         known.close()
-    return Made(manifest=made, state=State.OK)
+    return _deliver(stack, repository, made, report)
+
+
+def _deliver(stack: Stack, repository: Repository, made: Manifest, report: Report) -> Made:
+    """Send it, and what earlier runs could not send, to the second place."""
+    if stack.backup.offsite is None:
+        return Made(manifest=made, state=State.OK)
+    known = Known(repository.root)
+    try:
+        place = S3Place(stack.backup.offsite)
+        try:
+            trouble = deliver(repository, place, known, report)
+        finally:
+            place.close()
+    except GavanError as error:
+        trouble = error
+    finally:
+        known.close()
+    state = State.PARTIAL if trouble else State.OK
+    return Made(manifest=made, state=state, trouble=trouble)
 
 
 def _manifest(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from gavan.cli.backup.fetch import fetched
 from gavan.cli.backup.listing import keep, listing, show
+from gavan.cli.backup.prune import pruned
 from gavan.cli.backup.run import run
 from gavan.cli.backup.verify import check
 from gavan.cli.verb import VerbGroup
@@ -16,7 +18,8 @@ group = VerbGroup(
         "gavan backup show latest",
         "gavan backup verify",
         "gavan backup keep latest --reason 'before the move'",
+        "gavan backup prune --dry-run",
     ],
 )
-for command in (run, listing, show, check, keep):
+for command in (run, listing, show, check, keep, pruned, fetched):
     group.add_command(command)

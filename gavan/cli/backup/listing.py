@@ -8,12 +8,14 @@ from datetime import UTC, datetime
 import click
 
 from gavan.backups import manifest
+from gavan.backups.fetch import backups_there
 from gavan.backups.listing import Entry, backups, find
 from gavan.backups.listing import keep as mark
 from gavan.backups.lock import locked
 from gavan.backups.model import Manifest, State
 from gavan.backups.places import read_places
 from gavan.backups.run import repository_of
+from gavan.cli.backup.place import second_place
 from gavan.cli.context import Context
 from gavan.cli.render import Result, Style, table
 from gavan.cli.verb import verb
@@ -24,9 +26,14 @@ from gavan.secrets.keys import load_or_create_keys
 HEADERS = ("id", "state", "age", "size", "objects", "migration", "note")
 
 
-@verb("list", examples=["gavan backup list", "gavan backup list --json"])
-def listing(context: Context) -> Result:
+@verb("list", examples=["gavan backup list", "gavan backup list --offsite --json"])
+@click.option("--offsite", is_flag=True, help="Those at the second place.")
+def listing(context: Context, offsite: bool) -> Result:
     """List the backups, oldest first: what each is good for, its age and size."""
+    if offsite:
+        with second_place(context.stack) as place:
+            there = backups_there(place)
+        return Result(data=there, text="\n".join(there) or f"none at {place.target}")
     entries = backups(repository_of(context.stack))
     now = datetime.now(UTC)
     return Result(

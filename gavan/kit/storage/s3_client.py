@@ -42,7 +42,7 @@ class Bucket:
 
     def __init__(self, settings: S3Settings) -> None:
         self.name = settings.bucket
-        self._client = _client(settings)  # its type is made when it runs
+        self._client = make_client(settings)  # its type is made when it runs
 
     def put(self, key: str, body: Body) -> str:
         """Store an object; return its ETag."""
@@ -197,7 +197,8 @@ def _session() -> Session:
     return Session()
 
 
-def _client(settings: S3Settings) -> Any:
+def make_client(settings: S3Settings) -> Any:
+    """Return a client of boto3 with timeouts and retries; raise ProviderError for none."""
     config = Config(
         signature_version="s3v4",
         connect_timeout=CONNECT_S,

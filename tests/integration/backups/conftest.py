@@ -80,6 +80,13 @@ class Backed:
         return version
 
 
+    def drop(self, name: str) -> None:
+        """Delete the row of an object, as the storage service does."""
+        with self.database.connect(ADMIN) as connection:
+            connection.execute("set storage.allow_delete_query = 'true'")
+            connection.execute("delete from storage.objects where name = %s", (name,))
+
+
 @pytest.fixture
 def backed_factory(
     database_factory: Callable[[], Database], monkeypatch: pytest.MonkeyPatch

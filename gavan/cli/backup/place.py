@@ -1,0 +1,27 @@
+"""The second place of a stack, for the verbs that ask it directly."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from gavan.backups.place_s3 import S3Place
+from gavan.kit.errors import GavanError
+from gavan.stack.model import Stack
+
+
+@contextmanager
+def second_place(stack: Stack) -> Iterator[S3Place]:
+    """Yield the place; raise GavanError GV415 when the stack has none."""
+    if stack.backup.offsite is None:
+        raise GavanError(
+            "GV415",
+            "this stack has no second place for backups",
+            hint="name one in [backup.offsite]",
+            exit_code=2,
+        )
+    place = S3Place(stack.backup.offsite)
+    try:
+        yield place
+    finally:
+        place.close()

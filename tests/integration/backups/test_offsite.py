@@ -1,0 +1,232 @@
+"""The second place: sent, read back, and only then counted; what was missed is sent later."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from gavan.backups.fetch import backups_there, fetch
+from gavan.backups.listing import backups, find
+from gavan.backups.model import State
+from gavan.backups.place_s3 import S3Place
+from gavan.backups.places import OFFSITE, read_places
+from gavan.backups.prune import HERE, THERE, prune
+from gavan.backups.runs import read_runs
+from gavan.backups.verify import verify
+from gavan.kit.errors import GavanError
+from tests.integration.backups.conftest import Backed
+from tests.rclone_s3 import BUCKET, RunningS3, running_s3
+
+NOW = datetime.now(UTC)
+
+
+@pytest.fixture
+def s3(tmp_path: Path) -> Iterator[RunningS3]:
+    with running_s3(tmp_path / "s3") as server:
+        yield server
+
+
+@pytest.fixture
+def backed(backed_factory: Callable[..., Backed], s3: RunningS3) -> Backed:
+    return backed_factory(section(s3), {"BACKUP_SECRET": s3.secret})
+
+
+def section(s3: RunningS3) -> str:
+    return (
+        f'[backup.offsite]\nendpoint = "{s3.url}"\nbucket = "{BUCKET}"\nprefix = "a/board"\n'
+        f'key_id = "{s3.key_id}"\nsecret = "secret://BACKUP_SECRET"\n'
+    )
+
+
+def there(s3: RunningS3) -> Path:
+    return s3.folder / BUCKET / "a" / "board"
+
+
+def sent(s3: RunningS3) -> dict[str, int]:
+    """Return what is there, with the time when it was written."""
+    root = there(s3)
+    return {
+        path.relative_to(root).as_posix(): path.stat().st_mtime_ns
+        for path in root.rglob("*")
+        if path.is_file()
+    }
+
+
+def place(backed: Backed) -> S3Place:
+    offsite = backed.stack.backup.offsite
+    assert offsite is not None
+    return S3Place(offsite)
+
+
+def test_a_backup_arrives_whole_and_is_read_back(backed: Backed, s3: RunningS3) -> None:
+    backed.put("a", b"alpha" * 1_000_000)
+    made = backed.run()
+    assert made.state is State.OK
+    arrival = read_places(backed.repository.folder(made.manifest.id))[OFFSITE]
+    assert arrival.verified_at is not None
+    for name in sent(s3):
+        assert (there(s3) / name).read_bytes() == (backed.repository.root / name).read_bytes()
+    assert {file.path for file in made.manifest.files} <= {
+        name.partition("/")[2] for name in sent(s3)
+    }
+
+
+def test_what_is_there_is_not_sent_again(backed: Backed, s3: RunningS3) -> None:
+    backed.put("a", b"alpha")
+    backed.run()
+    before = sent(s3)
+    backed.put("b", b"beta")
+    second = backed.run().manifest
+    after = sent(s3)
+    assert {name: after[name] for name in before} == before
+    new_objects = [n for n in set(after) - set(before) if n.startswith("objects/")]
+    assert len(new_objects) == 1
+    assert f"{second.id}/manifest.json" in after
+
+
+@pytest.mark.parametrize("key", ["expired", "down"])
+def test_a_place_that_fails_leaves_the_backup_here(key: str, backed: Backed, s3: RunningS3) -> None:
+    """Trap 37: three days with an expired key; then it is renewed."""
+    backed.put("a", b"alpha")
+    if key == "expired":
+        backed.environ = {"BACKUP_SECRET": "expired"}
+    else:
+        s3.stop()
+    days = [backed.run() for _ in range(3)]
+    for made in days:
+        assert (made.state, made.trouble.code if made.trouble else "") == (State.PARTIAL, "GV413")
+        assert verify(backed.repository, made.manifest.id) == []
+    message = days[0].trouble.message if days[0].trouble else ""
+    assert s3.secret not in message
+    assert s3.key_id not in message
+    assert [entry.state for entry in backups(backed.repository)] == [State.PARTIAL] * 3
+    first = read_places(backed.repository.folder(days[0].manifest.id))[OFFSITE]
+    assert (first.verified_at, first.attempts) == (None, 3)
+    assert [run.state for run in read_runs(backed.repository)] == [State.PARTIAL] * 3
+    if key == "down":
+        s3.start()
+    backed.environ = {"BACKUP_SECRET": s3.secret}
+    made = backed.run()
+    assert made.state is State.OK
+    assert [entry.state for entry in backups(backed.repository)] == [State.OK] * 4
+    with_manifest = {name.split("/")[0] for name in sent(s3) if name.endswith("manifest.json")}
+    assert with_manifest == {entry.id for entry in backups(backed.repository)}
+
+
+def test_a_place_that_keeps_other_bytes_does_not_count(
+    backed: Backed, s3: RunningS3, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What arrives is changed on the disk there, between sending and reading back."""
+    backed.put("a", b"alpha" * 1_000_000)
+    send = S3Place.send
+
+    def spoil(self: S3Place, path: Path, key: str, sha256: str, heard: object) -> None:
+        send(self, path, key, sha256, heard)  # type: ignore[arg-type]  # as it was given
+        target = there(s3) / key
+        content = bytearray(target.read_bytes())
+        content[0] ^= 1
+        target.write_bytes(content)
+
+    monkeypatch.setattr(S3Place, "send", spoil)
+    made = backed.run()
+    assert made.state is State.PARTIAL
+    assert made.trouble is not None
+    assert "other bytes" in made.trouble.message
+    assert not [name for name in sent(s3) if name.endswith("manifest.json")]
+    monkeypatch.undo()
+    monkeypatch.setenv("GAVAN_DB_URL", backed.database.url())
+    monkeypatch.setenv("GAVAN_DB_ADMIN_URL", backed.database.url("supabase_admin"))
+    assert backed.run().state is State.OK
+    assert [entry.state for entry in backups(backed.repository)] == [State.OK, State.OK]
+
+
+def test_what_was_lost_here_comes_back(backed: Backed) -> None:
+    backed.put("a", b"alpha")
+    first, second = backed.run().manifest, backed.run().manifest
+    shutil.rmtree(backed.repository.root)
+    with_place = place(backed)
+    assert backups_there(with_place) == [first.id, second.id]
+    assert fetch(backed.repository, with_place, "latest", backed.hear) == second.id
+    assert verify(backed.repository, second.id) == []
+    entry = find(backed.repository, "latest")
+    assert (entry.manifest, entry.state) == (second, State.OK)
+    fetch(backed.repository, with_place, first.id, backed.hear)
+    assert backed.repository.latest() == second.id
+    with pytest.raises(GavanError) as caught:
+        fetch(backed.repository, with_place, "19990101", backed.hear)
+    assert caught.value.code == "GV400"
+    with_place.close()
+
+
+def test_what_was_changed_there_does_not_come_back(backed: Backed, s3: RunningS3) -> None:
+    made = backed.run().manifest
+    shutil.rmtree(backed.repository.root)
+    target = there(s3) / made.id / "globals.sql.gz"
+    target.write_bytes(target.read_bytes()[:-1] + b"?")
+    with_place = place(backed)
+    with pytest.raises(GavanError, match=r"globals\.sql\.gz") as caught:
+        fetch(backed.repository, with_place, made.id, backed.hear)
+    assert caught.value.code == "GV401"
+    assert backups(backed.repository) == []
+    with_place.close()
+
+
+def test_prune_removes_backups_and_the_objects_that_only_they_have(
+    backed: Backed, s3: RunningS3
+) -> None:
+    backed.more += "[backup.keep]\ndaily = 1\nweekly = 0\nmonthly = 0\nmin = 1\n"
+    backed.put("stays", b"stays")
+    backed.put("goes", b"goes")
+    old = backed.run().manifest
+    backed.drop("goes")
+    new = backed.run().manifest
+    settings = backed.stack.backup
+    planned = prune(backed.repository, settings, backed.hear, dry_run=True, now=NOW)
+    for decisions in planned.decisions.values():
+        assert [(one.id, one.stays) for one in decisions] == [(new.id, True), (old.id, False)]
+    assert len(backups(backed.repository)) == 2
+    done = prune(backed.repository, settings, backed.hear, dry_run=False, now=NOW)
+    assert done.removed == [old.id]
+    assert set(done.decisions) == {HERE, THERE}
+    assert [entry.id for entry in backups(backed.repository)] == [new.id]
+    assert verify(backed.repository, new.id) == []
+    assert len(list(backed.repository.objects.rglob("?" * 64))) == 1
+    names = set(sent(s3))
+    assert not [name for name in names if name.startswith(old.id)]
+    assert len([name for name in names if name.startswith("objects/")]) == 1
+    with_place = place(backed)
+    shutil.rmtree(backed.repository.root)
+    assert fetch(backed.repository, with_place, "latest", backed.hear) == new.id
+    assert verify(backed.repository, new.id) == []
+    with_place.close()
+
+
+def test_prune_with_the_clock_behind_removes_nothing(backed: Backed) -> None:
+    """Trap 18."""
+    backed.run()
+    with pytest.raises(GavanError) as caught:
+        prune(
+            backed.repository, backed.stack.backup, backed.hear, dry_run=False,
+            now=NOW - timedelta(days=2),
+        )  # fmt: skip
+    assert caught.value.code == "GV414"
+    assert len(backups(backed.repository)) == 1
+
+
+def test_prune_keeps_all_objects_while_a_list_cannot_be_read(backed: Backed) -> None:
+    backed.more = "[backup.keep]\ndaily = 1\nweekly = 0\nmonthly = 0\nmin = 1\n"
+    backed.put("a", b"alpha")
+    damaged = backed.run().manifest
+    backed.drop("a")
+    backed.run()
+    (backed.repository.folder(damaged.id) / "manifest.json").write_text("{}")
+    prune(backed.repository, backed.stack.backup, backed.hear, dry_run=False, now=NOW)
+    assert len(list(backed.repository.objects.rglob("?" * 64))) == 1
+    later = NOW + timedelta(days=4)
+    prune(backed.repository, backed.stack.backup, backed.hear, dry_run=False, now=later)
+    assert len(backups(backed.repository)) == 1
+    assert list(backed.repository.objects.rglob("?" * 64)) == []
