@@ -79,7 +79,6 @@ class Backed:
         )  # fmt: skip
         return version
 
-
     def drop(self, name: str) -> None:
         """Delete the row of an object, as the storage service does."""
         with self.database.connect(ADMIN) as connection:
