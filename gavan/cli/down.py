@@ -7,6 +7,8 @@ import time
 
 import click
 
+from gavan.cli.compose import up as compose
+from gavan.cli.compose.project import is_compose
 from gavan.cli.context import Context
 from gavan.cli.local import keeps_bytes_in_s3, load_local
 from gavan.cli.render import Result
@@ -26,6 +28,8 @@ LOCK_S = 60.0
 @click.option("--force", is_flag=True, help="End everything at once, without asking units to stop.")
 def command(context: Context, volumes: bool, force: bool) -> Result:
     """Stop every unit, each after the units that need it."""
+    if is_compose(context):
+        return compose.down(context, volumes=volumes)
     stack, _ = load_local(context)
     if volumes:
         context.confirm_loss(f"Remove all data of the stack {stack.name} in {stack.state_dir}?")

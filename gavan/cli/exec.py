@@ -6,6 +6,8 @@ import os
 
 import click
 
+from gavan.cli.compose import look
+from gavan.cli.compose.project import is_compose
 from gavan.cli.context import Context
 from gavan.cli.local import load_local
 from gavan.cli.verb import verb
@@ -22,6 +24,8 @@ from gavan.kit.errors import GavanError
 @click.argument("argv", nargs=-1, required=True, type=click.UNPROCESSED)
 def command(context: Context, unit: str, argv: tuple[str, ...]) -> None:
     """Run a command as a unit of the running stack would run it."""
+    if is_compose(context):
+        look.execute(context, unit, argv)
     stack, _ = load_local(context)
     with find_running(stack) as client:
         # The marks of the run are not among these: what a person starts is not the stack's.

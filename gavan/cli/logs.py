@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 
 import click
 
+from gavan.cli.compose import look
+from gavan.cli.compose.project import is_compose
 from gavan.cli.context import Context
 from gavan.cli.local import COLORS, load_local
 from gavan.cli.render import Result, Style, to_json
@@ -42,6 +44,8 @@ def command(
     last: int | None,
 ) -> Result | None:
     """Print the logs of units."""
+    if is_compose(context):
+        return look.logs(context, units, _compose_words(follows, since, last))
     stack, _ = load_local(context)
     folder = logs_dir(stack.state_dir)
     known = units_with_logs(folder)
@@ -63,6 +67,14 @@ def command(
         for line in follow(follower, query):
             printer.show(line)
     return None
+
+
+def _compose_words(follows: bool, since: str | None, last: int | None) -> list[str]:
+    return [
+        *(["--follow"] if follows else []),
+        *(["--since", since] if since else []),
+        *("--tail", str(last or LAST_LINES)),
+    ]
 
 
 def _query(since: str | None, grep: str | None, last: int | None) -> Query:

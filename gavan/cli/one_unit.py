@@ -9,6 +9,8 @@ from typing import Any
 import click
 
 from gavan.cli.bring_up import READY_S, TICK_S, Shown
+from gavan.cli.compose import look
+from gavan.cli.compose.project import is_compose
 from gavan.cli.context import Context
 from gavan.cli.local import load_local, trouble_details
 from gavan.cli.render import Result
@@ -57,6 +59,8 @@ def restart_core(context: Context, stack: Stack) -> None:
 
 
 def _tell(context: Context, do: str, units: tuple[str, ...], *, wait: bool) -> Result:
+    if is_compose(context):
+        return look.act(context, do, units)
     stack, _ = load_local(context)
     with find_running(stack) as client:
         client.ask(do, units=list(units))

@@ -9,6 +9,8 @@ from typing import Any
 
 import click
 
+from gavan.cli.compose import look
+from gavan.cli.compose.project import is_compose
 from gavan.cli.context import Context
 from gavan.cli.local import connection_facts, load_local
 from gavan.cli.render import Result, Style, table
@@ -31,6 +33,8 @@ CLEAR = "\x1b[H\x1b[J"
 @click.option("-o", "form", type=click.Choice(["env"]), help="Print NAME=value lines for a shell.")
 def command(context: Context, watch: bool, exit_code: bool, form: str | None) -> Result:
     """Show state, process, load and port of every unit."""
+    if is_compose(context):
+        return look.status(context, exit_code=exit_code)
     stack, _ = load_local(context)
     if form == "env":
         return _env(stack)

@@ -7,6 +7,8 @@ import time
 import click
 
 from gavan.cli.bring_up import Options, Up, bring_up, wait_ready
+from gavan.cli.compose import up as compose
+from gavan.cli.compose.project import is_compose
 from gavan.cli.context import Context
 from gavan.cli.local import address_rows
 from gavan.cli.render import Result, Style, table
@@ -22,6 +24,8 @@ def command(
     context: Context, units: tuple[str, ...], create_user: bool, auto_ports: bool
 ) -> Result:
     """Start the stack and return when every unit is ready."""
+    if is_compose(context):
+        return compose.up(context)
     options = Options(create_user=create_user, auto_ports=auto_ports, units=units)
     up = bring_up(context, options)
     try:

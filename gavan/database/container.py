@@ -14,8 +14,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+import psycopg
+
 from gavan.database.configuration import memory_settings
-from gavan.database.embedded import ServerSpec, prepare_server
+from gavan.database.embedded import ADMIN, ServerSpec, loopback_url, prepare_server
 from gavan.kit.errors import GavanError
 from gavan.kit.secret import Secret
 
@@ -67,8 +69,21 @@ def read_spec(environ: Mapping[str, str], home: Path = HOME) -> ServerSpec:
     )
 
 
+def is_ready(environ: Mapping[str, str]) -> bool:
+    """Say whether the server answers a query; what the health check of the container asks."""
+    password, name = environ["ADMIN_PASSWORD"], environ.get("GAVAN_POSTGRES_DATABASE", "postgres")
+    url = loopback_url(ADMIN, Secret(password), port=PORT, database=name)
+    try:
+        with psycopg.connect(url.reveal(), connect_timeout=3) as connection:
+            return connection.execute("select 1").fetchone() == (1,)
+    except psycopg.Error:
+        return False
+
+
 def main() -> int:
     """Prepare the data directory and become Postgres; return the exit code if that failed."""
+    if sys.argv[1:] == ["ready"]:
+        return 0 if is_ready(os.environ) else 1
     try:
         server = prepare_server(
             read_spec(os.environ), read_passwords(os.environ), create_user=False

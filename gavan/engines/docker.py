@@ -60,6 +60,19 @@ def try_docker(*words: str) -> str | None:
         raise
 
 
+def container_logs(container: str, lines: int) -> str:
+    """Return the last lines of a container, of both its streams; empty when it is gone."""
+    done = subprocess.run(
+        [find_docker(), "logs", "--tail", str(lines), container],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    return done.stdout if done.returncode == 0 else ""
+
+
 def follow_docker(words: Sequence[str], line: Line, *, cwd: Path | None = None) -> None:
     """Run a long docker command; ``line`` hears what it prints as it comes.
 

@@ -106,7 +106,11 @@ def _completed(stored: Mapping[str, str]) -> dict[str, str]:
 def _with_overrides(stack: Stack, stored: Mapping[str, str]) -> StackKeys:
     jwt_secret = _variable(stack, "JWT_SECRET") or Secret(stored["jwt_secret"])
     expires_at = int(stored["expires_at"])
-    made = {name: Secret(stored[name]) for name in (*_PASSWORDS, "publishable_key", "secret_key")}
+    names = {name: name.upper() for name in _PASSWORDS}
+    names |= {name: f"SUPABASE_{name.upper()}" for name in ("publishable_key", "secret_key")}
+    made = {
+        name: _variable(stack, variable) or Secret(stored[name]) for name, variable in names.items()
+    }
     return StackKeys(
         jwt_secret=jwt_secret,
         signing_keys=signing_list(stack, jwt_secret),

@@ -50,6 +50,24 @@ class Names:
     references: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variable:
+    """``${NAME}`` with its operator, ``:-`` or ``:?``, and what follows it; ``text`` as written."""
+
+    text: str
+    name: str
+    operator: str | None = None
+    argument: str = ""
+    is_secret: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reference:
+    """``${core.url}`` and the like."""
+
+    path: str
+
+
 def names(text: str) -> Names:
     """Return the variables and references of a text, in order."""
     whole = _ENV.fullmatch(text) or _SECRET.fullmatch(text)
@@ -68,27 +86,34 @@ def is_literal(text: str) -> bool:
     return names(text) == Names((), ())
 
 
+def parts(text: str) -> list[str | Variable | Reference]:
+    """Return what a text is made of, in order: text that stands for itself, and forms.
+
+    Raises:
+        Unresolved: a form is no form.
+    """
+    if whole := _SECRET.fullmatch(text):
+        return [Variable(text=text, name=whole[1], is_secret=True)]
+    if whole := _ENV.fullmatch(text):
+        return [Variable(text=text, name=whole[1])]
+    found: list[str | Variable | Reference] = []
+    at = 0
+    for form in _FORM.finditer(text):
+        found += (text[at : form.start()], _form(form))
+        at = form.end()
+    return [*found, text[at:]]
+
+
 def resolve(text: str, scope: Scope) -> EnvValue:
     """Return the text with every form replaced; a Secret as soon as one part is secret.
 
     Raises:
         Unresolved: a required variable is not set, a reference leads nowhere, a form is no form.
     """
-    if whole := _SECRET.fullmatch(text):
-        value = _variable(scope, text, whole[1])
-        return value if isinstance(value, Secret) else Secret(value)
-    if whole := _ENV.fullmatch(text):
-        return _variable(scope, text, whole[1])
-    parts: list[EnvValue] = []
-    at = 0
-    for form in _FORM.finditer(text):
-        parts += (text[at : form.start()], _form(form, scope))
-        at = form.end()
-    parts.append(text[at:])
-    return _join(parts)
+    return _join([_value(part, scope) for part in parts(text)])
 
 
-def _form(form: re.Match[str], scope: Scope) -> EnvValue:
+def _form(form: re.Match[str]) -> str | Variable | Reference:
     text = form[0]
     if text == "$$":
         return "$"
@@ -102,22 +127,31 @@ def _form(form: re.Match[str], scope: Scope) -> EnvValue:
     if body is None:
         raise Unresolved(text, "this is not a name", "write ${NAME}, or $$ for a dollar sign")
     if body["reference"]:
-        return scope.reference(body["reference"])
-    return _variable(scope, text, body["name"], body["operator"], body["text"])
+        return Reference(path=body["reference"])
+    return Variable(
+        text=text, name=body["name"], operator=body["operator"], argument=body["text"] or ""
+    )
 
 
-def _variable(
-    scope: Scope, text: str, name: str, operator: str | None = None, argument: str | None = None
-) -> EnvValue:
-    value = scope.variable(name)
+def _value(part: str | Variable | Reference, scope: Scope) -> EnvValue:
+    if isinstance(part, str):
+        return part
+    if isinstance(part, Reference):
+        return scope.reference(part.path)
+    value = _variable(scope, part)
+    return Secret(value) if part.is_secret and isinstance(value, str) else value
+
+
+def _variable(scope: Scope, form: Variable) -> EnvValue:
+    value = scope.variable(form.name)
     # As in the shell: `:-` and `:?` also answer for an empty value.
-    if value is not None and (value or operator is None):
+    if value is not None and (value or form.operator is None):
         return value
-    if operator == ":-":
-        return argument or ""
-    if operator == ":?":
-        raise Unresolved(text, argument or f"{name} is required")
-    raise Unresolved(text, f"variable {name} is not set")
+    if form.operator == ":-":
+        return form.argument
+    if form.operator == ":?":
+        raise Unresolved(form.text, form.argument or f"{form.name} is required")
+    raise Unresolved(form.text, f"variable {form.name} is not set")
 
 
 def _join(parts: list[EnvValue]) -> EnvValue:

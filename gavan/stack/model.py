@@ -283,6 +283,7 @@ class Deploy:
     """``registry`` without the name of an image, empty when images stay on this machine."""
 
     registry: str
+    memory: int
     build_args: Mapping[str, str]
 
 

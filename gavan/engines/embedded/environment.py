@@ -139,11 +139,16 @@ def core_env(around: Surroundings) -> dict[str, str]:
         # glibc keeps an arena per thread; two are enough for a process with one busy thread.
         "MALLOC_ARENA_MAX": "2",
     }
+    return {**base_env(), **core_options(stack), **env}
+
+
+def core_options(stack: Stack) -> dict[str, str]:
+    """Return what the sections of the core say, by the names that its services know."""
+    core = stack.core
     rest = {f"PGRST_{name.upper()}": value for name, value in core.rest.items()}
     auth = {f"GOTRUE_{name}": value for name, value in core.auth.items()}
     realtime = {f"REALTIME_{name.upper()}": value for name, value in core.realtime.items()}
-    told = (rest, auth, core.storage, realtime)
-    return {**base_env(), **dict(item for one in told for item in reveal(one).items()), **env}
+    return {**reveal(rest), **reveal(auth), **reveal(core.storage), **reveal(realtime)}
 
 
 def provided(around: Surroundings) -> dict[str, str]:

@@ -17,6 +17,8 @@ DEPLOY = Section(
             example='"ghcr.io/acme"',
             meaning="Where images are pushed to, without the name of the image; empty: they stay "
             "on this machine."),
+        Key(name="memory", kind=Kind.SIZE, default="3686MiB", example='"3686MiB"',
+            meaning="What the server gives to all containers together."),
         Key(name="build_args", kind=Kind.SETTINGS, default={},
             example='{ PYTHON_IMAGE = "python:3.13-slim" }',
             meaning="Arguments of every build, the base images among them: PYTHON_IMAGE, "

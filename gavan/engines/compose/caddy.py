@@ -1,0 +1,136 @@
+"""The Caddyfile of a stack in containers: hosts outside, ports inside, one active slot per part.
+
+Stands above addresses.py; pure. The file never changes with a release: which slot is active is in
+``slots/<part>.caddy``, one snippet each, see ``slot_text``.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from gavan.engines.compose.addresses import Slotted, is_slotted, site_host, slotted
+from gavan.engines.compose.services import HEALTH_PORT
+from gavan.engines.site_files import SECURITY_HEADERS, header_lines, indented, quoted
+from gavan.stack.model import Stack
+
+SOCKET = "/run/caddy/admin.sock"
+CORE_PATHS = ("/rest/v1", "/graphql/v1", "/auth/v1", "/storage/v1", "/realtime/v1")
+HELD_S = 10
+"""Seconds that a request waits for a slot that does not take connections"""
+_UNAVAILABLE = (
+    '\\{"code":"unavailable","message":"{err.status_text}","request_id":"{http.request.uuid}"\\}'
+)
+
+
+def render(stack: Stack) -> str:
+    """Return the whole Caddyfile, without a header."""
+    blocks = [_options(), _common(), "import slots/*.caddy", *_hosts(stack), *_inside(stack),
+              f"http://:{HEALTH_PORT} {{\n\trespond 200\n}}"]  # fmt: skip
+    return "\n\n".join(blocks) + "\n"
+
+
+def slot_text(part: Slotted, slot: str) -> str:
+    """Return the snippet that says which slot of a part is active."""
+    return f"(slot-{part.name}) {{\n\tto {part.service(slot)}:{part.port}\n}}\n"
+
+
+def _options() -> str:
+    return "\n".join(
+        [
+            "{",
+            f"\tadmin unix/{SOCKET}",
+            "\tpersist_config off",
+            "\tskip_install_trust",
+            "\t{$CADDY_GLOBAL}",
+            "\tlog {\n\t\toutput stderr\n\t\tformat json\n\t\tlevel WARN\n\t}",
+            "}",
+        ]
+    )
+
+
+def _common() -> str:
+    """Return the snippets that every host and every proxy takes."""
+    return "\n".join(
+        [
+            "(host) {",
+            "\t{$CADDY_TLS}",
+            "\tencode zstd gzip",
+            *indented(header_lines(SECURITY_HEADERS), 1),
+            "\t{$CADDY_HSTS}",
+            "\tlog {",
+            "\t\toutput stdout",
+            "\t\tformat filter {",
+            "\t\t\twrap json",
+            "\t\t\trequest>headers>Authorization delete",
+            "\t\t\trequest>headers>Apikey delete",
+            "\t\t\trequest>headers>Cookie delete",
+            "\t\t\trequest>headers>Sec-Websocket-Protocol delete",
+            "\t\t\trequest>uri query {",
+            *(f"\t\t\t\tdelete {name}" for name in _HIDDEN),
+            "\t\t\t}",
+            "\t\t}",
+            "\t}",
+            "\thandle_errors 502 503 504 {",
+            '\t\theader Content-Type "application/json; charset=utf-8"',
+            "\t\theader Retry-After 2",
+            f"\t\trespond `{_UNAVAILABLE}`",
+            "\t}",
+            "}",
+            "(through) {",
+            # Only what was never sent is sent again: a slot that is about to take over may still
+            # refuse connections.
+            f"\tlb_try_duration {HELD_S}s",
+            "\tlb_try_interval 100ms",
+            "\tflush_interval -1",
+            "\tstream_timeout 24h",
+            "\tstream_close_delay 5m",
+            "}",
+        ]
+    )
+
+
+_HIDDEN = ("apikey", "token", "access_token", "refresh_token", "X-Amz-Signature",
+           "X-Amz-Security-Token", "X-Amz-Credential")  # fmt: skip
+
+
+def _hosts(stack: Stack) -> Iterator[str]:
+    """Yield one block per host: longer paths first, the rest last."""
+    for host, leads in sorted(_by_host(stack).items()):
+        name = f"{host}." if host else ""
+        lines = [f"{{$CADDY_SCHEME}}{name}{{$DOMAIN}} {{", "\timport host"]
+        for path, part, strip in sorted(leads, key=lambda lead: -len(lead[0])):
+            lines += indented(_handle(path, part, strip=strip), 1)
+        yield "\n".join([*lines, "\thandle {\n\t\trespond 404\n\t}", "}"])
+
+
+def _by_host(stack: Stack) -> dict[str, list[tuple[str, str, bool]]]:
+    found: dict[str, list[tuple[str, str, bool]]] = defaultdict(list)
+    found[stack.core.host] += [(path, "core", False) for path in CORE_PATHS]
+    for app in stack.apps:
+        if is_slotted(app):
+            found_routes = [(route.host, route.path, route.strip) for route in app.routes]
+            for host, path, strip in found_routes:
+                found[host].append((path.rstrip("/"), app.name, strip))
+    for site in stack.sites:
+        path = site.route.path if site.route else "/"
+        found[site_host(stack, site)].append((path.rstrip("/"), site.name, False))
+    return dict(found)
+
+
+def _handle(path: str, part: str, *, strip: bool) -> list[str]:
+    proxy = ["\treverse_proxy {", f"\t\timport slot-{part}", "\t\timport through", "\t}"]
+    if not path:
+        return ["handle {", *proxy, "}"]
+    matcher = f"@{part}-{path.strip('/').replace('/', '-').replace('.', '-')}"
+    prefix = [f"\turi strip_prefix {quoted(path)}"] if strip else []
+    return [f"{matcher} path {quoted(path)} {quoted(path + '/*')}",
+            f"handle {matcher} {{", *prefix, *proxy, "}"]  # fmt: skip
+
+
+def _inside(stack: Stack) -> Iterator[str]:
+    """Yield the ports at which parts of the stack reach each other, whichever slot is active."""
+    for part in slotted(stack):
+        if part.inside is not None:
+            lines = [f"http://:{part.inside} {{", *indented(_handle("", part.name, strip=False), 1)]
+            yield "\n".join([*lines, "}"])

@@ -1,0 +1,107 @@
+"""The compose file of a stack: the same bytes for rehearsal and production.
+
+Stands above services.py. What differs between places is in variables: images in the release's
+file, addresses and secrets in the env file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import yaml
+
+from gavan.engines.compose import services
+from gavan.engines.compose.addresses import SLOTS, is_slotted
+from gavan.engines.compose.services import Plan, Service
+from gavan.engines.compose.values import finished, required
+from gavan.stack.model import App, Site
+from gavan.stack.plan import cron_entries
+
+DATA = ("postgres-data", "storage-data", "state-data", "caddy-data")
+STANDBY = SLOTS[1]
+"""Services of this compose profile run only when a release names them."""
+
+
+def image_variable(name: str, slot: str | None = None) -> str:
+    """Return the variable with the image of a part: ``BACKEND_BLUE_IMAGE``."""
+    words = [name, *([slot] if slot else []), "image"]
+    return "_".join(words).replace("-", "_").upper()
+
+
+def render(plan: Plan) -> str:
+    """Return the text of the compose file, without a header."""
+    found = dict(_services(plan))
+    volumes = {volume.partition(":")[0] for service in found.values()
+               for volume in service.get("volumes", [])}  # fmt: skip
+    document = {
+        "name": required("COMPOSE_PROJECT_NAME"),
+        "services": found,
+        "networks": {"edge": {}, "app": {}, "data": {"internal": True}},
+        "volumes": {name: _volume(name) for name in DATA if name in volumes},
+    }
+    return yaml.dump(_finished(document), Dumper=_Dumper, sort_keys=False, width=100)
+
+
+def _services(plan: Plan) -> Iterator[tuple[str, Service]]:
+    stack = plan.stack
+    if stack.database.external_url is None:
+        yield "postgres", services.postgres(stack)
+    yield "migrate", services.migrate(plan)
+    yield from _in_slots("core", services.core(plan), own_image=False)
+    for app in stack.apps:
+        yield from _app(plan, app)
+    for site in stack.sites:
+        service = {**_image(site), **services.site(plan, site)}
+        yield from _in_slots(site.name, service, own_image=site.container.image is not None)
+    yield "proxy", services.proxy()
+    if cron_entries(stack):
+        yield "cron", services.cron(plan)
+
+
+def _app(plan: Plan, app: App) -> Iterator[tuple[str, Service]]:
+    service = {**_image(app), **services.app(plan, app)}
+    if is_slotted(app):
+        yield from _in_slots(app.name, service, own_image=app.container.image is not None)
+        return
+    yield app.name, {"image": required(image_variable(app.name)), **service}
+
+
+def _image(part: App | Site) -> Service:
+    return {"image": part.container.image} if part.container.image else {}
+
+
+def _in_slots(name: str, service: Service, *, own_image: bool) -> Iterator[tuple[str, Service]]:
+    """Yield the service once per slot; the second one sleeps until a release wakes it."""
+    for slot in SLOTS:
+        image = {} if own_image else {"image": required(image_variable(name, slot))}
+        asleep = {"profiles": [STANDBY]} if slot == STANDBY else {}
+        yield f"{name}-{slot}", {**image, **service, **asleep}
+
+
+def _volume(name: str) -> Service:
+    """Return a volume that lies in a folder of the host, where people look for it."""
+    device = f"{required('DATA_DIR')}/{name}"
+    return {"driver": "local", "driver_opts": {"type": "none", "o": "bind", "device": device}}
+
+
+def _finished(value: object) -> object:
+    if isinstance(value, str):
+        return finished(value)
+    if isinstance(value, dict):
+        return {key: _finished(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_finished(item) for item in value]
+    return value
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes lists indented below their key and repeats what is said twice: no anchors."""
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
+        del indentless
+        super().increase_indent(flow, False)
+
+    def ignore_aliases(self, data: Any) -> bool:
+        del data
+        return True

@@ -1,0 +1,360 @@
+"""The services of a compose file: one function per kind of unit, pure.
+
+Stands above addresses.py and values.py; document.py puts them together.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from gavan.database.container import HOME
+from gavan.engines.compose.addresses import (
+    CORE,
+    INSIDE,
+    SLOTS,
+    addresses,
+    inside_url,
+    is_slotted,
+    public_url,
+    site_host,
+)
+from gavan.engines.compose.values import (
+    DATABASE_HOST,
+    PASSWORDS,
+    VariableKeys,
+    VariableUrls,
+    optional,
+    plain,
+    required,
+    written,
+)
+from gavan.engines.embedded.cronfile import encode_jobs
+from gavan.engines.embedded.environment import Surroundings, base_env, core_env, provided
+from gavan.engines.images.plan import late_variables
+from gavan.engines.images.runtime import STACK_DIR
+from gavan.stack.example import variables
+from gavan.stack.model import App, Container, Site, Stack
+from gavan.stack.plan import cron_entries
+from gavan.stack.source import Source
+from gavan.stack.values import scalar_text
+
+Service = dict[str, Any]
+PROXY = "proxy"
+PROXY_LIMITS = Container(memory=96 * 2**20, cpus=0.25)
+JOB_LIMITS = Container(memory=256 * 2**20, cpus=0.5)
+CRON_LIMITS = Container(memory=192 * 2**20, cpus=0.2)
+HEALTH_PORT = 8081
+GRACE_S = 10
+_CADDY_PROBE = (
+    f"wget -qO /dev/null http://127.0.0.1:{HEALTH_PORT}/ 2>/dev/null"
+    f" || bash -c '</dev/tcp/127.0.0.1/{HEALTH_PORT}'"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What services are made from; ``source`` has the texts of the stack file as written."""
+
+    stack: Stack
+    source: Source
+
+    @property
+    def around(self) -> Surroundings:
+        """Environments as on a laptop, with variables where values would be."""
+        stack = self.stack
+        is_external = stack.database.external_url is not None
+        urls = VariableUrls(database=stack.database.name, external=is_external)
+        core = replace(
+            stack.core,
+            site_url=site_url(stack),
+            rest=plain(stack.core.rest, "PGRST_"),
+            auth=plain(stack.core.auth, "GOTRUE_"),
+            storage=plain(stack.core.storage, ""),
+            realtime=plain(stack.core.realtime, "REALTIME_"),
+        )
+        return Surroundings(stack=replace(stack, core=core), keys=VariableKeys(), urls=urls)
+
+
+def site_url(stack: Stack) -> str:
+    """Return where links in mails lead: the first site, else the core."""
+    host = site_host(stack, stack.sites[0]) if stack.sites else stack.core.host
+    return public_url(host)
+
+
+def postgres(stack: Stack) -> Service:
+    """Return the database: gavan's own Postgres, or an image that behaves as the official one."""
+    container = stack.database.container
+    common = {
+        **_limits(container),
+        "shm_size": "128m",
+        "stop_signal": "SIGINT",
+        "stop_grace_period": "60s",
+        "networks": ["data"],
+    }
+    if container.image is not None:
+        return {"image": container.image, **common, **_foreign_postgres(stack)}
+    environment = {
+        **{name: required(name) for name in PASSWORDS},
+        "GAVAN_POSTGRES_MEMORY": str(container.memory),
+        "GAVAN_POSTGRES_CONNECTIONS": str(stack.database.max_connections),
+        "GAVAN_POSTGRES_DATABASE": stack.database.name,
+        "GAVAN_POSTGRES_SETTINGS": json.dumps(dict(stack.database.settings)),
+    }
+    return {
+        "image": required("GAVAN_IMAGE"),
+        "command": ["python", "-m", "gavan.database.container"],
+        "environment": environment,
+        "volumes": [f"postgres-data:{HOME}"],
+        **_closed(),
+        **common,
+        "healthcheck": _check(["python", "-m", "gavan.database.container", "ready"], start_s=300),
+    }
+
+
+def _foreign_postgres(stack: Stack) -> Service:
+    """Return what an official image is told; our roles are made by the migrate job."""
+    return {
+        "environment": {
+            "POSTGRES_USER": "supabase_admin",
+            "POSTGRES_PASSWORD": required("ADMIN_PASSWORD"),
+            "POSTGRES_DB": stack.database.name,
+        },
+        "command": ["postgres", "-c", "wal_level=logical", "-c",
+                    f"max_connections={stack.database.max_connections}"],
+        "volumes": ["postgres-data:/var/lib/postgresql"],
+        "healthcheck": _check(
+            ["pg_isready", "-q", "-U", "supabase_admin", "-d", stack.database.name], start_s=300
+        ),
+    }  # fmt: skip
+
+
+def migrate(plan: Plan) -> Service:
+    """Return the job that brings the database up to date; it ends."""
+    urls = plan.around.urls
+    return {
+        "image": required("STACK_IMAGE"),
+        "command": ["gavan", "migrate", "up", "--bootstrap"],
+        "environment": {
+            **stack_variables(plan),
+            "GAVAN_DB_URL": urls.url("postgres").reveal(),
+            "GAVAN_DB_ADMIN_URL": urls.url("supabase_admin").reveal(),
+        },
+        **_closed(),
+        "restart": "no",
+        "tmpfs": [_TMP, _STATE],
+        **_limits(JOB_LIMITS),
+        "networks": ["data"],
+        "depends_on": _after(plan.stack, "service_healthy"),
+    }
+
+
+def stack_variables(plan: Plan) -> dict[str, str]:
+    """Return what a process needs to read the stack file: the variables it speaks of, and keys."""
+    spoken_of = {name: optional(name) for name in variables(plan.source)}
+    keys = {name: required(name) for name in (*PASSWORDS, "JWT_SECRET", "ANON_KEY",
+                                              "SERVICE_ROLE_KEY")}  # fmt: skip
+    return {**spoken_of, **keys, "GAVAN_PROFILE": required("GAVAN_PROFILE")}
+
+
+def core(plan: Plan) -> Service:
+    """Return one slot of the core."""
+    stack = plan.stack
+    environment = _without_machine(core_env(plan.around)) | {
+        "GAVAN_CORE_HOST": "0.0.0.0",  # noqa: S104 - inside the network of the stack
+        "API_EXTERNAL_URL": public_url(stack.core.host),
+        "FILE_STORAGE_BACKEND_PATH": f"{HOME}/storage",
+        "GAVAN_CORS_ORIGINS": optional("GAVAN_CORS_ORIGINS"),
+        "GAVAN_INBOX_DIR": optional("GAVAN_INBOX_DIR"),
+        "GAVAN_LOG_FORMAT": "json",
+    }
+    code = (
+        "import urllib.request as u;"
+        f"u.urlopen('http://127.0.0.1:{stack.core.port}/health',timeout=2)"
+    )
+    return {
+        "command": ["python", "-m", "gavan.core"],
+        "environment": environment,
+        "volumes": [f"storage-data:{HOME}/storage"],
+        **_closed(),
+        **_limits(stack.core.container),
+        "networks": ["app", "data"],
+        "healthcheck": _check(["python", "-c", code], start_s=60),
+        "depends_on": {"migrate": {"condition": "service_completed_successfully"}},
+    }
+
+
+def app(plan: Plan, one: App) -> Service:
+    """Return an app, or one slot of it; its image is a variable, filled by a release."""
+    texts = plan.source.table(("apps", one.name, "env"))
+    known = addresses(plan.stack)
+    environment = {
+        **_provided(plan),
+        "WORKERS": str(one.workers),
+        **({"PORT": str(one.port), "HOST": "0.0.0.0"} if one.port else {}),  # noqa: S104 - as above
+        **{name: written(name, scalar_text(text) or "", known) for name, text in texts.items()},
+        **{name: required(name) for name in one.secrets},
+    }
+    waits = {need: condition.value for need, condition in one.needs.items()}
+    return {
+        "environment": environment,
+        "restart": _RESTARTS[one.restart],
+        "init": True,
+        "stop_signal": one.stop_signal,
+        "stop_grace_period": f"{one.stop_timeout_s:g}s",
+        "security_opt": ["no-new-privileges:true"],
+        "cap_drop": ["ALL"],
+        "tmpfs": [_TMP],
+        **_limits(one.container),
+        "networks": ["app", "data"],
+        "depends_on": _needs(plan.stack, waits),
+        "logging": _LOGGING,
+    }
+
+
+def site(plan: Plan, one: Site) -> Service:
+    """Return one slot of a site: its files, filled with the addresses of this place."""
+    urls = {
+        f"{one.env_prefix}SUPABASE_URL": public_url(plan.stack.core.host),
+        f"{one.env_prefix}SUPABASE_ANON_KEY": required("ANON_KEY"),
+        f"{one.env_prefix}SUPABASE_PUBLISHABLE_KEY": required("SUPABASE_PUBLISHABLE_KEY"),
+    }
+    return {
+        "environment": {name: urls[name] for name in late_variables(one)},
+        **_closed(),
+        **_limits(one.container),
+        "networks": ["app"],
+    }
+
+
+def proxy() -> Service:
+    """Return Caddy, the only service with ports of the host."""
+    return {
+        "image": optional("CADDY_IMAGE", "caddy:2"),
+        "command": ["caddy", "run", "--config", "/etc/caddy/Caddyfile", "--adapter", "caddyfile"],
+        "environment": {
+            "DOMAIN": required("DOMAIN"),
+            "CADDY_SCHEME": optional("CADDY_SCHEME"),
+            "CADDY_TLS": optional("CADDY_TLS"),
+            "CADDY_GLOBAL": optional("CADDY_GLOBAL"),
+            "CADDY_HSTS": optional("CADDY_HSTS"),
+        },
+        "ports": [f"{optional('HTTP_PORT', '80')}:80", f"{optional('HTTPS_PORT', '443')}:443",
+                  f"{optional('HTTPS_PORT', '443')}:443/udp"],
+        "volumes": [
+            "./caddy/Caddyfile:/etc/caddy/Caddyfile:ro",
+            f"{required('SLOTS_DIR')}:/etc/caddy/slots:ro",
+            "caddy-data:/data",
+        ],
+        "tmpfs": ["/run/caddy", "/config", _TMP],
+        "restart": "unless-stopped",
+        "init": True,
+        "read_only": True,
+        "cap_drop": ["ALL"],
+        "cap_add": ["NET_BIND_SERVICE"],
+        "security_opt": ["no-new-privileges:true"],
+        **_limits(PROXY_LIMITS),
+        "networks": {"edge": None, "app": {"aliases": [INSIDE]}},
+        "stop_grace_period": "30s",
+        "healthcheck": _check(["/bin/sh", "-c", _CADDY_PROBE], start_s=15),
+        "logging": _LOGGING,
+    }  # fmt: skip
+
+
+def cron(plan: Plan) -> Service:
+    """Return what runs the jobs of [cron]; commands run in the image of the stack."""
+    urls = plan.around.urls
+    return {
+        "image": required("STACK_IMAGE"),
+        "command": ["python", "-m", "gavan.engines.embedded.cron"],
+        "environment": {
+            **stack_variables(plan),
+            **_provided(plan),
+            "GAVAN_CRON": encode_jobs(cron_entries(plan.stack)),
+            "GAVAN_CRON_DB_URL": urls.url("postgres").reveal(),
+            "GAVAN_CRON_STATE": f"{HOME}/state/cron.json",
+        },
+        "volumes": [f"state-data:{HOME}/state"],
+        **_closed(),
+        "tmpfs": [_TMP, _STATE],
+        **_limits(CRON_LIMITS),
+        "networks": ["app", "data"],
+        "depends_on": {"migrate": {"condition": "service_completed_successfully"}},
+    }
+
+
+_TMP = "/tmp"  # noqa: S108 - in a container of its own
+_STATE = f"{STACK_DIR}/.gavan:uid=10001,gid=10001,mode=0700"
+"""Where a verb of gavan keeps what only this run of it needs"""
+_RESTARTS = {"always": "unless-stopped", "on-failure": "on-failure", "no": "no"}
+_LOGGING = {"driver": "json-file", "options": {"max-size": "10m", "max-file": "5"}}
+_CONDITIONS = {
+    "started": "service_started",
+    "healthy": "service_healthy",
+    "completed": "service_completed_successfully",
+}
+
+
+def _closed() -> Service:
+    """Return the rules of a container of ours: no root, no writing, no new rights."""
+    return {
+        "restart": "unless-stopped",
+        "init": True,
+        "read_only": True,
+        "tmpfs": [_TMP],
+        "cap_drop": ["ALL"],
+        "security_opt": ["no-new-privileges:true"],
+        "logging": _LOGGING,
+    }
+
+
+def _limits(container: Container) -> Service:
+    return {"mem_limit": container.memory, "cpus": container.cpus, "pids_limit": 512}
+
+
+def _check(words: Sequence[str], *, start_s: int) -> Service:
+    return {
+        "test": ["CMD", *words],
+        "interval": "5s",
+        "timeout": "5s",
+        "retries": 3,
+        "start_period": f"{start_s}s",
+        "start_interval": "500ms",
+    }
+
+
+def _after(stack: Stack, condition: str) -> Service:
+    """Return the wait for the database, none for one that is elsewhere."""
+    if stack.database.external_url is not None:
+        return {}
+    return {DATABASE_HOST: {"condition": condition}}
+
+
+def _needs(stack: Stack, waits: Mapping[str, str]) -> Service:
+    """Return what an app waits for; of a part with slots the first one stands for it."""
+    with_slots = {CORE, *(one.name for one in stack.apps if is_slotted(one))}
+    found: Service = {}
+    for need, condition in waits.items():
+        if need == "database":
+            found["migrate"] = {"condition": "service_completed_successfully"}
+            continue
+        name = f"{need}-{SLOTS[0]}" if need in with_slots else need
+        found[name] = {"condition": _CONDITIONS[condition]}
+    return found
+
+
+def _provided(plan: Plan) -> dict[str, str]:
+    """Return the well-known names that apps and jobs are given."""
+    return _without_machine(provided(plan.around)) | {
+        "SUPABASE_URL": inside_url(plan.stack.core.port),
+        "ENV": required("GAVAN_PROFILE"),
+        "NODE_ENV": "production",
+    }
+
+
+def _without_machine(env: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment without what a process inherits of the machine it is made on."""
+    inherited = base_env()
+    return {name: value for name, value in env.items() if name not in inherited}

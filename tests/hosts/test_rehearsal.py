@@ -1,0 +1,213 @@
+"""A rehearsal on real containers: the stack answers through Caddy's hosts and nowhere else."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.ports import free_port
+
+GAVAN = str(Path(sys.executable).with_name("gavan"))
+pytestmark = pytest.mark.usefixtures("docker_engine")
+
+# A value that every layer of quoting on its way would like to change.
+AWKWARD = "a$b${c}$$d #e 'f' \"g\" \\h\\n\nsecond line\ttab % & ; | ü 🚢 =i"
+PROGRAM = """
+import base64, http.server, json, os
+
+class Answer(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        value = base64.b64encode(os.environ["AWKWARD"].encode()).decode()
+        body = json.dumps({"awkward": value, "core": os.environ["SUPABASE_URL"],
+                           "db": "DATABASE_URL" in os.environ, "path": self.path}).encode()
+        self.send_response(200)
+        self.send_header("content-type", "application/json")
+        self.end_headers()
+        self.wfile.write(body)
+
+http.server.HTTPServer((os.environ["HOST"], int(os.environ["PORT"])), Answer).serve_forever()
+"""
+STACK = """
+[stack]
+name = "wharf"
+
+[profiles.prod-sim]
+http_port = {http}
+https_port = {https}
+
+[apps.api]
+dir = "api"
+command = "python main.py"
+port = 8000
+health = {{ path = "/", interval = "1s" }}
+routes = [{{ host = "api", path = "/v1", strip = true }}]
+secrets = ["AWKWARD"]
+memory = "64MiB"
+
+[sites.web]
+dir = "web"
+output = "public"
+"""
+
+
+def gavan(root: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    env = {**os.environ, "AWKWARD": AWKWARD}
+    return subprocess.run([GAVAN, "-p", "prod-sim", *words], cwd=root, env=env,
+                          capture_output=True, text=True, check=False)  # fmt: skip
+
+
+class Wharf:
+    """The running stack and how to ask it."""
+
+    def __init__(self, root: Path, https: int, http: int) -> None:
+        self.root = root
+        self.https = https
+        self.http = http
+
+    def get(self, host: str, path: str, *more: str) -> tuple[int, str]:
+        """Ask through the proxy as a browser would; return status and body."""
+        words = ["curl", "-sk", "--resolve", f"{host}:{self.https}:127.0.0.1", *more,
+                 "-w", "\n%{http_code}", f"https://{host}:{self.https}{path}"]  # fmt: skip
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
+        body, _, status = done.stdout.rpartition("\n")
+        return int(status), body
+
+    def services(self) -> dict[str, str]:
+        said = json.loads(gavan(self.root, "--json", "status").stdout)
+        return {unit["service"]: unit["health"] for unit in said["data"]["units"]}
+
+
+@pytest.fixture(scope="module")
+def wharf(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wharf]:
+    root = tmp_path_factory.mktemp("wharf")
+    https, http = free_port(), free_port()
+    (root / "gavan.toml").write_text(STACK.format(http=http, https=https))
+    (root / "api").mkdir()
+    (root / "api" / "requirements.txt").touch()
+    (root / "api" / "main.py").write_text(PROGRAM)
+    (root / "web" / "public").mkdir(parents=True)
+    (root / "web" / "public" / "index.html").write_text("url=__GAVAN_VITE_SUPABASE_URL__")
+    (root / "supabase" / "migrations").mkdir(parents=True)
+    (root / "supabase" / "migrations" / "001_ship.sql").write_text(
+        "create table public.ship (name text primary key);\n"
+        "alter table public.ship enable row level security;\n"
+        "create policy seen on public.ship for select to anon using (true);\n"
+        "grant select on public.ship to anon;\ninsert into public.ship values ('Aurora');\n"
+    )
+    up = gavan(root, "up")
+    try:
+        assert up.returncode == 0, up.stderr
+        yield Wharf(root, https, http)
+    finally:
+        gavan(root, "--yes", "down", "--volumes")
+
+
+def test_site_api_and_app_answer_at_their_hosts(wharf: Wharf) -> None:
+    assert wharf.get("app.localhost", "/deep/link") == (
+        200,
+        f"url=https://api.localhost:{wharf.https}",
+    )
+    status, body = wharf.get("api.localhost", "/v1/berths")
+    assert (status, json.loads(body)["path"]) == (200, "/berths")
+    assert wharf.get("api.localhost", "/elsewhere")[0] == 404
+
+
+def test_the_data_api_serves_what_the_migrations_made(wharf: Wharf) -> None:
+    lines = (wharf.root / ".gavan/compose/prod-sim/place.env").read_text().splitlines()
+    key = next(line for line in lines if line.startswith("ANON_KEY=")).partition("=")[2]
+    status, body = wharf.get(
+        "api.localhost", "/rest/v1/ship", "-H", f"apikey: {key.strip(chr(39))}"
+    )
+    assert (status, json.loads(body)) == (200, [{"name": "Aurora"}])
+
+
+def test_a_secret_reaches_the_app_byte_by_byte_and_no_generated_file(wharf: Wharf) -> None:
+    status, body = wharf.get("api.localhost", "/v1/")
+    found = json.loads(body)
+    assert status == 200
+    assert subprocess.run(["base64", "-d"], input=found["awkward"].encode(), check=True,
+                          capture_output=True).stdout.decode() == AWKWARD  # fmt: skip
+    assert found["core"] == "http://proxy:54321"
+    for file in (wharf.root / "deploy").rglob("*"):
+        assert not file.is_file() or "second line" not in file.read_text()
+    private = wharf.root / ".gavan/compose/prod-sim/place.env"
+    assert private.stat().st_mode & 0o777 == 0o600
+
+
+def test_only_the_proxy_listens_on_this_machine(wharf: Wharf) -> None:
+    form = "{{.Names}} {{.Ports}}"
+    done = subprocess.run(
+        ["docker", "ps", "--filter", "name=wharf-prod-sim", "--format", form],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    published = [line.split()[0] for line in done.stdout.splitlines() if "->" in line]
+    assert published == ["wharf-prod-sim-proxy-1"]
+
+
+def test_every_service_is_well_and_the_job_is_done(wharf: Wharf) -> None:
+    assert wharf.services() == {
+        "api-blue": "healthy", "core-blue": "healthy", "migrate": "done",
+        "postgres": "healthy", "proxy": "healthy", "web-blue": "healthy",
+    }  # fmt: skip
+
+
+def test_the_second_slot_takes_over_by_its_snippet_alone(wharf: Wharf) -> None:
+    state = wharf.root / ".gavan/compose/prod-sim"
+    files = ("--env-file", str(state / "place.env"), "--env-file", str(state / "release.env"))
+    words = ["docker", "compose", "-p", "wharf-prod-sim", "-f", "deploy/compose.stack.yml", *files]
+    subprocess.run([*words, "up", "-d", "--wait", "--no-deps", "api-green"], check=True,
+                   cwd=wharf.root, capture_output=True)  # fmt: skip
+    (state / "slots" / "api.caddy").write_text("(slot-api) {\n\tto api-green:8000\n}\n")
+    reload = ("caddy", "reload", "--config", "/etc/caddy/Caddyfile", "--adapter", "caddyfile",
+              "--address", "unix//run/caddy/admin.sock")  # fmt: skip
+    assert gavan(wharf.root, "exec", "proxy", "--", *reload).returncode == 0
+    assert gavan(wharf.root, "stop", "api-blue").returncode == 0
+    assert wharf.get("api.localhost", "/v1/")[0] == 200
+    inside = (
+        "python",
+        "-c",
+        "import urllib.request as u; print(u.urlopen('http://proxy:8000/').status)",
+    )
+    assert gavan(wharf.root, "exec", "core", "--", *inside).stdout.strip() == "200"
+    assert gavan(wharf.root, "start", "api-blue").returncode == 0
+
+
+def test_a_file_changed_by_hand_is_not_overwritten(wharf: Wharf) -> None:
+    file = wharf.root / "deploy" / "compose.stack.yml"
+    before = file.read_text()
+    file.write_text(before + "# mine\n")
+    checked = gavan(wharf.root, "generate", "--check")
+    up = gavan(wharf.root, "up")
+    file.write_text(before)
+    assert checked.returncode == 5
+    assert "deploy/compose.stack.yml is edited" in checked.stdout
+    assert up.returncode == 6
+    assert "GV510" in up.stderr
+    assert gavan(wharf.root, "generate", "--check").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("program", "cause"),
+    [
+        ("import sys; print('no berth free'); sys.exit(3)", "ended with code 3"),
+        ("x = bytearray(300 * 2**20); import time; time.sleep(60)", "took more than 64 MiB"),
+        ("import time; print('asleep'); time.sleep(600)", "does not answer its health check"),
+    ],
+    ids=["ends", "takes too much memory", "never listens"],
+)
+def test_a_start_that_fails_names_its_cause(wharf: Wharf, program: str, cause: str) -> None:
+    file = wharf.root / "api" / "main.py"
+    file.write_text(program)
+    try:
+        up = gavan(wharf.root, "--timeout", "120", "up", "--set", "apps.api.health.start=4s")
+    finally:
+        file.write_text(PROGRAM)
+    assert up.returncode == 3, up.stderr
+    assert "GV512 api-blue" in up.stderr
+    assert cause in up.stderr
