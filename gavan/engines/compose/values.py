@@ -10,7 +10,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from gavan.engines.embedded.environment import ADMIN, AUTH_ADMIN, AUTHENTICATOR, STORAGE_ADMIN
+from gavan.engines.embedded.environment import (
+    ADMIN,
+    AUTH_ADMIN,
+    AUTHENTICATOR,
+    REALTIME_ADMIN,
+    STORAGE_ADMIN,
+)
 from gavan.kit.secret import Secret
 from gavan.stack.interpolate import Reference, Variable, parts
 from gavan.stack.model import EnvValue
@@ -23,6 +29,7 @@ _PASSWORDS = {
     AUTHENTICATOR: "AUTHENTICATOR_PASSWORD",
     AUTH_ADMIN: "AUTH_ADMIN_PASSWORD",
     STORAGE_ADMIN: "STORAGE_ADMIN_PASSWORD",
+    REALTIME_ADMIN: "REALTIME_ADMIN_PASSWORD",
 }
 PASSWORDS = tuple(_PASSWORDS.values())
 DATABASE_HOST = "postgres"
