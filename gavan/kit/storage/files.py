@@ -38,7 +38,7 @@ from gavan.kit.storage.threads import Pieces, Threads
 
 P = ParamSpec("P")
 T = TypeVar("T")
-READ_BYTES = 256 * 1024
+READ_BYTES = 512 * 1024
 THREADS = 8
 LISTED = 1000
 """Entries of a folder that are taken at a time"""
