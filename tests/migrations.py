@@ -7,11 +7,12 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
+import psycopg
+
 from gavan.database.migration.apply import migrate
 from gavan.database.migration.run import Options
 from gavan.database.migration.take_back import plan_down, take_back
 from gavan.kit.secret import Secret
-from tests.conftest import Database
 
 Shadow = Callable[[], AbstractContextManager[Secret]]
 """Makes an empty database of the same server."""
@@ -20,11 +21,10 @@ Shadow = Callable[[], AbstractContextManager[Secret]]
 class Migrations:
     """A folder of migrations and the database they go to."""
 
-    def __init__(self, folder: Path, database: Database) -> None:
+    def __init__(self, folder: Path, url: Secret) -> None:
         self.folder = folder
-        self.database = database
-        self.url = Secret(database.url("postgres"))
-        self.connection = database.connect("postgres")
+        self.url = url
+        self.connection = psycopg.connect(url.reveal(), autocommit=True)
         self.heard: list[tuple[str, str, str]] = []
 
     def write(self, name: str, sql: str, down: str | None = None) -> None:

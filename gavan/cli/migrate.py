@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +15,7 @@ from gavan.cli.migration_drift import FINDINGS_EXIT, add_verbs, shadow_of
 from gavan.cli.migration_lint import lint
 from gavan.cli.migration_lock import unlock
 from gavan.cli.migration_plan import plan_data, plan_text
+from gavan.cli.migration_squash import squash
 from gavan.cli.migration_verify import verified_data, verified_text
 from gavan.cli.render import Result, Style, table
 from gavan.cli.verb import VerbGroup
@@ -21,9 +23,10 @@ from gavan.database.access import bring_up, options
 from gavan.database.forecast.look import look
 from gavan.database.lint.of_stack import rules_of, sources_of
 from gavan.database.migration.apply import migrate, plan_up, status
+from gavan.database.migration.archive import archived_versions
 from gavan.database.migration.files import DOWN, Phase, new_migration
 from gavan.database.migration.lock import connect
-from gavan.database.migration.plan import BLOCKING, Entry, State, difference
+from gavan.database.migration.plan import BLOCKING, Entry, State, difference, mend
 from gavan.database.migration.run import Options
 from gavan.database.migration.take_back import plan_down, take_back
 from gavan.database.migration.verify import verify
@@ -54,6 +57,7 @@ group = VerbGroup(
 add_verbs(group)
 group.add_command(lint)
 group.add_command(unlock)
+group.add_command(squash)
 
 
 @group.verb("new", examples=["gavan migrate new add_due_date", "gavan migrate new labels --down"])
@@ -188,12 +192,14 @@ def prove(context: Context) -> Result:
 def show(context: Context, exit_code: bool) -> Result:
     """Show every version: applied, pending, changed, missing, out of order."""
     stack, access = reach(context)
-    entries = status(access.owner, stack.database.migrations.dir)
+    folder = stack.database.migrations.dir
+    entries = status(access.owner, folder)
+    squashed = archived_versions(folder)
     wanted = (State.APPLIED, State.REFORMATTED)
     is_clean = all(entry.state in wanted for entry in entries)
     return Result(
-        data=[_row(entry) for entry in entries],
-        text=lambda style: _table(entries, style),
+        data=[_row(entry, squashed) for entry in entries],
+        text=lambda style: _table(entries, squashed, style),
         exit_code=FINDINGS_EXIT if exit_code and not is_clean else 0,
     )
 
@@ -229,22 +235,25 @@ def _summary(applied: list[str]) -> str:
     return f"applied {len(applied)} {noun}: {', '.join(applied)}"
 
 
-def _row(entry: Entry) -> dict[str, Any]:
+def _row(entry: Entry, squashed: Mapping[str, str]) -> dict[str, Any]:
     return {
         "version": entry.version,
         "name": entry.name,
         "state": str(entry.state),
         "path": entry.file.path if entry.file else None,
         "diff": difference(entry) if entry.state is State.CHANGED else None,
+        "mend": mend(entry, squashed) if entry.state in BLOCKING else None,
     }
 
 
-def _table(entries: list[Entry], style: Style) -> str:
+def _table(entries: list[Entry], squashed: Mapping[str, str], style: Style) -> str:
     if not entries:
         return "no migrations"
     rows = [(entry.version, entry.name, _colour(entry, style)) for entry in entries]
     diffs = [difference(entry) for entry in entries if entry.state is State.CHANGED]
-    return "\n\n".join([table(("version", "name", "state"), rows, style), *filter(None, diffs)])
+    mends = [f"{one.version}: {mend(one, squashed)}" for one in entries if one.state in BLOCKING]
+    shown = table(("version", "name", "state"), rows, style)
+    return "\n\n".join(filter(None, [shown, *diffs, "\n".join(mends)]))
 
 
 def _colour(entry: Entry, style: Style) -> str:

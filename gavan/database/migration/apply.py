@@ -5,11 +5,11 @@ Stands on the files, the history, the lock and the runner of one file.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from gavan.database.migration import history
-from gavan.database.migration.files import MigrationFile, read_migrations
+from gavan.database.migration.archive import archived_versions
+from gavan.database.migration.files import read_migrations
 from gavan.database.migration.history import Connection
 from gavan.database.migration.lock import connect, migration_lock
 from gavan.database.migration.parsed import Parsed, parse
@@ -26,14 +26,14 @@ def migrate(url: Secret, folder: Path, options: Options) -> list[str]:
     what ``options`` choose, what its gate raises, and StatementError at file:line:column for a
     statement that failed; the files before it stay applied, nothing of its own file does.
     """
-    files = read_migrations(folder)
+    read_migrations(folder)  # what is wrong with a file is said before anything is asked
     with (
         migration_lock(
             url, wait_s=options.wait_s, waiting=lambda who: options.report("lock", "warn", who)
         ) as lock,
         connect(url, "migrate") as connection,
     ):
-        parsed = _pending(connection, files, options)
+        parsed = _pending(connection, folder, options)
         if not parsed:
             return []
         options.gate(connection, parsed)
@@ -52,16 +52,14 @@ def migrate(url: Secret, folder: Path, options: Options) -> list[str]:
 
 def plan_up(url: Secret, folder: Path, options: Options) -> list[Parsed]:
     """Return what ``migrate`` would apply now; reads only, raises as it does before its gate."""
-    files = read_migrations(folder)
     with connect(url, "plan") as connection:
-        return _pending(connection, files, options)
+        return _pending(connection, folder, options)
 
 
-def _pending(
-    connection: Connection, files: Sequence[MigrationFile], options: Options
-) -> list[Parsed]:
+def _pending(connection: Connection, folder: Path, options: Options) -> list[Parsed]:
+    files = read_migrations(folder)
     entries = compare(files, history.read_applied(connection))
-    wanted = pending(entries, order=options.order)
+    wanted = pending(entries, order=options.order, squashed=archived_versions(folder))
     chosen = choose(wanted, entries, to=options.to, phase=options.phase)
     return [parse(file) for file in chosen]
 

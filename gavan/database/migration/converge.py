@@ -23,6 +23,7 @@ from gavan.database.migration.catalogue import (
 )
 from gavan.database.migration.ddl import Ddl, read_ddl
 from gavan.database.migration.history import Connection
+from gavan.database.migration.sameness import really_different
 
 ROUNDS = 12
 Key = tuple[str, str]
@@ -62,7 +63,7 @@ where d.refclassid = 'pg_class'::regclass and d.refobjid = %s::regclass
     and quote_ident(a.attname) = %s and coalesce(y.oid, g.oid, u.oid) is not null
 """
 _RIGHT = re.compile(
-    r"(?P<verb>(?:alter default privileges .*?)?(?:grant|revoke)) (?P<right>[A-Z]+)(?P<rest> .*)"
+    r"(?P<verb>(?:alter default privileges .*?)?(?:grant|revoke)) (?P<right>[A-Z]+)(?P<rest> on .*)"
 )
 
 
@@ -83,8 +84,13 @@ def converge(start: Connection, goal: Connection) -> Converged:
     wanted, plans = read_schema(goal), read_ddl(goal)
     done = Converged()
     before = _columns(start)
+    tried: set[Difference] = set()
     for _ in range(ROUNDS):
         done.left = compare_schemas(wanted, read_schema(start))
+        if not tried.isdisjoint(done.left):
+            # Made as it should be, and still described otherwise.
+            done.left = really_different(start, done.left, plans, read_ddl(start))
+        tried |= set(done.left)
         ways = list(_ways(start, done.left, plans)) if done.left else []
         ran, done.refused = _try_all(start, ways)
         done.statements += ran
@@ -233,7 +239,7 @@ def _remade(
 
 
 def _merge(statements: Sequence[str]) -> list[str]:
-    """Join rights that stand in a row and differ in nothing else."""
+    """Join rights that stand in a row and differ in nothing else; those of columns stay alone."""
     merged: list[str] = []
     last = ("", "")
     for statement in statements:

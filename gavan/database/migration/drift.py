@@ -10,12 +10,15 @@ from pathlib import Path
 
 from gavan.database.migration import history
 from gavan.database.migration.catalogue import Difference, compare_schemas, read_schema
+from gavan.database.migration.ddl import read_ddl
 from gavan.database.migration.files import MigrationFile, read_migrations
+from gavan.database.migration.history import Connection
 from gavan.database.migration.lock import connect, migration_lock
 from gavan.database.migration.plan import Entry, State, compare
 from gavan.database.migration.repair import mark_applied
 from gavan.database.migration.replay import replay
-from gavan.database.migration.run import Options
+from gavan.database.migration.run import Options, Report
+from gavan.database.migration.sameness import really_different
 from gavan.kit.errors import GavanError
 from gavan.kit.secret import Secret
 
@@ -30,8 +33,18 @@ def find_drift(url: Secret, shadow: Secret, folder: Path, options: Options) -> l
     with connect(url, "diff") as connection:
         entries = compare(files, history.read_applied(connection))
         applied = [as_applied(entry, folder) for entry in entries if entry.applied]
-        wanted = replay(shadow, applied, options.report)
-        return compare_schemas(wanted, read_schema(connection))
+        return differences(connection, shadow, applied, options.report)
+
+
+def differences(
+    database: Connection, shadow: Secret, files: Sequence[MigrationFile], report: Report
+) -> list[Difference]:
+    """Return how ``database`` differs from what ``files`` make in the empty ``shadow``."""
+    found = compare_schemas(replay(shadow, files, report), read_schema(database))
+    if not found:
+        return []
+    with connect(shadow, "diff") as start:
+        return really_different(start, found, read_ddl(start), read_ddl(database))
 
 
 def baseline(
@@ -58,11 +71,9 @@ def baseline(
         connect(url, "baseline") as connection,
     ):
         known = {row.version for row in history.read_applied(connection)}
-        differences = compare_schemas(
-            replay(shadow, chosen, options.report), read_schema(connection)
-        )
-        if differences:
-            return [], differences
+        found = differences(connection, shadow, chosen, options.report)
+        if found:
+            return [], found
         fresh = [file for file in chosen if file.version not in known]
         history.create_tables(connection)
         with connection.transaction():

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import difflib
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
 
 from gavan.database.migration.files import MigrationFile, Phase
 from gavan.database.migration.history import Applied
@@ -73,8 +74,10 @@ def compare(files: Sequence[MigrationFile], history: Sequence[Applied]) -> list[
     return entries
 
 
-def pending(entries: Sequence[Entry], *, order: str) -> list[MigrationFile]:
-    """Return the files to apply now.
+def pending(
+    entries: Sequence[Entry], *, order: str, squashed: Mapping[str, str] = MappingProxyType({})
+) -> list[MigrationFile]:
+    """Return the files to apply now; ``squashed`` tells what became of versions without a file.
 
     Raises GavanError GV308 (changed), GV309 (missing), GV310 (out of order, unless ``order`` is
     ``include-all``) naming every version at fault; nothing may be applied then.
@@ -83,7 +86,7 @@ def pending(entries: Sequence[Entry], *, order: str) -> list[MigrationFile]:
     if order == INCLUDE_ALL:
         blocked = [entry for entry in blocked if entry.state is not State.OUT_OF_ORDER]
     if blocked:
-        raise _refusal(blocked)
+        raise _refusal(blocked, squashed)
     wanted = (State.PENDING, State.OUT_OF_ORDER)
     return [entry.file for entry in entries if entry.file and entry.state in wanted]
 
@@ -161,7 +164,17 @@ def _compare_text(file: MigrationFile, row: Applied) -> State:
     return State.REFORMATTED if same else State.CHANGED
 
 
-def _refusal(blocked: list[Entry]) -> GavanError:
+def mend(entry: Entry, squashed: Mapping[str, str]) -> str:
+    """Return what mends an entry whose state is one of ``MENDS``."""
+    if entry.state is State.MISSING and entry.version in squashed:
+        into = squashed[entry.version]
+        return (
+            f"it was squashed into {into}; tell the history of this database: gavan migrate squash"
+        )
+    return MENDS[entry.state]
+
+
+def _refusal(blocked: list[Entry], squashed: Mapping[str, str]) -> GavanError:
     first = blocked[0]
     code, why = BLOCKING[first.state]
     lines = [f"{entry.version}_{entry.name}: {entry.state}" for entry in blocked]
@@ -169,7 +182,7 @@ def _refusal(blocked: list[Entry]) -> GavanError:
         code,
         f"migration {first.version}_{first.name} {why}; nothing was applied",
         details="\n".join(lines) if len(lines) > 1 else None,
-        hint=MENDS[first.state],
+        hint=mend(first, squashed),
         exit_code=5,
     )
     if first.file is not None:

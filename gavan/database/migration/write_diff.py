@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gavan.database.migration import history
-from gavan.database.migration.catalogue import Difference, compare_schemas, read_schema
+from gavan.database.migration.catalogue import Difference
 from gavan.database.migration.converge import Converged, converge
-from gavan.database.migration.drift import as_applied
+from gavan.database.migration.drift import as_applied, differences
 from gavan.database.migration.files import MigrationFile, next_path, read_migrations
 from gavan.database.migration.history import Connection
 from gavan.database.migration.lock import connect
@@ -60,8 +60,7 @@ def write_diff(url: Secret, shadows: Shadows, folder: Path, name: str, options: 
         version = path.name.split("_", 1)[0]
         file = MigrationFile(version=version, name=path.stem, path=path, text=text)
         with shadows() as shadow:
-            made = replay(shadow, [*applied, file], options.report)
-        _refuse_left(compare_schemas(read_schema(database), made), [])
+            _refuse_left(differences(database, shadow, [*applied, file], options.report), [])
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("x", encoding="utf-8") as stream:
         stream.write(text)

@@ -17,7 +17,7 @@ from tests.migrations import Migrations, Shadow
 @pytest.fixture
 def migrations(tmp_path: Path, database: Database) -> Iterator[Migrations]:
     """An empty folder of migrations and a fresh database."""
-    made = Migrations(tmp_path, database)
+    made = Migrations(tmp_path, Secret(database.url("postgres")))
     yield made
     made.connection.close()
 

@@ -76,7 +76,8 @@ CHANGES = [
     " create table t (c extensions.citext)",
     "create statistics st (dependencies) on id, n from card",
     "create publication pub for table card where (n > 0) with (publish = 'insert')",
-    "revoke insert on card from anon; grant select (id) on card to anon;"
+    "revoke insert on card from anon; grant select (id), update (id) on card to anon;"
+    " revoke all on board from anon; grant insert (name), update (name) on board to anon;"
     " grant update on card to authenticated with grant option",
     "alter default privileges in schema public revoke select on tables from anon;"
     " alter default privileges grant execute on functions to anon",

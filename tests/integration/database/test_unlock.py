@@ -21,7 +21,7 @@ def test_nobody_holds_a_free_lock(migrations: Migrations) -> None:
 
 
 def test_the_holder_is_shown_with_what_it_does_and_its_run_is_ended(
-    migrations: Migrations,
+    migrations: Migrations, database: Database
 ) -> None:
     migrations.write("000_a.sql", "create table a (id int);\nselect pg_sleep(60);")
     failures: list[GavanError] = []
@@ -46,7 +46,7 @@ def test_the_holder_is_shown_with_what_it_does_and_its_run_is_ended(
     assert lock_holder(migrations.url) is None
     assert [failure.code for failure in failures] == ["GV338"]
     assert failures[0].where == f"{migrations.folder / '000_a.sql'}:2:1"
-    with migrations.database.connect() as again:
+    with database.connect() as again:
         assert again.execute("select to_regclass('public.a')").fetchone() == (None,)
 
 

@@ -279,3 +279,17 @@ def test_the_holder_of_the_lock_is_shown_and_ended(run: Run, home: Home) -> None
         assert (code, done["ended"]) == (0, [done["holder"]["pid"]])
         assert done["holder"]["application"].startswith("gavan-migrate-lock/")
         assert run("migrate", "up")[0] == 0
+
+
+def test_many_migrations_become_one_after_a_question(run: Run, stack: Path, home: Home) -> None:
+    folder = stack / "supabase/migrations"
+    (folder / "010_more.sql").write_text("insert into board values (1, 'Kept');")
+    run("migrate", "up")
+    assert run("migrate", "squash")[1]["code"] == "GV004"
+    assert run("migrate", "squash", "--yes") == (0, {"squashed": ["000", "010"]})
+    assert [path.name for path in folder.glob("*.sql")] == ["010_squashed.sql"]
+    assert run("migrate", "status", "--exit-code")[0] == 0
+    recreate(home.server.url(ADMIN))
+    bootstrap(home.server.url(ADMIN), home.server.passwords)
+    assert run("migrate", "up") == (0, {"applied": ["010"]})
+    assert home.names() == ["Kept"]

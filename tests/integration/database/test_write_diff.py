@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from gavan.database.embedded import ADMIN
 from gavan.database.migration.apply import status
 from gavan.database.migration.drift import find_drift
 from gavan.database.migration.parsed import Direction
@@ -14,6 +15,7 @@ from gavan.database.migration.repair import repair
 from gavan.database.migration.run import Options
 from gavan.database.migration.write_diff import Written, write_diff
 from gavan.kit.errors import GavanError
+from tests.conftest import Database
 from tests.migrations import Migrations, Shadow
 
 HOW = Options(wait_s=10.0)
@@ -84,9 +86,9 @@ def test_nothing_is_written_where_nothing_was_changed(one: Migrations, shadow: S
     ],
 )
 def test_what_is_left_is_said_and_no_file_is_written(
-    one: Migrations, shadow: Shadow, change: str, left: str
+    one: Migrations, shadow: Shadow, database: Database, change: str, left: str
 ) -> None:
-    with one.database.connect("supabase_admin") as admin:
+    with database.connect(ADMIN) as admin:
         admin.execute(change.encode())
     with pytest.raises(GavanError) as caught:
         write(one, shadow)
