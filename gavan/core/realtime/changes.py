@@ -65,6 +65,8 @@ class Changes:
         self._activating = asyncio.Lock()
         self._streaming = False
         self._quota = Quota(limits.changes_per_transaction)
+        self._fetched_transaction = 0
+        self._fetched: set[Subscriber] = set()
 
     @property
     def is_streaming(self) -> bool:
@@ -250,8 +252,22 @@ class Changes:
         if grouped is None:
             return
         large = change.size_bytes > self._limits.change_bytes
-        for delivery in await self._visibility.deliver(change, grouped, large=large):
+        judgement = await self._visibility.judge(change, grouped, large=large)
+        for delivery in judgement.deliveries:
             self._send(change, delivery, grouped.members)
+        if judgement.unjudged:
+            entries = (entry for number in judgement.unjudged for entry in grouped.members[number])
+            self._have_fetched(change, {entry.subscriber for entry in entries})
+
+    def _have_fetched(self, change: Change, subscribers: set[Subscriber]) -> None:
+        """Nobody can say whether they see the row: have them fetch, once for a transaction."""
+        if change.transaction_id != self._fetched_transaction:
+            self._fetched_transaction = change.transaction_id
+            self._fetched.clear()
+        for subscriber in subscribers - self._fetched:
+            if subscriber in self._subscribers:
+                subscriber.system("ok", SUBSCRIBED, EXTENSION)
+        self._fetched |= subscribers
 
     def _cut(self, relation: Relation) -> None:
         """The transaction is too large to be told row by row: have subscribers fetch anew."""

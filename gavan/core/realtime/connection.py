@@ -17,7 +17,7 @@ from psycopg.conninfo import make_conninfo
 CONNECT_TIMEOUT_S = 10
 LASTING = (
     " -c idle_session_timeout=0 -c idle_in_transaction_session_timeout=0 -c lock_timeout=0"
-    " -c bytea_output=hex"
+    " -c bytea_output=hex -c quote_all_identifiers=off"
 )
 """Options of a session that stays, whatever settings the database or the role brings along"""
 # A user's filter is a regular expression and a user's policy is SQL: neither may hold the others.

@@ -6,8 +6,9 @@ The functions it calls are in ``sql/visibility.sql``.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from dataclasses import dataclass
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import orjson
 import psycopg
@@ -17,6 +18,9 @@ from gavan.core.realtime.pgoutput import Change
 from gavan.core.realtime.subscriptions import Grouped, Wish
 
 log = logging.getLogger(__name__)
+
+JUDGE_S = 5.0
+"""How long one change that makes trouble may hold up the next"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,14 @@ class Delivery:
     record: str
     old_record: str
     error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """Who gets what, and the groups (by number) for whom nobody could say."""
+
+    deliveries: Sequence[Delivery]
+    unjudged: Sequence[int]
 
 
 class Visibility:
@@ -68,44 +80,54 @@ class Visibility:
             (relation, role, conditions, columns),
         )
 
-    async def deliver(self, change: Change, grouped: Grouped, *, large: bool) -> list[Delivery]:
+    async def judge(self, change: Change, grouped: Grouped, *, large: bool) -> Judgement:
         """Return who gets what of one change.
 
         A call that fails or takes too long is split, so that one bad filter or policy costs only
-        its own group. Raises psycopg.OperationalError when the connection is lost.
+        its own group; a group that fails alone, or has no turn within JUDGE_S, is not judged.
+        Raises psycopg.OperationalError when the connection is lost.
         """
-        groups: list[list[object]] = orjson.loads(grouped.groups)
         try:
-            return await self._deliver(change, grouped, grouped.groups, large)
+            return Judgement(await self._deliver(change, grouped, grouped.groups, large), ())
         except psycopg.Error as error:
             if not self.is_connected:
                 raise
-            log.warning("change_split", extra={"why": str(error), "groups": len(groups)})
-        deliveries = []
-        for number in range(len(groups)):
-            deliveries += await self._deliver_one(change, grouped, number, large)
-        return deliveries
+            log.warning("change_split", extra=_why(change, error))
+        groups: list[list[object]] = orjson.loads(grouped.groups)
+        deadline = time.monotonic() + JUDGE_S
+        deliveries: list[Delivery] = []
+        unjudged = []
+        for number, group in enumerate(groups):
+            found = None
+            if time.monotonic() < deadline:
+                found = await self._deliver_one(change, grouped, group, large)
+            if found is None:
+                unjudged.append(number)
+            else:
+                deliveries += (replace(one, groups=(number,)) for one in found)
+        if unjudged:
+            await self._wait_for_commit(change)
+        return Judgement(deliveries, tuple(unjudged))
 
     async def _deliver_one(
-        self, change: Change, grouped: Grouped, number: int, large: bool
-    ) -> list[Delivery]:
-        condition, viewer, shape = orjson.loads(grouped.groups)[number]
-        alone = Grouped(
-            _only(grouped.conditions, condition),
-            _only(grouped.viewers, viewer),
-            _only(grouped.shapes, shape),
-            orjson.dumps([[None if condition is None else 0, 0, 0]]).decode(),
-        )
+        self, change: Change, grouped: Grouped, group: list[object], large: bool
+    ) -> list[Delivery] | None:
         try:
-            found = await self._deliver(change, alone, alone.groups, large)
+            return await self._deliver(change, grouped, orjson.dumps([group]).decode(), large)
         except psycopg.Error as error:
             if not self.is_connected:
                 raise
-            log.warning("change_not_judged", extra={"why": str(error)})
-            return []
-        return [
-            Delivery((number,), one.columns, one.record, one.old_record, one.error) for one in found
-        ]
+            log.warning("change_not_judged", extra=_why(change, error))
+            return None
+
+    async def _wait_for_commit(self, change: Change) -> None:
+        """Return when the change can be fetched."""
+        try:
+            query = "select pg_temp.gavan_await(%s)"
+            await self._connection.fetch(query, (change.transaction_id,))
+        except psycopg.Error:
+            if not self.is_connected:
+                raise
 
     async def _deliver(
         self, change: Change, grouped: Grouped, groups: str, large: bool
@@ -135,5 +157,7 @@ def _json(values: Mapping[str, str | None]) -> str:
     return orjson.dumps(values).decode()
 
 
-def _only(values: str, number: int | None) -> str:
-    return "[]" if number is None else orjson.dumps([orjson.loads(values)[number]]).decode()
+def _why(change: Change, error: psycopg.Error) -> dict[str, object]:
+    # Not the whole error: its context may hold the row.
+    table = f"{change.relation.schema}.{change.relation.name}"
+    return {"table": table, "sqlstate": error.sqlstate, "why": error.diag.message_primary}
