@@ -18,6 +18,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from gavan.backups.space import require_room, room_at
 from gavan.database.embedded import Server, ServerSpec, prepare_server
 from gavan.database.identity import Account, choose_account, demote, give
 from gavan.engines.embedded import guard, ports
@@ -33,7 +34,8 @@ LOG_LINES = 20
 FIRST_PORT = 45000
 MARKER = "GAVAN_SCRATCH"
 ENTRY = "entry"
-MIB = 1024 * 1024
+ROOM = 2
+"""So many times what is to be restored must be free"""
 
 
 def _fresh() -> Secret:
@@ -98,7 +100,10 @@ class Scratch:
         log: Path,
         account: Account | None = None,
     ) -> Iterator[subprocess.Popen[bytes]]:
-        """Run a process until the block ends, its output in ``log``; SIGINT ends it, then KILL."""
+        """Run a process until the block ends, its output in ``log``.
+
+        SIGINT ends it; Postgres SIGQUIT, which writes nothing that would be thrown away.
+        """
         with log.open("ab") as stream:
             process = subprocess.Popen(
                 list(argv),
@@ -114,14 +119,14 @@ class Scratch:
         try:
             yield process
         finally:
-            _end(process)
+            _end(process, signal.SIGQUIT if argv == self.server.argv else signal.SIGINT)
 
 
 @contextmanager
 def scratch_cluster(wanted: Wanted) -> Iterator[Scratch]:
     """Yield a running cluster without databases of its own; afterwards nothing of it is left.
 
-    Raises GavanError: GV431 another one works in the same place, GV432 not twice the room that it
+    Raises GavanError: GV431 another one works in the same place, GV405 not twice the room that it
     needs, GV433 it did not start, and those of ``prepare_server``.
     """
     wanted.place.mkdir(mode=0o711, parents=True, exist_ok=True)
@@ -135,7 +140,7 @@ def scratch_cluster(wanted: Wanted) -> Iterator[Scratch]:
         )
     try:
         remove_leftovers(wanted.place)
-        require_room(wanted.place, 2 * wanted.bytes)
+        require_room(room_at(wanted.place), ROOM * wanted.bytes, wanted.place)
         folder = wanted.place / secrets.token_hex(4)
         try:
             with _cluster(folder, wanted) as scratch:
@@ -154,18 +159,6 @@ def remove_leftovers(place: Path) -> int:
     return len(left)
 
 
-def require_room(path: Path, needed: int) -> None:
-    """Raise GavanError GV432 when the disk of ``path`` has less than ``needed`` bytes free."""
-    free = shutil.disk_usage(path).free
-    if free < needed:
-        raise GavanError(
-            "GV432",
-            f"not enough room in {path}: {free // MIB} MiB are free, {needed // MIB} MiB needed",
-            details="nothing was changed",
-            hint="make room there",
-        )
-
-
 @contextmanager
 def _cluster(folder: Path, wanted: Wanted) -> Iterator[Scratch]:
     folder.mkdir(mode=0o711)
@@ -174,7 +167,7 @@ def _cluster(folder: Path, wanted: Wanted) -> Iterator[Scratch]:
     # Before any process carries it: whoever is killed from here on is found by it.
     (folder / ENTRY).write_text(entry, encoding="ascii")
     server = _prepare(folder, wanted)
-    require_room(server.data_dir, 2 * wanted.bytes)
+    require_room(room_at(server.data_dir), ROOM * wanted.bytes, server.data_dir)
     scratch = Scratch(folder=folder, server=server, entry=entry)
     with _guarded(entry, server.data_dir):
         log = folder / "postgres.log"
@@ -188,7 +181,7 @@ def _prepare(folder: Path, wanted: Wanted) -> Server:
         name="scratch",
         root=folder,
         state_dir=folder / "state",
-        port=_free_port(),
+        port=free_port(),
         database=wanted.database,
         max_connections=40,
         settings=wanted.settings,
@@ -196,7 +189,8 @@ def _prepare(folder: Path, wanted: Wanted) -> Server:
     return prepare_server(spec, ScratchPasswords(), create_user=False)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port nobody listens on now; drawn, so that two runs seldom draw the same."""
     port = FIRST_PORT + secrets.randbelow(10_000)
     return port if ports.is_free(port) else ports.other_ports({"": port}, {})[""]
 
@@ -235,16 +229,13 @@ def _wait_until_ready(server: Server, process: subprocess.Popen[bytes], log: Pat
     )
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    for number, grace_s in (
-        (signal.SIGINT, STOP_S),
-        (signal.SIGQUIT, KILL_S),
-        (signal.SIGKILL, None),
-    ):
-        process.send_signal(number)
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(grace_s)
-            return
+def _end(process: subprocess.Popen[bytes], first: signal.Signals) -> None:
+    process.send_signal(first)
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(STOP_S)
+        return
+    process.kill()
+    process.wait()
 
 
 def _remove(folder: Path) -> None:

@@ -77,7 +77,7 @@ def test_a_second_one_in_the_same_place_is_refused(root: Path) -> None:
 def test_without_twice_the_room_nothing_is_made(root: Path) -> None:
     with pytest.raises(GavanError) as caught, scratch_cluster(wanted(root, 2**60)):
         pass
-    assert caught.value.code == "GV432"
+    assert caught.value.code == "GV405"
     assert left(root / "s") == []
 
 

@@ -1,0 +1,155 @@
+"""Fill a new database from a dump: roles, the archive, the settings of the database, statistics.
+
+Stands between the archive and the roads that use it: restore, drill, salvage. The database is made
+here under a name of its own and is nobody's until its caller renames it.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from psycopg.conninfo import make_conninfo
+
+from gavan.backups.archive import Archive, Entry, failed, list_file
+from gavan.backups.model import Report
+from gavan.backups.roles import apply_roles, apply_settings
+from gavan.backups.swap import MAINTENANCE, exists, maintenance, shortened
+from gavan.database.bootstrap import create_database
+from gavan.database.migration.history import Connection
+from gavan.database.migration.lock import connect
+from gavan.database.programs import libpq_environment, program
+from gavan.database.reset import drop_database
+from gavan.kit.errors import GavanError
+from gavan.kit.secret import Secret
+
+LOCK = 0x6761_7603  # with the hash of the name: "somebody fills this database"
+RESTORE = "_restore_"
+_UNFINISHED = re.compile(r".+_restore_\d{8}t\d{6}z_[0-9a-f]{6}")
+# A word to psql, which is not there to hear it.
+_CONNECT = re.compile(r"^\\connect .*$", re.MULTILINE)
+# Whoever is killed starts anew: nothing has to reach the disk before the end.
+OPTIONS = (
+    "-c synchronous_commit=off -c maintenance_work_mem=256MB -c statement_timeout=0"
+    " -c lock_timeout=0 -c idle_in_transaction_session_timeout=0"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """What is loaded: the archive and the text of the globals. ``left_out`` is not loaded."""
+
+    archive: Archive
+    roles: str
+    on_new_server: bool
+    """Whether roles that are there take the attributes of the dump."""
+    left_out: frozenset[int] = frozenset()
+
+
+def fresh_name(database: str, backup_id: str) -> str:
+    """Return the name of a database while it is filled from a backup."""
+    stamp, _, tail = backup_id.lower().partition("-")
+    return shortened(database, f"{RESTORE}{stamp}_{tail.rpartition('-')[2]}")
+
+
+@contextmanager
+def fresh_database(admin: Secret, name: str) -> Iterator[Secret]:
+    """Yield the URL of a new empty database; one that still has this name afterwards is dropped.
+
+    What killed runs left is dropped first. Raises GavanError GV437 when somebody fills it now.
+    """
+    with connect(maintenance(admin), "restore") as keeper:
+        _drop_forgotten(keeper)
+        if not _hold(keeper, name):
+            raise GavanError(
+                "GV437",
+                f"another run restores into {name} now",
+                hint="wait for it",
+                exit_code=4,
+            )
+        if exists(keeper, name):
+            drop_database(keeper, name)
+        create_database(keeper, name)
+        try:
+            yield Secret(make_conninfo(admin.reveal(), dbname=name))
+        finally:
+            if exists(keeper, name):
+                drop_database(keeper, name)
+
+
+def load(url: Secret, source: Source, report: Report) -> list[str]:
+    """Fill the empty database of ``url``; return what of roles and settings Postgres refused.
+
+    Raises GavanError GV435 when pg_restore fails; what it did until then is there.
+    """
+    refused = []
+    report("roles", "start", "")
+    with connect(Secret(make_conninfo(url.reveal(), dbname=MAINTENANCE)), "restore") as connection:
+        refused += apply_roles(connection, source.roles, everything=source.on_new_server)
+    report("roles", "warn" if refused else "ok", "; ".join(refused))
+    report("tables", "start", "")
+    said = _pour(url, source)
+    if said is not None:
+        report("tables", "fail", str(said))
+        raise said
+    with connect(url, "restore") as connection:
+        refused += apply_settings(
+            connection, settings_text(source.archive), str(connection.info.dbname)
+        )
+    report("tables", "ok", "")
+    return refused
+
+
+def settings_text(archive: Archive) -> str:
+    """Return the SQL of what belongs to the database itself, under its old name."""
+    wanted = [entry for entry in archive.entries("--create") if _is_of_database(entry)]
+    if not wanted:
+        return ""
+    with list_file(wanted) as name:
+        return _CONNECT.sub("", archive.text("--create", "--use-list", name, "--file", "-"))
+
+
+def _is_of_database(entry: Entry) -> bool:
+    about = entry.kind in ("ACL", "COMMENT") and entry.name.startswith("DATABASE ")
+    return entry.kind == "DATABASE PROPERTIES" or (about and entry.schema == "-")
+
+
+def analyze(url: Secret, jobs: int) -> None:
+    """Let the planner know the new tables; a failure is not worth a restore."""
+    subprocess.run(
+        [str(program("vacuumdb")), "--analyze-only", "--quiet", "--jobs", str(jobs)],
+        env=libpq_environment(url),
+        capture_output=True,
+        check=False,
+    )
+
+
+def loading_environment(url: Secret) -> dict[str, str]:
+    """Return the environment of a program that fills a database."""
+    return {**libpq_environment(url), "PGOPTIONS": OPTIONS, "PGAPPNAME": "gavan-restore"}
+
+
+def _pour(url: Secret, source: Source) -> GavanError | None:
+    environment = loading_environment(url)
+    kept = [e for e in source.archive.entries() if e.id not in source.left_out]
+    with list_file(kept) as name:
+        said = source.archive.load(environment, "--exit-on-error", "--use-list", name)
+    return failed(said) if said.code != 0 else None
+
+
+def _drop_forgotten(keeper: Connection) -> None:
+    """Drop databases that a killed run was filling: nobody holds their lock."""
+    rows = keeper.execute("select datname from pg_database").fetchall()
+    for name in [str(name) for (name,) in rows if _UNFINISHED.fullmatch(str(name))]:
+        if _hold(keeper, name):
+            if exists(keeper, name):
+                drop_database(keeper, name)
+            keeper.execute("select pg_advisory_unlock(%s, hashtext(%s))", (LOCK, name))
+
+
+def _hold(keeper: Connection, name: str) -> bool:
+    row = keeper.execute("select pg_try_advisory_lock(%s, hashtext(%s))", (LOCK, name)).fetchone()
+    return bool(row and row[0])

@@ -1,0 +1,324 @@
+"""`gavan backup restore`: the whole road from a backup to a database that is in use again.
+
+Stands above the load, the checks and the swap. Everything happens beside what runs; only when the
+new database is proved to be what was dumped does it take the name of the old one, which is kept.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from gavan.backups import manifest
+from gavan.backups.archive import Archive, read_globals
+from gavan.backups.checks import check_head, check_rows, check_schema
+from gavan.backups.dump import ARCHIVE, FOLDER, GLOBALS
+from gavan.backups.layout import Repository
+from gavan.backups.listing import Entry, find
+from gavan.backups.load import Source, analyze, fresh_database, fresh_name, load
+from gavan.backups.model import Kind, Manifest, Report
+from gavan.backups.objects import read_index
+from gavan.backups.put_back import PutBack, Shelf, put_back, target_of
+from gavan.backups.rows import Replaced, Table, load_tables, replace_rows
+from gavan.backups.sealing import Opener
+from gavan.backups.space import require_room, room_at
+from gavan.backups.swap import exists, maintenance, name_before, rename, swap
+from gavan.backups.verify import Problem, verify
+from gavan.database.access import Access
+from gavan.database.bootstrap import bootstrap
+from gavan.database.embedded import ADMIN
+from gavan.database.migration.lock import connect
+from gavan.kit.errors import GavanError
+from gavan.kit.secret import Secret
+from gavan.kit.size import in_bytes
+from gavan.stack.model import Stack
+
+GROWTH = 1.2
+"""A database may be so much larger when it is filled again"""
+TICK_S = 0.25
+NAMED = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What to restore. ``jobs`` tables are filled at once.
+
+    ``to``: keep the database beside, under this name. ``only``: the rows of these tables and
+    nothing else. ``with_objects``: also the bytes that restored rows need.
+    """
+
+    stack: Stack
+    access: Access
+    repository: Repository
+    made: Manifest
+    opener: Opener
+    report: Report
+    to: str | None = None
+    only: tuple[Table, ...] = ()
+    with_objects: bool = True
+    jobs: int = 2
+
+    @property
+    def folder(self) -> Path:
+        return self.repository.folder(self.made.id)
+
+    def verify(self) -> list[Problem]:
+        """Return what is wrong with the backup: bytes, or a manifest by another hand."""
+        key = manifest.signing_key(self.access.passwords[ADMIN])
+        return verify(self.repository, self.made.id, self.report, key=key)
+
+    @property
+    def admin(self) -> Secret:
+        """The URL of the superuser; raise GavanError GV442 for a server that is not ours."""
+        if self.access.admin is None:
+            raise GavanError(
+                "GV442",
+                "this server is not ours to make databases on",
+                hint="write files that its own tools can load: gavan backup restore"
+                f" {self.made.id} --portable FOLDER",
+                exit_code=2,
+            )
+        return self.access.admin
+
+
+@dataclass(slots=True, kw_only=True)
+class Restored:
+    """What is there now. ``kept``: the name of the database that was replaced, if one was."""
+
+    backup: str
+    database: str
+    kept: str | None = None
+    rows: str = ""
+    tables: list[Replaced] = field(default_factory=list)
+    objects: PutBack | None = None
+    warnings: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+def restore(wish: Wish) -> Restored:
+    """Restore a logical backup; the former database serves until the very end.
+
+    Raises GavanError, with everything as it was: GV441 the backup is damaged (exit code 5), GV405
+    no room, GV412 no key, GV435 it does not load, GV439 it is not what was dumped, GV434 the old
+    one is in use, GV440 not a logical one, GV442 a server that is not ours.
+    """
+    began = time.monotonic()
+    require_logical(wish.made)
+    admin = wish.admin
+    prove(wish)
+    _require_room(wish)
+    if wish.to is not None:
+        _require_free(admin, wish.to)
+    restored = Restored(backup=wish.made.id, database=wish.to or wish.access.database)
+    if wish.with_objects and not wish.only:
+        restored.objects = restore_objects(wish)
+        restored.warnings += object_warnings(wish.made, restored.objects)
+    if wish.only:
+        _restore_tables(wish, admin, restored)
+    else:
+        _restore_database(wish, admin, restored)
+    restored.seconds = time.monotonic() - began
+    return restored
+
+
+def find_logical(repository: Repository, name: str) -> Entry:
+    """Return one backup as ``find`` does, of the latest the latest dump; raise GavanError GV400."""
+    dumps = [one for one in repository.ids() if f"-{Kind.LOGICAL}-" in one]
+    return find(repository, dumps[-1] if name == "latest" and dumps else name)
+
+
+def archive_of(
+    folder: Path, made: Manifest, opener: Opener, jobs: int, heard: Callable[[int], None]
+) -> Archive:
+    """Return the dump in the folder of a backup."""
+    path = folder / FOLDER
+    if not path.is_dir():
+        path = folder / _named(made, ARCHIVE)
+    return Archive(path=path, opener=opener, jobs=jobs, heard=heard)
+
+
+def roles_of(folder: Path, made: Manifest, opener: Opener) -> str:
+    """Return the dump of roles in the folder of a backup."""
+    return read_globals(folder / _named(made, GLOBALS), opener)
+
+
+def require_logical(made: Manifest) -> None:
+    """Raise GavanError GV440 for a backup that is no dump."""
+    if made.kind is not Kind.LOGICAL:
+        raise GavanError(
+            "GV440",
+            f"{made.id} is a physical backup: it is the beginning of a road through time",
+            hint="gavan backup restore --at TIME",
+            exit_code=2,
+        )
+
+
+def prove(wish: Wish) -> None:
+    """Read every byte of a backup; raise GavanError GV441, exit 5, that names what is damaged."""
+    problems = wish.verify()
+    if problems:
+        raise damaged(wish.made, problems)
+
+
+def damaged(made: Manifest, problems: Sequence[Problem]) -> GavanError:
+    """Return the refusal of a backup that is not what was written."""
+    lines = [f"{problem.file}: {problem.what}" for problem in problems]
+    more = [f"and {len(lines) - NAMED} more"] if len(lines) > NAMED else []
+    return GavanError(
+        "GV441",
+        f"the backup {made.id} is damaged, nothing was restored",
+        details="\n".join([*lines[:NAMED], *more]),
+        hint="restore another one (gavan backup list), or what is intact of it:"
+        f" gavan backup restore {made.id} --salvage",
+        exit_code=5,
+    )
+
+
+def restore_objects(wish: Wish) -> PutBack:
+    """Put back the bytes of objects that the stack does not have any more."""
+    wish.report("objects", "start", "")
+    shelf = Shelf(repository=wish.repository, opener=wish.opener)
+    entries = read_index(wish.folder, wish.made.files, wish.opener)
+    total = wish.made.objects.count
+    heard = ticking(wish.report, "objects", lambda done: f"{done} of {total}")
+    found = put_back(shelf, entries, target_of(wish.stack), heard)
+    said = f"{found.added} put back ({in_bytes(found.added_bytes)}), {found.there} were there"
+    wish.report("objects", "warn" if found.lost_count else "ok", said)
+    return found
+
+
+def object_warnings(made: Manifest, found: PutBack) -> list[str]:
+    """Return what a person must know of objects: rows that point to no bytes."""
+    if not found.lost_count:
+        return []
+    more = ", ..." if found.lost_count > len(found.lost) else ""
+    return [
+        f"{found.lost_count} objects have rows and no bytes, as when {made.id} was made:"
+        f" {', '.join(found.lost)}{more}"
+    ]
+
+
+def ticking(report: Report, step: str, said: Callable[[int], str]) -> Callable[[int], None]:
+    """Return what tells how far a step is, now and then."""
+    told = time.monotonic()
+
+    def heard(done: int) -> None:
+        nonlocal told
+        if time.monotonic() - told > TICK_S:
+            told = time.monotonic()
+            report(step, "tick", said(done))
+
+    return heard
+
+
+def _restore_database(wish: Wish, admin: Secret, restored: Restored) -> None:
+    made, report = wish.made, wish.report
+    fresh = fresh_name(wish.access.database, made.id)
+    with fresh_database(admin, fresh) as url:
+        restored.warnings += fill(wish, url, on_new_server=False)
+        restored.rows = prove_database(url, made, report)
+        settle(wish, url)
+        if wish.to is not None:
+            rename(admin, fresh, wish.to)
+            return
+        report("swap", "start", "")
+        swapped = swap(admin, fresh, name_before(wish.access.database, datetime.now(UTC)))
+        report("swap", "ok", f"the old one is {swapped.kept}" if swapped.kept else "")
+    restored.kept = swapped.kept
+    if swapped.slots:
+        restored.warnings.append(
+            f"replication slots stayed with {swapped.kept}: {', '.join(swapped.slots)};"
+            " whoever reads them needs new ones"
+        )
+    _tell_api(admin)
+
+
+def fill(wish: Wish, url: Secret, *, on_new_server: bool) -> list[str]:
+    """Fill the empty database of ``url``; return what a person should know of it."""
+    tables = len(wish.made.rows)
+    heard = ticking(wish.report, "tables", lambda done: f"{done} of {tables}")
+    source = Source(
+        archive=archive_of(wish.folder, wish.made, wish.opener, wish.jobs, heard),
+        roles=roles_of(wish.folder, wish.made, wish.opener),
+        on_new_server=on_new_server,
+    )
+    refused = load(url, source, wish.report)
+    return [f"Postgres refused: {text}" for text in refused]
+
+
+def prove_database(url: Secret, made: Manifest, report: Report) -> str:
+    """Compare a filled database with the manifest; raise GavanError GV439. Return the rows."""
+    report("checks", "start", "")
+    with connect(url, "restore") as connection:
+        try:
+            rows = check_rows(connection, made.rows)
+            check_schema(connection, made)
+            head = check_head(connection, made)
+        except GavanError as error:
+            report("checks", "fail", error.message)
+            raise
+    report("checks", "ok", f"{rows}; migration {head}")
+    return rows
+
+
+def settle(wish: Wish, url: Secret) -> None:
+    """Bring a proved database up to this version of the system schemas, with its passwords."""
+    wish.report("system schemas", "start", "")
+    applied = bootstrap(url, wish.access.passwords)
+    analyze(url, wish.jobs)
+    wish.report("system schemas", "ok", f"{len(applied)} applied" if applied else "up to date")
+
+
+def _restore_tables(wish: Wish, admin: Secret, restored: Restored) -> None:
+    titles = ", ".join(table.title for table in wish.only)
+    fresh = fresh_name(wish.access.database, wish.made.id)
+    heard = ticking(wish.report, "tables", lambda done: f"{done}")
+    archive = archive_of(wish.folder, wish.made, wish.opener, wish.jobs, heard)
+    with fresh_database(admin, fresh) as url:
+        wish.report("tables", "start", titles)
+        load_tables(url, archive, wish.only)
+        wish.report("tables", "ok", titles)
+        if wish.to is not None:
+            rename(admin, fresh, wish.to)
+            return
+        wish.report("rows", "start", titles)
+        restored.tables = replace_rows(admin, url, wish.only, datetime.now(UTC))
+        wish.report("rows", "ok", ", ".join(f"{t.rows} in {t.table}" for t in restored.tables))
+
+
+def _require_room(wish: Wish) -> None:
+    data = wish.stack.state_dir / "data"
+    if data.exists():
+        data = data.resolve()
+        require_room(room_at(data), int(wish.made.database_bytes * GROWTH), data)
+
+
+def _require_free(admin: Secret, name: str) -> None:
+    with connect(maintenance(admin), "restore") as connection:
+        if exists(connection, name):
+            raise GavanError(
+                "GV445",
+                f"there is a database {name} already",
+                hint="another name, or drop it first",
+                exit_code=2,
+            )
+
+
+def _tell_api(admin: Secret) -> None:
+    """Let every PostgREST that listens read the schema anew; ours does so when it reconnects."""
+    with connect(admin, "restore") as connection:
+        connection.execute("notify pgrst, 'reload config'")
+        connection.execute("notify pgrst, 'reload schema'")
+
+
+def _named(made: Manifest, name: str) -> str:
+    """Return the stored name of a file, whatever the suffix of its seal."""
+    found = next(
+        (f.path for f in made.files if f.path in (name, f"{name}.age", f"{name}.gpg")), None
+    )
+    if found is None:
+        raise GavanError("GV401", f"the backup {made.id} has no file {name}", exit_code=5)
+    return found

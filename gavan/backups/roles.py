@@ -1,0 +1,98 @@
+"""What a dump of a database leaves to its server: roles, and the settings of the database itself.
+
+Stands under the load. ``pg_dumpall --globals-only`` has the roles, the archive has the settings
+under the database's old name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+
+from gavan.database.migration.history import Connection
+from gavan.database.migration.split import Statement, split
+
+_ROLE_KINDS = frozenset({"CreateRoleStmt", "AlterRoleStmt", "AlterRoleSetStmt", "GrantRoleStmt"})
+
+
+def apply_roles(connection: Connection, text: str, *, everything: bool) -> list[str]:
+    """Make the roles of a dump of globals that are missing; return what Postgres refused.
+
+    A role that is there keeps its attributes, settings and memberships: it serves other databases
+    too. ``everything``: it takes those of the dump, as on a server that has just been made.
+    Roles come without passwords; those of the stack are set by the bootstrap.
+    """
+    there = _roles(connection)
+    refused = []
+    for statement in split(text):
+        if statement.is_comment:
+            continue
+        tree = statement.tree()
+        if type(tree).__name__ not in _ROLE_KINDS:
+            continue
+        if type(tree).__name__ == "CreateRoleStmt":
+            wanted = tree.role not in there
+        else:
+            wanted = everything or not there.issuperset(_named(tree))
+        if wanted:
+            refused += _run(connection, statement.text)
+    return refused
+
+
+def apply_settings(connection: Connection, text: str, database: str) -> list[str]:
+    """Give ``database`` the settings, rights and comment that the text gives to another name.
+
+    The text is of ``pg_restore --create``; what creates the database in it, or changes its owner,
+    is left out. Return what Postgres refused.
+    """
+    from pglast.stream import RawStream  # noqa: PLC0415 - slow to load
+
+    refused = []
+    for statement in split(text):
+        tree = None if statement.is_comment else _renamed(statement, database)
+        if tree is not None:
+            refused += _run(connection, RawStream()(tree))
+    return refused
+
+
+def _renamed(statement: Statement, database: str) -> Any:
+    """Return the tree of a statement about a database, with another name; None for others."""
+    from pglast.ast import String  # noqa: PLC0415 - slow to load
+
+    tree = statement.tree()
+    match type(tree).__name__:
+        case "AlterDatabaseSetStmt":
+            tree.dbname = database
+        case "AlterRoleSetStmt" if tree.database:
+            tree.database = database
+        case "GrantStmt" if tree.objtype.name == "OBJECT_DATABASE":
+            tree.objects = (String(sval=database),)
+        case "CommentStmt" if tree.objtype.name == "OBJECT_DATABASE":
+            tree.object = String(sval=database)
+        case _:
+            return None
+    return tree
+
+
+def _roles(connection: Connection) -> frozenset[str]:
+    rows = connection.execute("select rolname from pg_catalog.pg_roles").fetchall()
+    return frozenset(str(name) for (name,) in rows)
+
+
+def _named(tree: Any) -> Iterator[str]:
+    """Yield the roles that a statement is about."""
+    if type(tree).__name__ == "GrantRoleStmt":
+        yield from (granted.priv_name for granted in tree.granted_roles)
+        yield from (role.rolename for role in tree.grantee_roles)
+    elif tree.role is not None and tree.role.rolename is not None:
+        yield tree.role.rolename
+
+
+def _run(connection: Connection, text: str) -> list[str]:
+    try:
+        connection.execute(text.encode())
+    except psycopg.Error as error:
+        return [f"{text.splitlines()[-1][:100]}: {str(error).splitlines()[0]}"]
+    return []

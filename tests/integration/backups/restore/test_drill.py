@@ -1,0 +1,98 @@
+"""A drill proves a backup on a cluster of its own, fails loudly, and leaves nothing."""
+
+from __future__ import annotations
+
+import orjson
+import pytest
+
+from gavan.backups.drill import FOLDER, drill, refused
+from gavan.backups.report import Drilled, Outcome, as_data, as_markdown, last_drills, record
+from gavan.engines.embedded.lock import try_lock
+from gavan.kit.errors import GavanError
+from tests.integration.backups.restore.conftest import House
+from tests.integration.backups.restore.test_restore import flip
+
+
+def outcomes(drilled: Drilled) -> dict[str, Outcome]:
+    return {check.name: check.outcome for check in drilled.checks}
+
+
+def left(house: House) -> list[str]:
+    return [path.name for path in (house.root / ".gavan" / FOLDER).iterdir() if path.name != "lock"]
+
+
+def test_a_good_backup_passes_every_question(house: House) -> None:
+    house.more = '[backup.drill]\nsql = ["select count(*) = 10 from card"]\n'
+    for number in range(5):
+        house.blob(f"folder {number}/a + b.txt", b"x" * number)
+    made = house.backup()
+    house.run("drop table card cascade")
+    drilled = drill(house.wish(), sample=3)
+    assert drilled.ok, as_markdown(drilled)
+    assert set(outcomes(drilled).values()) == {Outcome.OK}
+    assert drilled.rto_s is not None
+    assert 0 < drilled.rto_s < (drilled.ended - drilled.started).total_seconds() + 1
+    assert drilled.rpo_s == (drilled.started - made.started).total_seconds()
+    assert left(house) == []
+    path = record(house.repository, drilled)
+    assert "# Restore drill passed" in path.read_text()
+    assert path.with_suffix(".json").is_file()
+    assert last_drills(house.repository) == [orjson.loads(orjson.dumps(as_data(drilled)))]
+
+
+def test_what_is_not_true_fails_and_does_not_hide_the_rest(house: House) -> None:
+    house.more = '[backup.drill]\nsql = ["select false", "select 1/0", "select true"]\n'
+    # A project's own trigger, which no longer works, keeps everybody from signing up.
+    house.run(
+        "create function public.welcome() returns trigger language plpgsql as"
+        " 'begin insert into public.gone values (new.id); return new; end'",
+        "create trigger welcome after insert on auth.users for each row execute function welcome()",
+    )
+    house.backup()
+    drilled = drill(house.wish())
+    assert not drilled.ok
+    failed = {name for name, outcome in outcomes(drilled).items() if outcome is Outcome.FAIL}
+    assert failed == {"sign-in", "questions"}
+    details = {check.name: check.detail for check in drilled.checks}
+    assert "select false: False" in details["questions"]
+    assert "division by zero" in details["questions"]
+    assert "Restore drill FAILED" in as_markdown(drilled)
+    assert left(house) == []
+
+
+def test_a_flipped_byte_fails_before_anything_is_made(house: House) -> None:
+    made = house.backup()
+    flip(next((house.repository.folder(made.id) / "db").glob("*.dat.gz")))
+    drilled = drill(house.wish())
+    assert outcomes(drilled) == {"checksums": Outcome.FAIL}
+    assert drilled.rto_s is None
+    assert ".dat.gz" in drilled.checks[0].detail
+
+
+def test_a_cluster_that_cannot_be_made_is_a_failed_drill(house: House) -> None:
+    house.more = '[database.settings]\nno_such_setting = "1"\n'
+    house.backup()
+    drilled = drill(house.wish())
+    assert outcomes(drilled) == {"checksums": Outcome.OK, "cluster": Outcome.FAIL}
+    assert "no_such_setting" in drilled.checks[-1].detail
+    assert left(house) == []
+
+
+def test_two_drills_at_once_are_refused(house: House) -> None:
+    house.backup()
+    place = house.root / ".gavan" / FOLDER
+    place.mkdir(parents=True)
+    held = try_lock(place / "lock")
+    assert held is not None
+    with pytest.raises(GavanError) as caught:
+        drill(house.wish())
+    assert (caught.value.code, caught.value.exit_code) == ("GV431", 4)
+
+
+def test_a_manifest_that_cannot_be_read_is_a_failed_drill(house: House) -> None:
+    drilled = refused("house", "20261121T033000Z-logical-ab12cd", "it is cut off")
+    house.repository.create()
+    record(house.repository, drilled)
+    with (house.repository.root / "drills.jsonl").open("ab") as log:
+        log.write(b'{"cut')
+    assert [one["ok"] for one in last_drills(house.repository)] == [False]
