@@ -62,6 +62,7 @@ def second_core(
         "GAVAN_DB_AUTHENTICATOR_URL": "authenticator",
         "GAVAN_DB_AUTH_ADMIN_URL": "supabase_auth_admin",
         "GAVAN_DB_STORAGE_ADMIN_URL": "supabase_storage_admin",
+        "GAVAN_DB_REALTIME_ADMIN_URL": "supabase_realtime_admin",
         "GAVAN_DB_ADMIN_URL": ADMIN,
     }
     env = {

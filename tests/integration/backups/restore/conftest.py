@@ -52,6 +52,7 @@ class House:
             auth_admin_password=known["supabase_auth_admin"],
             admin_password=known[ADMIN],
             storage_admin_password=known["supabase_storage_admin"],
+            realtime_admin_password=known["supabase_realtime_admin"],
         )
 
     @property

@@ -124,7 +124,7 @@ from gavan.stack.load import load_stack
 from tests.servers import RolePasswords
 stack = load_stack(Path(sys.argv[1]), environ={})
 words = [Secret(word) for word in sys.stdin.readline().split()]
-names = ("postgres", "authenticator", "auth_admin", "admin", "storage_admin")
+names = ("postgres", "authenticator", "auth_admin", "admin", "storage_admin", "realtime_admin")
 keys = RolePasswords(**{f"{n}_password": w for n, w in zip(names, words, strict=True)})
 repository = repository_of(stack)
 made = find(repository, "latest").manifest
@@ -152,7 +152,8 @@ def test_killed_half_way_the_old_one_serves_and_the_next_run_restores(
     )  # fmt: skip
     keys = house.keys
     words = [keys.postgres_password, keys.authenticator_password, keys.auth_admin_password,
-             keys.admin_password, keys.storage_admin_password]  # fmt: skip
+             keys.admin_password, keys.storage_admin_password,
+             keys.realtime_admin_password]  # fmt: skip
     assert process.stdin is not None
     assert process.stdout is not None
     process.stdin.write(" ".join(word.reveal() for word in words) + "\n")
