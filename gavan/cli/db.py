@@ -15,6 +15,7 @@ from gavan.cli.database import reach, reporter
 from gavan.cli.local import keeps_bytes_in_s3
 from gavan.cli.one_unit import restart_core
 from gavan.cli.render import Result, table
+from gavan.cli.seed_objects import seed_objects
 from gavan.cli.verb import VerbGroup
 from gavan.database.access import OWNER, bring_up, options
 from gavan.database.migration.lock import connect
@@ -102,7 +103,8 @@ def reset(context: Context) -> Result:
     how = options(stack, include_all=True, wait_s=60.0, report=report)
     done = bring_up(stack, access, how)
     # It makes the buckets of the stack file when it starts, and has held connections to the old.
-    restart_core(context, stack)
+    if restart_core(context, stack):
+        seed_objects(context, stack)
     return Result(
         data=done, text=f"{stack.database.name} is new: {len(done.migrations)} migrations"
     )

@@ -16,6 +16,7 @@ from gavan.cli.context import Context
 from gavan.cli.local import address_rows, load_local
 from gavan.cli.logs import Printer
 from gavan.cli.render import Result, table
+from gavan.cli.seed_objects import seed_objects
 from gavan.cli.verb import verb
 from gavan.engines.embedded.client import connect
 from gavan.engines.embedded.logread import Follower, Query, follow, parse_since, read_merged
@@ -57,6 +58,7 @@ def _show_ready(context: Context, up: Up) -> None:
     """Tell when all is ready; what failed is told too, and may be mended while the rest runs."""
     try:
         wait_ready(context, up)
+        seed_objects(context, up.stack)
     except GavanError as error:
         context.output.error(error)
         return

@@ -45,17 +45,18 @@ def stop(context: Context, units: tuple[str, ...]) -> Result:
     return _tell(context, "stop", units, wait=False)
 
 
-def restart_core(context: Context, stack: Stack) -> None:
-    """Restart the core of a stack when it runs, and wait until it is ready."""
+def restart_core(context: Context, stack: Stack) -> bool:
+    """Restart the core of a stack when it runs, and wait until it is ready; say whether it ran."""
     client = connect(control_socket(stack.state_dir))
     if client is None:
-        return
+        return False
     with client:
         states = {unit["name"]: unit["state"] for unit in client.ask("status")["units"]}
         if states.get("core") not in READY:
-            return
+            return False
         client.ask("restart", units=["core"])
         _wait(context, client.watch(TICK_S), frozenset({"core"}))
+    return True
 
 
 def _tell(context: Context, do: str, units: tuple[str, ...], *, wait: bool) -> Result:

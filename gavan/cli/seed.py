@@ -1,4 +1,4 @@
-"""`gavan seed`: run the seed files of the stack once per content."""
+"""`gavan seed`: run the seed files of the stack once per content, and upload seeded objects."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import click
 from gavan.cli.context import Context
 from gavan.cli.database import reach, reporter
 from gavan.cli.render import Result
+from gavan.cli.seed_objects import seed_objects
 from gavan.cli.verb import verb
 from gavan.database.access import run_seeds
 
@@ -15,7 +16,10 @@ from gavan.database.access import run_seeds
 @click.option("--mock", is_flag=True, help="Also the mock data of [database.seed]; profile dev.")
 @click.option("--again", is_flag=True, help="Run them although they ran before or changed since.")
 def command(context: Context, mock: bool, again: bool) -> Result:
-    """Run the seeds of the stack file that have not run yet."""
+    """Run the seeds that have not run yet, and upload what buckets shall hold (objects_path)."""
     stack, access = reach(context)
     ran = run_seeds(stack, access, report=reporter(context), mock=mock, again=again)
-    return Result(data={"ran": ran}, text=f"ran {', '.join(ran)}" if ran else "up to date")
+    objects = seed_objects(context, stack)
+    done = [f"ran {', '.join(ran)}"] if ran else []
+    done += [f"uploaded {objects} objects"] if objects else []
+    return Result(data={"ran": ran, "objects": objects}, text=", ".join(done) or "up to date")

@@ -12,6 +12,7 @@ from gavan.cli.compose.project import is_compose
 from gavan.cli.context import Context
 from gavan.cli.local import address_rows
 from gavan.cli.render import Result, Style, table
+from gavan.cli.seed_objects import seed_objects
 from gavan.cli.verb import verb
 from gavan.kit.errors import GavanError
 
@@ -34,6 +35,7 @@ def command(
             for line in change["details"]:
                 context.progress.message(f"  {line}")
         known = wait_ready(context, up)
+        objects = seed_objects(context, up.stack) if "core" in up.wanted else 0
     except KeyboardInterrupt:
         raise GavanError(
             "GV006",
@@ -49,6 +51,7 @@ def command(
         "stack": up.stack.name,
         "was_running": up.launched.was_running,
         "changes": list(up.launched.changes),
+        "objects": objects,
         "addresses": {} if up.stack.profile.protected else dict(rows),
         "units": {name: {"state": s.state, "ready_ms": s.ready_ms} for name, s in known.items()},
     }

@@ -15,7 +15,7 @@ from gavan.stack.model import KeyPath
 from gavan.stack.schema.auth import CORE_AUTH
 from gavan.stack.schema.key import Key, Kind, Section
 from gavan.stack.schema.sections import CORE
-from gavan.stack.schema.storage import CORE_STORAGE
+from gavan.stack.schema.storage import BUCKET, CORE_STORAGE
 from gavan.stack.source import Source
 from gavan.stack.toml import Document
 
@@ -83,6 +83,8 @@ def _from_folder(section: Section) -> str:
     """Return the key whose path begins in the folder supabase, empty when none does."""
     if section is CORE_AUTH:
         return "signing_keys_path"
+    if section is BUCKET:
+        return "objects_path"
     is_notice = section.path[:4] == ("core", "auth", "email", "notification")
     return "content_path" if is_notice else ""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -42,14 +43,17 @@ class Project:
         """Run a command of the CLI on the database; the caller judges its exit code."""
         return self.supabase_alone(*arguments, "--db-url", self.database.url() + "?sslmode=disable")
 
-    def supabase_alone(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run a command that needs no database."""
+    def supabase_alone(
+        self, *arguments: str, variables: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command that needs no database; ``variables`` are more of the environment."""
         environment = {
             "PATH": os.environ["PATH"],
             "HOME": str(self.root),
             "SUPABASE_TELEMETRY_DISABLED": "1",
             "DO_NOT_TRACK": "1",
             "NO_COLOR": "1",
+            **(variables or {}),
         }
         entry = CLI / "node_modules" / self.major / "dist" / "supabase.js"
         return subprocess.run(

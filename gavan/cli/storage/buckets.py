@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,18 +9,13 @@ from psycopg import errors
 
 from gavan.cli.context import Context
 from gavan.cli.database import reach
+from gavan.cli.storage.declared import declared_buckets
 from gavan.database.access import OWNER
 from gavan.database.migration.lock import connect
 from gavan.database.queries import load_queries
 from gavan.kit.errors import GavanError
-from gavan.stack.model import Stack
 
 _QUERY = load_queries(Path(__file__).parent / "buckets.sql")["buckets"]
-
-
-def declared_buckets(stack: Stack) -> set[str]:
-    """Return the names of the buckets that the stack file makes."""
-    return set(json.loads(str(stack.core.storage.get("GAVAN_STORAGE_BUCKETS", "{}"))))
 
 
 def list_buckets(context: Context) -> list[dict[str, Any]]:

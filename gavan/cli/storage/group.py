@@ -17,8 +17,9 @@ from gavan.cli.flags import Duration
 from gavan.cli.render import Result, table
 from gavan.cli.storage import copying, listing, removing, sync
 from gavan.cli.storage.address import Remote, parse, parse_remote, shown
-from gavan.cli.storage.buckets import declared_buckets, list_buckets
+from gavan.cli.storage.buckets import list_buckets
 from gavan.cli.storage.client import StorageClient
+from gavan.cli.storage.declared import declared_buckets
 from gavan.cli.storage.meter import Meter
 from gavan.cli.storage.transfer import How, Outcome, Transfer, transfer_all
 from gavan.cli.verb import VerbGroup

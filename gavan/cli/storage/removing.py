@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from gavan.cli.storage.address import Remote
@@ -38,7 +38,7 @@ def check(wanted: Sequence[Remote], *, recursive: bool) -> None:
 
 
 async def find(
-    client: StorageClient, wanted: Sequence[Remote], kept: set[str], *, recursive: bool
+    client: StorageClient, wanted: Sequence[Remote], kept: Collection[str], *, recursive: bool
 ) -> Doomed:
     """Look up what is to be removed.
 

@@ -62,6 +62,9 @@ BUCKET = Section(
             meaning="Most bytes of one object; default: the limit of the stack."),
         Key(name="allowed_mime_types", kind=Kind.TEXTS, example='["image/*", "application/pdf"]',
             pattern=_MIME, meaning="Declared types that are taken; default: any."),
+        Key(name="objects_path", kind=Kind.TEXT, example='"supabase/assets"',
+            meaning="File or folder of objects that are there from the start, on the profiles of "
+            "[database.seed]; what differs is replaced by up, dev, seed and db reset."),
         Key(name="allow_prefixes", kind=Kind.TEXTS, default=(), pattern=_PREFIX,
             example='["artifacts/", "installers/"]',
             meaning="What names of new objects begin with; empty: anything."),

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from gavan.cli.storage.declared import declared_objects
 from gavan.core.storage.config import DeclaredBucket, StorageConfig, WebhookConfig, read_config
 from gavan.core.storage.errors import StorageError
 from gavan.core.storage.rules import check_bucket_name
@@ -270,6 +271,9 @@ def test_the_file_of_the_supabase_cli_lies_under_the_section(
         load_factory("[core.storage.buckets.images]\npublic = false\n[core.storage.buckets.mine]\n")
     )
     assert (config.size_limit, config.speaks_s3) == (5 * 2**20, False)
+    stack = load_factory("[core.storage.buckets.mine]\nobjects_path = 'seeds'\n").stack
+    found = {name: path.relative_to(tmp_path) for name, path in declared_objects(stack).items()}
+    assert found == {"images": Path("supabase/images"), "mine": Path("seeds")}
     assert {bucket.id: bucket for bucket in config.buckets} == {
         "images": DeclaredBucket(
             id="images", file_size_limit=2**20, allowed_mime_types=("image/png",)
