@@ -195,6 +195,7 @@ class _Program:
         except subprocess.TimeoutExpired:
             return False
         if status:
+            self._what.stop.check()  # ended by us, and no failure
             self._said.seek(0)
             raise _failed("pg_dump", status, self._said.read(), self._what.folder)
         return True

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from gavan.cli.backup.before import SKIP, BackupBefore
 from gavan.cli.context import Context
 from gavan.cli.database import reach, reporter
 from gavan.cli.flags import Duration
@@ -126,18 +127,24 @@ def plan(
 @click.option("--include-all", is_flag=True, help="Also apply files older than the newest applied.")
 @click.option("--wait", "wait_s", type=Duration(), default=60.0, help="For the lock (60s).")
 @click.option("--bootstrap", is_flag=True, help="First roles and system schemas, last the seeds.")
-def up(context: Context, include_all: bool, bootstrap: bool, **chosen: Any) -> Result:
+@SKIP
+def up(
+    context: Context, include_all: bool, bootstrap: bool, skip_backup: str | None, **chosen: Any
+) -> Result:
     """Apply what is pending, each file in one transaction.
 
-    Findings of the lint are told; where data are real, an error among them stops it: exit 5.
+    Findings of the lint are told. Where data are real, an error among them stops it (exit 5), and a
+    verified backup comes first.
     """
     stack, access = reach(context)
-    how = _options(context, stack, include_all, **chosen)
-    if bootstrap:
-        done = bring_up(stack, access, how)
-        return Result(data=done, text=_summary(done.migrations))
-    applied = migrate(access.owner, stack.database.migrations.dir, how)
-    return Result(data={"applied": applied}, text=_summary(applied))
+    before = BackupBefore(context, stack, skip_backup)
+    how = before.in_front_of(_options(context, stack, include_all, **chosen))
+    with before.noted(access.owner):
+        if bootstrap:
+            done = bring_up(stack, access, how)
+            return Result(data=done, text=_summary(done.migrations))
+        applied = migrate(access.owner, stack.database.migrations.dir, how)
+    return Result(data={"applied": applied, **before.said()}, text=_summary(applied))
 
 
 @group.verb(
@@ -151,9 +158,15 @@ def up(context: Context, include_all: bool, bootstrap: bool, **chosen: Any) -> R
 )
 @click.option("--to", metavar="VERSION", help="Take back all that is newer than VERSION.")
 @click.option("--wait", "wait_s", type=Duration(), default=60.0, help="For the lock (60s).")
+@SKIP
 @click.argument("count", type=click.IntRange(1), required=False)
-def down(context: Context, count: int | None, to: str | None, wait_s: float) -> Result:
-    """Take back the newest migration, or COUNT of them, by the files in down/; asks first."""
+def down(
+    context: Context, count: int | None, to: str | None, wait_s: float, skip_backup: str | None
+) -> Result:
+    """Take back the newest migration, or COUNT of them, by the files in down/; asks first.
+
+    Where data are real, a verified backup comes first.
+    """
     stack, access = reach(context)
     steps = plan_down(access.owner, stack.database.migrations.dir, count=_one_of(count, to), to=to)
     if not steps:
@@ -164,8 +177,11 @@ def down(context: Context, count: int | None, to: str | None, wait_s: float) -> 
     noun = "this migration" if len(steps) == 1 else f"these {len(steps)} migrations"
     context.confirm_loss(f"Take back {noun} of {stack.name} ({stack.profile.name})?")
     how = options(stack, wait_s=wait_s, report=reporter(context))
-    done = take_back(access.owner, steps, how)
-    return Result(data={"taken_back": done}, text=f"taken back: {', '.join(done)}")
+    before = BackupBefore(context, stack, skip_backup)
+    before.take()
+    with before.noted(access.owner):
+        done = take_back(access.owner, steps, how)
+    return Result(data={"taken_back": done, **before.said()}, text=f"taken back: {', '.join(done)}")
 
 
 @group.verb("verify", examples=["gavan migrate verify", "gavan migrate verify --json"])

@@ -5,10 +5,14 @@ from __future__ import annotations
 import shlex
 import time
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import click
 
+from gavan.backups.layout import Repository
+from gavan.backups.standing import standing
+from gavan.cli.backup.standing import backup_lines
 from gavan.cli.compose import look
 from gavan.cli.compose.project import is_compose
 from gavan.cli.context import Context
@@ -44,9 +48,11 @@ def command(context: Context, watch: bool, exit_code: bool, form: str | None) ->
     snapshot = _ask(stack)
     units = _units(snapshot)
     ready = bool(units) and all(_is_fine(status) for status in units)
+    backup = standing(Repository(stack.backup.dir), stack.backup, datetime.now(UTC))
+    data = {"running": snapshot is not None, "ready": ready, "units": _rows_data(units)}
     return Result(
-        data={"running": snapshot is not None, "ready": ready, "units": _rows_data(units)},
-        text=lambda style: _text(snapshot, style),
+        data={**data, **({"backup": backup} if backup else {})},
+        text=lambda style: "\n".join([_text(snapshot, style), *backup_lines(backup, style)]),
         exit_code=3 if exit_code and not ready else 0,
     )
 

@@ -131,5 +131,5 @@ def _proxy(stack: Stack, *, dev: bool) -> Iterator[Unit]:
 
 
 def _cron(stack: Stack) -> Iterator[Unit]:
-    if cron_entries(stack):
+    if cron_entries(stack) or stack.backup.schedule is not None:
         yield Unit(name="cron", kind=UnitKind.CRON, needs={"migrate": Condition.COMPLETED})

@@ -15,6 +15,7 @@ from gavan.backups.lock import locked
 from gavan.backups.model import Manifest, State
 from gavan.backups.places import read_places
 from gavan.backups.run import repository_of
+from gavan.cli.backup.age import age
 from gavan.cli.backup.place import second_place
 from gavan.cli.context import Context
 from gavan.cli.render import Result, Style, table
@@ -125,15 +126,6 @@ def coloured(state: State, style: Style) -> str:
     if state is State.OK:
         return style.good(state)
     return style.doubt(state) if state is State.PARTIAL else style.bad(state)
-
-
-def age(past: object) -> str:
-    """Return how long ago something was: 40 s, 12 min, 5 h, 3 d."""
-    seconds = max(0.0, getattr(past, "total_seconds", lambda: 0.0)())
-    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
-        if seconds >= 2 * length:
-            return f"{seconds / length:.0f} {unit}"
-    return f"{seconds:.0f} s"
 
 
 def _facts(entry: Entry, made: Manifest) -> Iterator[tuple[str, str]]:

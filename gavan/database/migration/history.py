@@ -11,6 +11,7 @@ import getpass
 import hashlib
 import socket
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import psycopg
@@ -188,6 +189,16 @@ def insert_log(connection: Connection, record: Record) -> None:
             record.phase,
         ),
     )
+
+
+def note_backup(connection: Connection, backup_id: str, since: datetime) -> None:
+    """Say in the log which backup was made before what was done ``since``."""
+    if _exists(connection, "gavan.migration_log"):
+        connection.execute(
+            "update gavan.migration_log set backup_id = %s"
+            " where backup_id is null and applied_at >= %s",
+            (backup_id, since),
+        )
 
 
 def read_journal(connection: Connection, record: Record) -> tuple[int, int]:

@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable
 from dataclasses import asdict
 
 from gavan.stack.model import Cron, Overlap
+
+OWN = "gavan:"
+"""How names of jobs begin that are not of [cron]; no name that a user can give has a colon"""
+OWN_ENVIRONMENT = "GAVAN_CRON_OWN"
+
+
+def environment_of(job: Cron) -> dict[str, str]:
+    """Return the environment that a job's command runs with."""
+    if job.name.startswith(OWN):
+        return dict(json.loads(os.environ[OWN_ENVIRONMENT]))
+    return {name: text for name, text in os.environ.items() if name != OWN_ENVIRONMENT}
 
 
 def encode_jobs(jobs: Iterable[Cron]) -> str:

@@ -11,6 +11,7 @@ import signal
 from contextlib import suppress
 from typing import Any
 
+from gavan.engines.embedded.cronfile import environment_of
 from gavan.stack.model import Cron
 
 OUTPUT_BYTES = 4096
@@ -25,7 +26,7 @@ async def run_once(job: Cron, db_url: str) -> dict[str, Any]:
     if job.sql is not None:
         return await _sql(job.sql, db_url)
     if job.command is not None:
-        return await _command(job.command)
+        return await _command(job.command, environment_of(job))
     return await _http(job.http or "", job.timeout_s)
 
 
@@ -43,9 +44,9 @@ async def _sql(statement: str, url: str) -> dict[str, Any]:
         raise JobError(str(error).strip()) from error
 
 
-async def _command(command: str) -> dict[str, Any]:
+async def _command(command: str, environment: dict[str, str]) -> dict[str, Any]:
     process = await asyncio.create_subprocess_exec(
-        "/bin/sh", "-c", command, stdin=asyncio.subprocess.DEVNULL,
+        "/bin/sh", "-c", command, stdin=asyncio.subprocess.DEVNULL, env=environment,
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, start_new_session=True,
     )  # fmt: skip
     try:

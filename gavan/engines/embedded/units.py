@@ -15,7 +15,7 @@ from typing import TypeVar, assert_never
 
 from gavan.database.embedded import Server
 from gavan.engines.embedded import build, caddyfile
-from gavan.engines.embedded.cronfile import encode_jobs
+from gavan.engines.embedded.cronfile import OWN_ENVIRONMENT, encode_jobs
 from gavan.engines.embedded.environment import (
     POSTGRES,
     Surroundings,
@@ -27,9 +27,11 @@ from gavan.engines.embedded.environment import (
     site_env,
 )
 from gavan.engines.embedded.model import Plan, Probe, ProbeKind, Process
+from gavan.engines.embedded.own_jobs import own_environment, own_jobs
 from gavan.engines.embedded.paths import control_socket, run_dir
 from gavan.kit.errors import GavanError
 from gavan.stack.model import App, Health, Site, Stack
+from gavan.stack.plan import cron_entries
 from gavan.stack.unit import Unit, UnitKind
 
 Section = TypeVar("Section", App, Site)
@@ -262,12 +264,13 @@ def caddy() -> str:
 
 def _cron(request: Request) -> Process | None:
     stack = request.stack
-    jobs = [job for job in stack.cron if not job.profiles or stack.profile.name in job.profiles]
+    jobs = [*cron_entries(stack), *own_jobs(stack)]
     if not jobs:
         return None
     url = request.around.urls.url(POSTGRES, socket=True).reveal()
     env = {**base_env(), **provided(request.around)}
     env["GAVAN_CRON"] = encode_jobs(jobs)
+    env[OWN_ENVIRONMENT] = own_environment(request.around, request.overrides)
     env["GAVAN_CRON_DB_URL"] = url
     env["GAVAN_CRON_STATE"] = str(stack.state_dir / "cache" / "cron.json")
     return _blank([sys.executable, "-m", "gavan.engines.embedded.cron"], stack.root, env)

@@ -1,0 +1,61 @@
+"""Jobs that the stack file schedules outside of [cron]: backups.
+
+Stands beside the cron unit, which runs them with the others. They are verbs of gavan and read the
+stack file themselves, so they get the variables that it names; the jobs of the user do not.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import sys
+from collections.abc import Sequence
+
+from gavan.engines.embedded.cronfile import OWN
+from gavan.engines.embedded.environment import Surroundings, base_env, job_env
+from gavan.stack.model import Cron, Overlap, Stack
+
+BACKUP = f"{OWN}backup"
+TIMEOUT_S = 12 * 3600.0
+_FOUND_BY = ("GNUPGHOME", "XDG_RUNTIME_DIR")
+
+
+def own_jobs(stack: Stack) -> tuple[Cron, ...]:
+    """Return the jobs; each is made up once when the stack was down."""
+    if stack.backup.schedule is None:
+        return ()
+    return (_job(stack, BACKUP, stack.backup.schedule, "backup run --prune --wait 1h"),)
+
+
+def _job(stack: Stack, name: str, schedule: str, verb: str) -> Cron:
+    argv = [sys.executable, "-m", "gavan", "-f", str(stack.file), "-p", stack.profile.name, "-q"]
+    return Cron(
+        name=name,
+        schedule=schedule,
+        tz="UTC",
+        sql=None,
+        command=f"exec {shlex.join(argv)} {verb}",
+        http=None,
+        timeout_s=TIMEOUT_S,
+        overlap=Overlap.SKIP,
+        retries=0,
+        catch_up=True,
+        profiles=(),
+    )
+
+
+def own_environment(around: Surroundings, overrides: Sequence[str]) -> str:
+    """Return the environment of these jobs as the text of a variable.
+
+    Of the caller's variables only those that the stack file names: others change from terminal to
+    terminal, and the unit would be started anew each time.
+    """
+    said = around.stack.file.read_text(encoding="utf-8", errors="replace")
+    named = set(re.findall(r"[A-Za-z_][A-Za-z0-9_]*", said))
+    given = {name: value for name, value in os.environ.items() if name in named}
+    found = {name: os.environ[name] for name in _FOUND_BY if name in os.environ}
+    database = {n: v for n, v in job_env(around).items() if n.startswith("GAVAN_DB_")}
+    own = {"GAVAN_SET": "\n".join(overrides)}
+    return json.dumps({**base_env(), **given, **found, **database, **own}, sort_keys=True)
