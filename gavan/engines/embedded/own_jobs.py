@@ -1,4 +1,4 @@
-"""Jobs that the stack file schedules outside of [cron]: backups.
+"""Jobs that the stack file schedules outside of [cron]: backups, and the drill.
 
 Stands beside the cron unit, which runs them with the others. They are verbs of gavan and read the
 stack file themselves, so they get the variables that it names; the jobs of the user do not.
@@ -15,24 +15,32 @@ from collections.abc import Sequence
 
 from gavan.engines.embedded.cronfile import OWN
 from gavan.engines.embedded.environment import Surroundings, base_env, job_env
-from gavan.stack.model import Cron, Overlap, Stack
+from gavan.stack.model import Cron, Encryption, Overlap, Stack
 
-BACKUP = f"{OWN}backup"
 TIMEOUT_S = 12 * 3600.0
-_FOUND_BY = ("GNUPGHOME", "XDG_RUNTIME_DIR")
+_FOUND_BY = ("GNUPGHOME", "XDG_RUNTIME_DIR", "GAVAN_BACKUP_IDENTITY_FILE")
 
 
 def own_jobs(stack: Stack) -> tuple[Cron, ...]:
     """Return the jobs; each is made up once when the stack was down."""
-    if stack.backup.schedule is None:
-        return ()
-    return (_job(stack, BACKUP, stack.backup.schedule, "backup run --prune --wait 1h"),)
+    wanted = (
+        ("backup", stack.backup.schedule, "backup run --prune --wait 1h"),
+        ("drill", _drill_schedule(stack), "backup drill"),
+    )
+    return tuple(_job(stack, name, when, verb) for name, when, verb in wanted if when is not None)
+
+
+def _drill_schedule(stack: Stack) -> str | None:
+    """Return when the drill is; a host that cannot read its backups has one only if told so."""
+    is_clear = stack.backup.encrypt.method is Encryption.NONE
+    is_said = ("backup", "drill", "schedule") in stack.positions
+    return stack.backup.drill.schedule if is_clear or is_said else None
 
 
 def _job(stack: Stack, name: str, schedule: str, verb: str) -> Cron:
     argv = [sys.executable, "-m", "gavan", "-f", str(stack.file), "-p", stack.profile.name, "-q"]
     return Cron(
-        name=name,
+        name=f"{OWN}{name}",
         schedule=schedule,
         tz="UTC",
         sql=None,

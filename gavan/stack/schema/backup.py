@@ -72,7 +72,9 @@ DRILL = Section(
     path=("backup", "drill"),
     meaning="The rehearsal: a backup is restored beside the stack, and looked at.",
     keys=(
-        Key(name="schedule", kind=Kind.CRON, default="30 4 * * 0", meaning="When."),
+        Key(name="schedule", kind=Kind.CRON, default="30 4 * * 0",
+            meaning="When. Where backups are encrypted only if it is written: a private key must "
+            "be there."),
         Key(name="sql", kind=Kind.TEXTS, default=(),
             example='["select count(*) > 0 from public.card"]',
             meaning="Questions to the restored database; each must answer true."),

@@ -19,6 +19,9 @@ MORE = (
 )
 
 
+AGE = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kudl09wcqskj4m7"
+
+
 class Stack(LiveStack):
     def migration(self, version: str, sql: str) -> None:
         folder = self.root / "supabase" / "migrations"
@@ -158,9 +161,11 @@ def test_without_the_section_nothing_is_scheduled(tmp_path: Path) -> None:
     from gavan.stack.plan import plan_units
 
     file = tmp_path / "gavan.toml"
-    for text, jobs in (("", 0), ("[backup]\n", 1)):
+    sealed = f'[backup.encrypt]\nmethod = "age"\nrecipients = ["{AGE}"]\n'
+    rehearsed = '[backup.drill]\nschedule = "0 5 * * 0"\n'
+    for text, jobs in (("", 0), ("[backup]\n", 2), (sealed, 1), (sealed + rehearsed, 2)):
         file.write_text(f'[stack]\nname = "s"\n{text}')
         found = load_stack(file, environ={})
         assert len(own_jobs(found)) == jobs
-        assert ("cron" in [unit.name for unit in plan_units(found)]) is bool(jobs)
+        assert ("cron" in [unit.name for unit in plan_units(found)]) is (jobs > 0)
         assert all(job.catch_up for job in own_jobs(found))
