@@ -12,6 +12,7 @@ from gavan.cli.backup.before import SKIP, BackupBefore
 from gavan.cli.context import Context
 from gavan.cli.database import reach, reporter
 from gavan.cli.flags import Duration
+from gavan.cli.migration_adopt import adopt
 from gavan.cli.migration_drift import FINDINGS_EXIT, add_verbs, shadow_of
 from gavan.cli.migration_lint import lint
 from gavan.cli.migration_lock import unlock
@@ -59,6 +60,7 @@ add_verbs(group)
 group.add_command(lint)
 group.add_command(unlock)
 group.add_command(squash)
+group.add_command(adopt)
 
 
 @group.verb("new", examples=["gavan migrate new add_due_date", "gavan migrate new labels --down"])

@@ -9,7 +9,7 @@ import itertools
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -163,14 +163,14 @@ def new_migration(
 
 def next_path(folder: Path, name: str, now: datetime | None = None) -> Path:
     """Return the path of a migration that comes after all others; see ``new_migration``."""
-    slug = _slug(name)
-    versions = [file.version for file in read_migrations(folder)]
-    version = _next_version(versions, now or datetime.now(UTC))
-    return folder / f"{version}_{slug}.sql"
+    word = slug(name)
+    version = next_version([file.version for file in read_migrations(folder)], now)
+    return folder / f"{version}_{word}.sql"
 
 
-def _next_version(versions: list[str], now: datetime) -> str:
-    stamp = now.strftime("%Y%m%d%H%M%S")
+def next_version(versions: Sequence[str], now: datetime | None = None) -> str:
+    """Return the version after ``versions``, which are sorted, in their style."""
+    stamp = (now or datetime.now(UTC)).strftime("%Y%m%d%H%M%S")
     if not versions or len(versions[-1]) >= len(stamp):
         # Two migrations within one second still get two versions.
         newest = max((int(version) for version in versions), default=0)
@@ -180,17 +180,18 @@ def _next_version(versions: list[str], now: datetime) -> str:
     return f"{following:0{width}d}"
 
 
-def _slug(name: str) -> str:
+def slug(name: str) -> str:
+    """Return ``name`` as it stands in a file name; raise GavanError GV302 when nothing is left."""
     plain = unicodedata.normalize("NFKC", name).lower()
-    slug = re.sub(r"[^\w]+", "_", plain).strip("_")
-    if not slug:
+    word = re.sub(r"[^\w]+", "_", plain).strip("_")
+    if not word:
         raise GavanError(
             "GV302",
             f"{name!r} leaves no name for a migration",
             hint="gavan migrate new add_due_date",
             exit_code=2,
         )
-    return slug
+    return word
 
 
 def _is_sql(path: Path) -> bool:
@@ -206,10 +207,12 @@ def _check_names(paths: list[Path]) -> Iterator[Finding]:
         elif " " in path.name:
             yield _finding("GV306", path, "has a space in its name", "use _ instead")
         elif re.fullmatch(r".+\.down\.sql", path.name):
-            hint = f"move it to down/{path.name.removesuffix('.down.sql')}.sql"
+            name = f"{path.name.removesuffix('.down.sql')}.sql"
+            hint = f"move it to down/{name}, or: gavan migrate adopt"
             yield _finding("GV304", path, "would be applied as an up migration", hint)
         elif NAME.fullmatch(path.name) is None:
-            hint = f"name it {datetime.now(UTC):%Y%m%d%H%M%S}_{path.name}"
+            stamp = f"{datetime.now(UTC):%Y%m%d%H%M%S}"
+            hint = f"name it {stamp}_{path.name}, or: gavan migrate adopt"
             yield _finding("GV302", path, "has no version in front and would be skipped", hint)
     for twins in lower.values():
         for path in twins[1:]:

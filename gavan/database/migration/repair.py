@@ -7,6 +7,7 @@ Stands on the files, the history and the lock. The rows are those that the supab
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from gavan.database.migration import history
@@ -48,10 +49,11 @@ def repair(
                 _mark_taken_back(connection, versions)
 
 
-def mark_applied(connection: Connection, files: Sequence[MigrationFile]) -> None:
+def mark_applied(connection: Connection, files: Sequence[MigrationFile], tool: str = TOOL) -> None:
     """Write the rows of ``files`` as if they had run; the caller has the lock and a transaction."""
     for file in files:
         record = _record(file.version, file.name, file.text, Direction.UP, parse(file).texts)
+        record = replace(record, tool=tool)
         history.upsert_applied(connection, record)
         history.insert_log(connection, record)
 

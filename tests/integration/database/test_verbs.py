@@ -293,3 +293,23 @@ def test_many_migrations_become_one_after_a_question(run: Run, stack: Path, home
     bootstrap(home.server.url(ADMIN), home.server.passwords)
     assert run("migrate", "up") == (0, {"applied": ["010"]})
     assert home.names() == ["Kept"]
+
+
+def test_files_of_another_tool_are_adopted_after_a_question(
+    run: Run, stack: Path, home: Home
+) -> None:
+    source = stack / "db"
+    source.mkdir(exist_ok=True)
+    (source / "1_label.up.sql").write_text("create table label (id int);")
+    (source / "1_label.down.sql").write_text("drop table label;")
+    folder = stack / "supabase/migrations"
+    (folder / "000_init.sql").unlink()
+    assert run("migrate", "adopt", str(source))[1]["code"] == "GV004"
+    table = "create table schema_migrations (version bigint primary key, dirty bool)"
+    rows = "insert into schema_migrations values (1, false)"
+    run("db", "query", f"{table}; {rows}; create table label (id int)")
+    code, done = run("migrate", "adopt", str(source), "--yes")
+    assert (code, done["tool"], done["marked"]) == (0, "golang-migrate", ["1"])
+    assert sorted(Path(path).name for path in done["files"]) == ["1_label.sql", "1_label.sql"]
+    assert run("migrate", "up") == (0, {"applied": []})
+    assert run("migrate", "down", "--yes") == (0, {"taken_back": ["1"]})
