@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
 import orjson
 import pytest
 
 from gavan.backups.drill import FOLDER, drill, refused
 from gavan.backups.report import Drilled, Outcome, as_data, as_markdown, last_drills, record
+from gavan.backups.scratch import ENTRY, remove_leftovers
+from gavan.engines.embedded import guard
 from gavan.engines.embedded.lock import try_lock
 from gavan.kit.errors import GavanError
 from tests.integration.backups.restore.conftest import House
 from tests.integration.backups.restore.test_restore import flip
+from tests.servers import wait_until
 
 
 def outcomes(drilled: Drilled) -> dict[str, Outcome]:
@@ -96,3 +106,52 @@ def test_a_manifest_that_cannot_be_read_is_a_failed_drill(house: House) -> None:
     with (house.repository.root / "drills.jsonl").open("ab") as log:
         log.write(b'{"cut')
     assert [one["ok"] for one in last_drills(house.repository)] == [False]
+
+
+def begin(house: House, *more: str) -> subprocess.Popen[str]:
+    """Begin a drill by the command line; of the stack it needs the file and the backups alone."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "gavan", "backup", "drill", "--json", *more], cwd=house.stack.root,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def test_by_the_command_line_a_failed_drill_is_exit_1_and_on_record(house: House) -> None:
+    house.more = '[backup.drill]\nsql = ["select false"]\n'
+    house.backup()
+    process = begin(house)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 1, out + err
+    said = json.loads(out)
+    assert said["ok"] is False
+    failed = [check["name"] for check in said["data"]["checks"] if check["outcome"] == "fail"]
+    assert failed == ["questions"]
+    assert "FAILED" in Path(said["data"]["report"]).read_text()
+    assert [one["ok"] for one in last_drills(house.repository)] == [False]
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_a_drill_that_is_ended_leaves_no_process_and_soon_no_file(
+    house: House, how: signal.Signals
+) -> None:
+    house.backup()
+    place = house.root / ".gavan" / FOLDER
+    process = begin(house)
+    # Its core has begun: everything that can be left over is there.
+    wait_until(lambda: any(place.glob("*/core.log")), 120)
+    (folder,) = (path for path in place.iterdir() if path.is_dir())
+    entry, data = (folder / ENTRY).read_text(), os.path.realpath(folder / "state/data")
+    assert guard.find(entry, data)
+    process.send_signal(how)
+    process.communicate(timeout=60)
+    wait_until(lambda: not guard.find(entry, data))
+    if how is signal.SIGINT:
+        assert process.returncode == 130
+    else:
+        assert left(house) == [folder.name]
+        held = try_lock(place / "lock")
+        assert held is not None
+        assert remove_leftovers(place) == 1
+        os.close(held)
+    assert left(house) == []
+    assert not Path(data).exists()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -137,18 +139,13 @@ restore(Wish(stack=stack, access=access(stack, keys, environ={}), repository=rep
 """
 
 
-@pytest.mark.parametrize(
-    "moment",
-    ["objects ok", "roles ok", "tables ok", "checks ok", "system schemas ok", "swap start"],
-)
-def test_killed_half_way_the_old_one_serves_and_the_next_run_restores(
-    house: House, moment: str
-) -> None:
-    house.backup()
-    house.run("delete from card")
+@contextmanager
+def stopped_at(house: House, moment: str) -> Iterator[subprocess.Popen[str]]:
+    """Restore in a process of its own, and give it when it waits at a step."""
     process = subprocess.Popen(
         [sys.executable, "-c", RESTORING, str(house.stack.file), moment], text=True,
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=Path(__file__).parents[4],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        cwd=Path(__file__).parents[4],
     )  # fmt: skip
     keys = house.keys
     words = [keys.postgres_password, keys.authenticator_password, keys.auth_admin_password,
@@ -156,22 +153,41 @@ def test_killed_half_way_the_old_one_serves_and_the_next_run_restores(
              keys.realtime_admin_password]  # fmt: skip
     assert process.stdin is not None
     assert process.stdout is not None
-    process.stdin.write(" ".join(word.reveal() for word in words) + "\n")
-    process.stdin.flush()
-    heard: list[str] = []
-    for line in iter(process.stdout.readline, ""):
-        heard.append(line.strip())
-        if heard[-1] == moment:
-            break
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    process.stdout.close()
-    process.stdin.close()
-    assert heard[-1] == moment
+    with process, process.stdin, process.stdout:
+        process.stdin.write(" ".join(word.reveal() for word in words) + "\n")
+        process.stdin.flush()
+        heard = ""
+        for line in iter(process.stdout.readline, ""):
+            heard = line.strip()
+            if heard == moment:
+                break
+        assert heard == moment
+        yield process
+
+
+@pytest.mark.parametrize("moment", ["objects ok", "tables ok", "checks ok", "swap start"])
+def test_killed_half_way_the_old_one_serves_and_the_next_run_restores(
+    house: House, moment: str
+) -> None:
+    house.backup()
+    house.run("delete from card")
+    with stopped_at(house, moment) as process:
+        process.kill()
     assert house.run(COUNT) == [(0,)]
     restored = house.restore()
     assert house.run(COUNT) == [(10,)]
     assert databases(house) == {house.database.name, restored.kept}
+
+
+def test_ctrl_c_leaves_all_as_it_was(house: House) -> None:
+    house.backup()
+    house.run("delete from card")
+    with stopped_at(house, "tables ok") as process:
+        assert len(databases(house)) == 2
+        process.send_signal(signal.SIGINT)
+        process.wait(60)
+    assert house.run(COUNT) == [(0,)]
+    assert databases(house) == {house.database.name}
 
 
 def flip(path: Path) -> None:
