@@ -30,7 +30,3 @@ create policy board_proved on public.board as restrictive for all to authenticat
   using ((select private.has_proved()));
 create policy board_member_proved on public.board_member as restrictive for all to authenticated
   using ((select private.has_proved()));
-
--- Roll back with:
---   drop policy board_member_proved on public.board_member; drop policy board_proved on public.board;
---   and the two functions as 030_card_moves.sql has them.

@@ -58,8 +58,3 @@ revoke all on public.attachment from anon, authenticated;
 grant select on public.attachment to authenticated;
 revoke all on function private.is_attachment, private.remove_attachments from public;
 grant execute on function private.is_attachment to authenticated;
-
--- Roll back with:
---   drop trigger remove_attachments on public.card; drop view public.attachment;
---   drop policy attachment_read on storage.objects; the same for _add and _remove, and for
---   attachment_bucket on storage.buckets; then the two functions.
