@@ -70,6 +70,8 @@ def _print(context: Context, wish: Wish, count: int | None) -> None:
     for event, payload in events(wish):
         if event == "lost":
             context.output.warn("the connection broke; trying again")
+        elif event == "system" and payload.get("extension") == "replica_identity":
+            context.output.warn(str(payload.get("message", "")))
         elif event == "system":
             context.progress.message(str(payload.get("message", "")))
         elif event in {"postgres_changes", "broadcast", "presence_state", "presence_diff"}:

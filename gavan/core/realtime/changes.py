@@ -30,11 +30,14 @@ from gavan.core.realtime.subscriptions import (
     read_wish,
 )
 from gavan.core.realtime.visibility import Delivery, Table, Visibility
+from gavan.database.identifier import quote_identifier
 
 log = logging.getLogger(__name__)
 
 EXTENSION = "postgres_changes"
 SUBSCRIBED = "Subscribed to PostgreSQL"
+IDENTITY = "replica_identity"
+"""Extension of a message of ours: under the usual ones clients would take it for another"""
 
 
 class Changes:
@@ -55,6 +58,8 @@ class Changes:
         self._visibility = Visibility(url)
         self._subscribers: set[Subscriber] = set()
         self._tables: tuple[Table, ...] = ()
+        self._frozen: dict[int, Table] = {}
+        """Tables whose rows cannot be changed while they are published"""
         self._is_behind = False
         self.announce: Callable[[Iterable[int]], Awaitable[None]] = _tell_nobody
         """Called before anybody is told that changes of these tables come from now on"""
@@ -143,6 +148,9 @@ class Changes:
             self._index.put(subscriber, entries)
             await self.announce(entry.relation for entry in entries)
             subscriber.system("ok", SUBSCRIBED, EXTENSION)
+            for oid in sorted({entry.relation for entry in entries} & self._frozen.keys()):
+                # Never as an error: clients would leave the channel.
+                subscriber.system("ok", _frozen(self._frozen[oid]), IDENTITY)
 
     async def _entries(self, subscriber: Subscriber) -> list[Entry]:
         access = subscriber.access
@@ -179,6 +187,9 @@ class Changes:
         tables = await self._visibility.tables()
         self._is_behind |= set(tables) != set(self._tables)
         self._tables = tables
+        known, self._frozen = self._frozen, {one.oid: one for one in tables if not one.has_identity}
+        for oid in self._frozen.keys() - known.keys():
+            log.warning("table_not_writable", extra={"why": _frozen(self._frozen[oid])})
         return self._is_behind
 
     async def _activate_all(self) -> None:
@@ -315,6 +326,14 @@ class Changes:
 
 async def _tell_nobody(_tables: Iterable[int]) -> None:
     """Without other processes there is nobody to tell."""
+
+
+def _frozen(table: Table) -> str:
+    name = f"{quote_identifier(table.schema)}.{quote_identifier(table.name)}"
+    return (
+        f"UPDATE and DELETE of {name} fail: it is published and has no replica identity. Give it a"
+        f" primary key, or say: alter table {name} replica identity full"
+    )
 
 
 def _data(change: Change, delivery: Delivery) -> bytes:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import orjson
 import psycopg
@@ -30,6 +30,8 @@ class Table:
     oid: int
     schema: str
     name: str
+    has_identity: bool = field(default=True, compare=False)
+    """Postgres lets its rows be changed and deleted while it is published"""
 
 
 @dataclass(frozen=True, slots=True)

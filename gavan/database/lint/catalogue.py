@@ -21,6 +21,16 @@ class Table:
 
     columns: dict[str, str] = field(default_factory=dict)
     has_key: bool = False
+    may_have_key: bool = False
+    """From another table, or from a type."""
+    identity: str = "d"
+    """By Postgres' letter (pg_class.relreplident): d is the key, n is nothing."""
+
+    @property
+    def is_anonymous(self) -> bool:
+        """Nothing tells its rows apart in a publication."""
+        has_key = self.has_key or self.may_have_key
+        return self.identity == "n" or (self.identity == "d" and not has_key)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +112,7 @@ def kind_of(constraint: Any) -> str:
 
 def _create(known: Catalogue, tree: Any) -> None:
     name = name_of(tree.relation)
-    known.tables.setdefault(name, Table())
+    known.tables.setdefault(name, Table()).may_have_key = _takes_key(tree)
     known.relations.add(name)
     for element in tree.tableElts or ():
         node = type(element).__name__
@@ -110,6 +120,11 @@ def _create(known: Catalogue, tree: Any) -> None:
             _column(known, name, element)
         elif node == "Constraint":
             _constraint(known, name, element, ())
+
+
+def _takes_key(tree: Any) -> bool:
+    likes = any(type(element).__name__ == "TableLikeClause" for element in tree.tableElts or ())
+    return likes or bool(tree.inhRelations) or tree.partbound is not None or bool(tree.ofTypename)
 
 
 def _column(known: Catalogue, name: Name, column: Any) -> None:
@@ -162,6 +177,8 @@ def _alter(known: Catalogue, tree: Any) -> None:
             known.added.add(command.def_.conname or "")
         elif kind == "AT_ValidateConstraint":
             known.validated.add((name, command.name))
+        elif kind == "AT_ReplicaIdentity":
+            known.tables.setdefault(name, Table()).identity = command.def_.identity_type
         elif kind == "AT_EnableRowSecurity":
             known.guarded.add(name)
         elif kind == "AT_DisableRowSecurity":

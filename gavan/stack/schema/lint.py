@@ -46,5 +46,6 @@ MIGRATIONS_LINT = Section(
         _rule("GV373", "error", "A graph's closure that misses the paths a new edge joins."),
         _rule("GV374", "warn", "A seed whose second run adds its rows again."),
         _rule("GV375", "warn", "CREATE EXTENSION that fails or lands in the wrong schema."),
+        _rule("GV376", "warn", "A table in a publication without replica identity."),
     ),
 )  # fmt: skip

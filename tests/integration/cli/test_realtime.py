@@ -25,6 +25,8 @@ BOB = "22222222-2222-4222-8222-222222222222"
 SCHEMA = """
 create table public.card (id int primary key, owner uuid, title text);
 create table public.hidden (id int primary key);
+create table public.bare (id int);
+alter publication supabase_realtime add table public.bare;
 alter table public.card enable row level security;
 create policy own on public.card using (owner = auth.uid());
 grant select on public.card to authenticated;
@@ -96,6 +98,10 @@ class Watching:
     def _collect(stream: Any, into: list[str]) -> None:
         for line in stream:
             into.append(line.rstrip())
+
+
+def test_whoever_watches_a_table_that_cannot_be_written_is_told_so(watch: Watch) -> None:
+    watch("bare").await_word('UPDATE and DELETE of "public"."bare" fail')
 
 
 def test_changes_of_a_table_are_printed_as_they_commit(live: LiveStack, watch: Watch) -> None:

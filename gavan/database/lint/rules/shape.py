@@ -49,17 +49,11 @@ def keys(step: Step) -> Iterator[Hit]:
     table = step.whole.tables.get(name)
     if table is None or relation.relpersistence == "t":
         return
-    if step.node == "CreateStmt" and not table.has_key and not _takes_key(step.tree):
+    if step.node == "CreateStmt" and not (table.has_key or table.may_have_key):
         line = f"alter table {spell(name)} add column id uuid primary key"
         mend = f"{line} default gen_random_uuid();"
         yield step.hit(f"{spell(name)} has no primary key", mend, at=relation.location)
     yield from _unindexed(step, name)
-
-
-def _takes_key(tree: Any) -> bool:
-    """Say whether the table may have its key from another, or from a type."""
-    likes = any(type(element).__name__ == "TableLikeClause" for element in tree.tableElts or ())
-    return likes or bool(tree.inhRelations) or tree.partbound is not None or bool(tree.ofTypename)
 
 
 def _unindexed(step: Step, name: Name) -> Iterator[Hit]:
@@ -162,4 +156,27 @@ def views_without_key(step: Step) -> Iterator[Hit]:
         yield step.hit(f"{spell(name)} has no unique index", mend, at=step.tree.into.rel.location)
 
 
-RULES = (keys, types, inline_indexes, empty_lists, views_without_key)
+@rule("GV376", "Postgres refuses to change and delete rows that a publication cannot tell apart",
+      "AlterPublicationStmt", "CreatePublicationStmt")  # fmt: skip
+def anonymous_rows(step: Step) -> Iterator[Hit]:
+    action = getattr(step.tree, "action", None)
+    if (action is not None and action.name == "AP_DropObjects") or _only_inserts(step.tree):
+        return
+    for published in step.tree.pubobjects or ():
+        if published.pubtable is None:
+            continue
+        relation = published.pubtable.relation
+        name = name_of(relation)
+        table = step.whole.tables.get(name)
+        if table is not None and table.is_anonymous:
+            mend = f"alter table {spell(name)} replica identity full;"
+            message = f"{spell(name)} is published without replica identity"
+            yield step.hit(message, mend, at=relation.location)
+
+
+def _only_inserts(publication: Any) -> bool:
+    told = [one.arg.sval for one in publication.options or () if one.defname == "publish"]
+    return bool(told) and not {"update", "delete"} & {word.strip() for word in told[0].split(",")}
+
+
+RULES = (keys, types, inline_indexes, empty_lists, views_without_key, anonymous_rows)
