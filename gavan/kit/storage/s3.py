@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator, Sequence
 from functools import partial
 from tempfile import SpooledTemporaryFile
-from typing import IO, Any, TypeVar
+from typing import Any, TypeVar
 
 from gavan.kit.storage.provider import (
     MOST_PARTS,
@@ -33,11 +33,14 @@ from gavan.kit.storage.s3_uploads import (
     remove_tails,
     split_handle,
 )
+from gavan.kit.storage.spooling import Spooling, spool
 from gavan.kit.storage.threads import Pieces, Threads
 
 T = TypeVar("T")
 BLOCK_BYTES = 8 * 1024 * 1024
 """What is sent at a time, and the most that is held in memory for one writer, twice"""
+MOST_HELD = 8
+"""Writers whose blocks are gathered in memory; those of others are, in files"""
 SPOOLED_BYTES = 1024 * 1024
 READ_BYTES = 256 * 1024
 THREADS = 32
@@ -51,6 +54,7 @@ class S3:
         self._bucket = Bucket(settings)
         self._presign_s = settings.presign_s
         self._threads = Threads("s3", THREADS)
+        self._held = 0
 
     async def write(
         self, key: str, chunks: AsyncIterable[bytes], *, length: int | None = None
@@ -60,9 +64,7 @@ class S3:
         block = max(BLOCK_BYTES, -(-(length or 0) // MOST_PARTS))
         writing = WritingToS3(self._bucket, key)
         try:
-            return await self._threads.pour(
-                chunks, block, _joining(writing.append), _joining(writing.finish)
-            )
+            return await self._pour(chunks, block, writing.append, writing.finish)
         except BaseException:
             await self._threads.run(writing.abandon)
             raise
@@ -109,8 +111,7 @@ class S3:
         check_offset(growing.size, offset)
         tail = await self._threads.run(growing.tail)
         joined = _after(tail, chunks)
-        append = _joining(growing.append)
-        await self._threads.pour(joined, BLOCK_BYTES, append, append)
+        await self._pour(joined, BLOCK_BYTES, growing.append, growing.append)
         await self._threads.run(growing.tidy)
         return growing.size
 
@@ -133,13 +134,16 @@ class S3:
         del length
         key, upload = split_handle(handle)
         check_number(number)
-        with SpooledTemporaryFile(BLOCK_BYTES) as spool:
-            write = partial(_spool, spool)
+        with (
+            self._room() as has_room,
+            SpooledTemporaryFile(BLOCK_BYTES if has_room else SPOOLED_BYTES) as file,
+        ):
+            write = partial(spool, file)
             await self._threads.pour(chunks, SPOOLED_BYTES, write, write)
-            size = spool.tell()
-            spool.seek(0)
+            size = file.tell()
+            file.seek(0)
             send = partial(self._bucket.put_part, key, upload, number)
-            return Written(size=size, etag=await self._threads.run(send, spool))
+            return Written(size=size, etag=await self._threads.run(send, file))
 
     async def join(self, handle: str, parts: Sequence[tuple[int, str]]) -> Written:
         """Complete the multipart upload; see Provider."""
@@ -199,6 +203,44 @@ class S3:
         """End the threads, then the connections."""
         await self._threads.close()
         self._bucket.close()
+
+    async def _pour(
+        self,
+        chunks: AsyncIterable[bytes],
+        block_bytes: int,
+        append: Callable[[bytes], object],
+        finish: Callable[[bytes], T],
+    ) -> T:
+        """Give ``append`` the chunks in blocks and the rest to ``finish``, as ``Threads.pour``.
+
+        Beyond ``MOST_HELD`` writers the blocks are gathered in files: slow clients, however many,
+        cannot fill the memory.
+        """
+        with self._room() as has_room:
+            if has_room:
+                return await self._threads.pour(
+                    chunks, block_bytes, _joining(append), _joining(finish)
+                )
+            with SpooledTemporaryFile(SPOOLED_BYTES) as file:
+                spooling = Spooling(file, block_bytes, append)
+                end = partial(spooling.finish, last=finish)
+                try:
+                    return await self._threads.pour(chunks, SPOOLED_BYTES, spooling.add, end)
+                except ProviderError:
+                    raise
+                except BaseException:  # the client is gone; what came is kept
+                    await self._threads.run(spooling.flush)
+                    raise
+
+    @contextlib.contextmanager
+    def _room(self) -> Iterator[bool]:
+        """Say whether there is room in memory for the blocks of one more writer."""
+        has_room = self._held < MOST_HELD
+        self._held += has_room
+        try:
+            yield has_room
+        finally:
+            self._held -= has_room
 
     def _check(self, key: str) -> None:
         if not is_key(key):
@@ -265,17 +307,6 @@ def _open(bucket: Bucket, key: str, first: int, last: int | None) -> Opened:
 def _joining(work: Callable[[bytes], T]) -> Callable[[Pieces], T]:
     """Return ``work`` for a block in pieces: one call sends it whole."""
     return lambda block: work(b"".join(block))
-
-
-def _spool(spool: IO[bytes], block: Pieces) -> None:
-    try:
-        spool.writelines(block)
-    except OSError as error:
-        raise ProviderError(
-            type(error).__name__,
-            details=error.strerror or str(error),
-            hint="parts of more than 8 MiB pass through the folder for temporary files (TMPDIR)",
-        ) from error
 
 
 async def _after(tail: bytes, chunks: AsyncIterable[bytes]) -> AsyncIterator[bytes]:

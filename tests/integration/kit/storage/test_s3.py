@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import socket
+import tracemalloc
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,10 +19,19 @@ import pytest
 from botocore.stub import Stubber
 
 from gavan.kit.secret import Secret
+from gavan.kit.storage import s3 as s3_module
 from gavan.kit.storage import s3_client
 from gavan.kit.storage.provider import BlobMissing, ProviderError
 from gavan.kit.storage.s3 import S3
-from tests.integration.kit.storage.blobs import MIB, content, in_chunks, new_key, shown, some_bytes
+from tests.integration.kit.storage.blobs import (
+    MIB,
+    SenderGoneError,
+    content,
+    in_chunks,
+    new_key,
+    shown,
+    some_bytes,
+)
 from tests.rclone_s3 import BUCKET, RunningS3, running_s3
 from tests.servers import wait_until
 
@@ -122,6 +133,61 @@ async def test_an_s3_that_stands_still_is_an_error_and_no_wait_without_end(
         os.kill(s3.process.pid, signal.SIGCONT)
         assert await content(store, "a/b") == b"x"
         await store.close()
+
+
+@pytest.mark.parametrize("size", [0, 5, 8 * MIB, 8 * MIB + 1, 21 * MIB])
+async def test_blocks_that_are_gathered_in_files_become_the_same_blobs(
+    s3: RunningS3, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    monkeypatch.setattr(s3_module, "MOST_HELD", 0)
+    store, data = S3(s3.settings), some_bytes(size)
+    key, grown, parted = new_key(), new_key(), new_key()
+    assert (await store.write(key, in_chunks(data))).size == size
+    assert await content(store, key) == data
+
+    handle = await store.begin(grown)
+    half = size // 2
+    with pytest.raises(SenderGoneError):  # what came before is kept
+        await store.grow(handle, 0, in_chunks(data[:half], fails=True))
+    assert await store.grown(handle) == half
+    assert await store.grow(handle, half, in_chunks(data[half:])) == size
+    await store.settle(handle)
+    assert await content(store, grown) == data
+
+    handle = await store.begin(parted)
+    part = await store.write_part(handle, 1, in_chunks(data))
+    await store.join(handle, [(1, part.etag)])
+    assert await content(store, parted) == data
+    await store.close()
+
+
+async def test_many_slow_senders_take_little_memory(s3: RunningS3) -> None:
+    store, senders, each = S3(s3.settings), 40, 7 * MIB
+    arrived, go_on = asyncio.Semaphore(0), asyncio.Event()
+
+    async def slowly() -> AsyncIterator[bytes]:
+        for _ in range(each // MIB):
+            yield bytes(MIB)
+        arrived.release()
+        await go_on.wait()
+
+    async def upload() -> None:
+        handle = await store.begin(new_key())
+        assert await store.grow(handle, 0, slowly()) == each
+        await store.discard(handle)
+
+    tracemalloc.start()
+    try:
+        uploads = [asyncio.create_task(upload()) for _ in range(senders)]
+        for _ in range(senders):
+            await arrived.acquire()
+        held = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    go_on.set()
+    await asyncio.gather(*uploads)
+    await store.close()
+    assert held < s3_module.MOST_HELD * each + senders * 2 * MIB
 
 
 async def test_what_is_wrong_with_the_settings_is_told_without_the_secret(s3: RunningS3) -> None:
