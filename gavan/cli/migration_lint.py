@@ -27,21 +27,22 @@ from gavan.stack.findings import Level, render
 )
 @click.argument("files", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 def lint(context: Context, files: tuple[Path, ...]) -> Result:
-    """Judge migrations, down files and seeds; FILES: only these.
+    """Judge migrations, down files and seeds; FILES: only these. Not files larger than 4 MB.
 
     Exit code 5: there is an error. Warnings alone exit 0.
     """
     stack = context.stack
     asked = {path.resolve() for path in files}
-    sources = sources_of(stack, files)
+    sources, large = sources_of(stack, files).without_large()
     only = {path for path in sources.kinds() if path.resolve() in asked}
     findings = lint_files(sources, rules_of(stack), only=only if files else None)
-    count = len(only) or len(sources.kinds())
+    count = len(only) if files else len(sources.kinds())
     errors = any(finding.level is Level.ERROR for finding in findings)
     return Result(
         data={"files": count, "findings": findings},
         text=lambda style: render(findings) if findings else _clean(count, style),
         exit_code=FINDINGS_EXIT if errors else 0,
+        warnings=tuple(f"{path} is larger than 4 MB: not judged" for path in large),
     )
 
 

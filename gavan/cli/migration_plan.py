@@ -5,12 +5,14 @@ Stands between `gavan migrate` and the plans.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from gavan.cli.render import Style
 from gavan.database.forecast.locks import Mode
 from gavan.database.forecast.look import Forecast, Held
+from gavan.database.migration.large import SINGLE
 from gavan.database.migration.losses import losses
 from gavan.database.migration.parsed import Direction, Parsed
 from gavan.database.migration.split import Statement, place
@@ -18,6 +20,8 @@ from gavan.kit.size import in_bytes
 from gavan.stack.findings import render
 
 _WIDTH = 72
+# Of a large file: its lines are counted from the beginning for each.
+_MOST = 200
 
 
 def plan_data(plan: Sequence[Parsed], seen: Forecast) -> list[dict[str, Any]]:
@@ -30,15 +34,15 @@ def plan_data(plan: Sequence[Parsed], seen: Forecast) -> list[dict[str, Any]]:
             "path": parsed.file.path,
             "phase": parsed.file.phase,
             "transaction": not parsed.is_outside,
+            "statement_count": len(parsed.statements),
             "statements": [
                 {
-                    "line": _line(parsed, one),
+                    "line": line,
                     "text": one.text,
                     "loses": losses(one),
                     "locks": [_lock_data(each) for each in held],
                 }
-                for one, held in zip(parsed.statements, locked, strict=True)
-                if not one.is_comment
+                for line, one, held in _listed(parsed, locked)
             ],
             "findings": [
                 {
@@ -64,11 +68,12 @@ def plan_text(plan: Sequence[Parsed], style: Style, seen: Forecast) -> str:
         word = "take back" if parsed.direction is Direction.DOWN else "apply"
         how = f"{parsed.file.phase}, {how}" if parsed.direction is Direction.UP else how
         lines.append(f"{word} {style(parsed.file.path.stem, bold=True)}  {style.faint(how)}")
-        for statement, held in zip(parsed.statements, locked, strict=True):
-            if not statement.is_comment:
-                lines.append(f"{_line(parsed, statement):>6}  {_first_words(statement)}")
-                lines += [style.bad(f"        loses {what}") for what in losses(statement)]
-                lines += [f"        {line}" for line in _lock_lines(held, style)]
+        for number, statement, held in _listed(parsed, locked):
+            lines.append(f"{number:>6}  {_first_words(statement)}")
+            lines += [style.bad(f"        loses {what}") for what in losses(statement)]
+            lines += [f"        {line}" for line in _lock_lines(held, style)]
+        if parsed.large is not None:
+            lines.append(f"        {len(parsed.large):,} statements, those with rows not listed")
     parts = ["\n".join(lines)]
     if seen.findings:
         parts.append(render(seen.findings))
@@ -94,8 +99,17 @@ def _lock_data(held: Held) -> dict[str, Any]:
     }
 
 
-def _line(parsed: Parsed, statement: Statement) -> int:
-    return place(parsed.file.text, statement.first)[0]
+def _listed(
+    parsed: Parsed, locked: Sequence[Sequence[Held]]
+) -> Iterator[tuple[int, Statement, Sequence[Held]]]:
+    """Yield the statements that are shown, each with its line; of a large file not its rows."""
+    if parsed.large is not None:
+        for number in itertools.islice(parsed.large.numbers(SINGLE), _MOST):
+            yield parsed.place(number)[0], parsed.large.at(number), ()
+        return
+    for statement, held in zip(parsed.statements, locked, strict=True):
+        if not statement.is_comment:
+            yield place(parsed.file.text, statement.first)[0], statement, held
 
 
 def _first_words(statement: Statement) -> str:

@@ -40,6 +40,22 @@ def test_rows_and_schema_are_equal_byte_by_byte_whoever_applied_the_files(
     assert project.gavan() == []
 
 
+def test_a_large_file_of_the_cli_is_recognised_and_written_the_same(
+    project: Project, database_factory: Callable[[], Database]
+) -> None:
+    row = "insert into big values ('it''s; {}', $${}$$);\r\n"
+    rows = "".join(row.format("ж;", "x" * 900) for _ in range(4_500))
+    (project.folder / "000_big.sql").write_bytes(
+        f"create table big (a text, b text);\n{rows}-- end".encode()
+    )
+    project.push()
+    ours = Project(project.root, database_factory(), project.node, project.major)
+    assert ours.gavan() == ["000"]
+    assert ours.history() == project.history()
+    for one in (project, ours):
+        assert [entry.state for entry in status(one.url, one.folder)] == [State.APPLIED]
+
+
 def test_repair_writes_the_same_rows_whoever_repairs(
     project: Project, database_factory: Callable[[], Database]
 ) -> None:

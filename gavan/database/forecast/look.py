@@ -12,13 +12,11 @@ from gavan.database.forecast.locks import Taken, locks
 from gavan.database.forecast.sizes import Size, read_sizes
 from gavan.database.lint.catalogue import Catalogue, Name
 from gavan.database.lint.run import Rules, Sources, lint_files
+from gavan.database.migration.files import is_large
 from gavan.database.migration.history import Connection
 from gavan.database.migration.parsed import Parsed
 from gavan.database.migration.split import Statement
 from gavan.stack.findings import Finding
-
-LARGE_BYTES = 4_000_000
-"""Above it a file is rows, not structure: it is applied, but not judged."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +29,7 @@ class Held:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forecast:
-    """``held`` is per file and statement of the plan."""
+    """``held`` is per file and statement of the plan, empty for a large file."""
 
     held: Sequence[Sequence[Sequence[Held]]]
     findings: Sequence[Finding]
@@ -47,7 +45,7 @@ def look(
     sizes = read_sizes(connection)
     made = Catalogue()
     held = [
-        [[] if _is_large(parsed) else _held(one, made, sizes) for one in parsed.statements]
+        [] if parsed.large else [_held(one, made, sizes) for one in parsed.statements]
         for parsed in plan
     ]
     return Forecast(held=held, findings=judge(connection, plan, sources, rules))
@@ -58,16 +56,12 @@ def judge(
 ) -> Sequence[Finding]:
     """Return the findings of the lint about the files of ``plan``, for the tables as they are."""
     rows = {name: size.rows for name, size in read_sizes(connection).items()}
-    only = {parsed.file.path for parsed in plan if not _is_large(parsed)}
+    only = {parsed.file.path for parsed in plan if parsed.large is None}
     small = Sources(
-        ups=[path for path in sources.ups if path.stat().st_size <= LARGE_BYTES],
+        ups=[path for path in sources.ups if not is_large(path)],
         downs=[path for path in sources.downs if path in only],
     )
     return lint_files(small, replace(rules, rows=rows), only=only) if only else ()
-
-
-def _is_large(parsed: Parsed) -> bool:
-    return parsed.file.path.stat().st_size > LARGE_BYTES
 
 
 def _held(statement: Statement, made: Catalogue, sizes: Mapping[Name, Size]) -> Sequence[Held]:

@@ -15,7 +15,7 @@ from gavan.database.lint.catalogue import Catalogue, Name
 from gavan.database.lint.document import Allow, Document, Fault, read_document
 from gavan.database.lint.rule import Hit, Kind, Rule, Step
 from gavan.database.lint.rules import BY_CODE, RULES
-from gavan.database.migration.files import check_names
+from gavan.database.migration.files import check_names, is_large
 from gavan.database.migration.split import Statement, place
 from gavan.stack.findings import Finding, Level, ordered
 from gavan.stack.model import Position
@@ -42,6 +42,16 @@ class Sources:
             )
             for path in paths
         }  # fmt: skip
+
+    def without_large(self) -> tuple[Sources, list[Path]]:
+        """Return the files that are held in memory, and those that are too large for it."""
+        large = [path for path in self.kinds() if is_large(path)]
+        small = Sources(
+            ups=[path for path in self.ups if path not in large],
+            downs=[path for path in self.downs if path not in large],
+            seeds=[path for path in self.seeds if path not in large],
+        )
+        return small, large
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -61,7 +61,12 @@ def _pending(connection: Connection, folder: Path, options: Options) -> list[Par
     entries = compare(files, history.read_applied(connection))
     wanted = pending(entries, order=options.order, squashed=archived_versions(folder))
     chosen = choose(wanted, entries, to=options.to, phase=options.phase)
-    return [parse(file) for file in chosen]
+    parsed = [parse(file) for file in chosen]
+    for one in parsed[1:]:
+        # Of the first nothing is kept unless all of it parses: it may be parsed while it runs.
+        if one.large is not None:
+            one.large.find()
+    return parsed
 
 
 def status(url: Secret, folder: Path) -> list[Entry]:

@@ -78,9 +78,7 @@ def _read(folder: Path, home: Path) -> Squashed:
     version = home.name
     path = folder / f"{version}_{SQUASHED}.sql"
     names = [match[1] for one in home.iterdir() if (match := NAME.fullmatch(one.name))]
-    file = MigrationFile(
-        version=version, name=SQUASHED, path=path, text=read_sql(home / f"{SQUASHED}.sql")
-    )
+    file = MigrationFile.of_text(version, SQUASHED, path, read_sql(home / f"{SQUASHED}.sql"))
     return Squashed(file=file, versions=sorted(names))
 
 

@@ -98,14 +98,10 @@ def as_applied(entry: Entry, folder: Path) -> MigrationFile:
         raise GavanError(
             "GV309",
             f"migration {name} is applied but its file is not here",
-            details="the tool that applied it recorded no statements to replay",
+            details="the history has no statements of it to replay, or more than are held",
             hint="git checkout the file (or merge the branch that has it)",
             exit_code=5,
         )
-    return MigrationFile(
-        version=entry.version,
-        name=entry.name,
-        # Its lines are those of the history, not of a file that may be there.
-        path=folder / f"{name}.sql (as applied)",
-        text=";\n".join(statements),
-    )
+    # Its lines are those of the history, not of a file that may be there.
+    path = folder / f"{name}.sql (as applied)"
+    return MigrationFile.of_text(entry.version, entry.name, path, ";\n".join(statements))

@@ -15,6 +15,9 @@ from gavan.database.migration.split import SplitError, Statement, place
 from gavan.kit.errors import GavanError
 
 EXCERPT_LINES = 12
+Before = tuple[int, int]
+"""How many lines of a file, and how many characters of a line, are before a piece of it."""
+START = (0, 0)
 NOTHING = "nothing of this file was applied"
 _NAME_COMES_NEXT = re.compile(
     r"\b(?:table(?:\s+if\s+(?:not\s+)?exists)?|into|from|join|update|references|on|column"
@@ -38,22 +41,28 @@ class StatementError(GavanError):
         self.sqlstate = ""
 
 
-def from_split(path: Path, text: str, error: SplitError) -> StatementError:
+def from_split(path: Path, text: str, error: SplitError, before: Before = START) -> StatementError:
     """Return the error of a file that does not parse; the database was not touched by it."""
     offset = min(error.offset, len(text))
     if text[offset : offset + 1] == "\\":
-        fault = Fault(path, text, offset, "psql meta-command", "42601")
+        fault = Fault(path, text, offset, "psql meta-command", "42601", before=before)
         return fault.error("GV307", "psql commands work in psql alone: remove the line")
-    fault = Fault(path, text, offset, error.message, "42601")
-    return fault.error(*_syntax_hint(text, offset))
+    fault = Fault(path, text, offset, error.message, "42601", before=before)
+    code, hint = _syntax_hint(text, offset)
+    return fault.error(code, error.hint or hint)
 
 
 def from_database(
-    path: Path, text: str, statement: Statement, error: psycopg.Error, left: str = NOTHING
+    path: Path,
+    text: str,
+    statement: Statement,
+    error: psycopg.Error,
+    left: str = NOTHING,
+    before: Before = START,
 ) -> StatementError:
     """Return the error of a statement that the server refused; ``left`` is what stays of the file.
 
-    Its transaction, if it had one, is rolled back.
+    Its transaction, if it had one, is rolled back. ``text`` is the file, or a piece of it.
     """
     diagnosis = error.diag
     offset = _offset(statement, diagnosis)
@@ -61,12 +70,17 @@ def from_database(
     sqlstate = error.sqlstate or ""
     code, hint = _database_hint(sqlstate, message, text, statement, offset)
     facts = tuple(filter(None, (diagnosis.message_detail, _context(diagnosis.context))))
-    fault = Fault(path, text, offset, message, sqlstate, facts, left)
+    fault = Fault(path, text, offset, message, sqlstate, facts, left, before)
     return fault.error(code, hint or diagnosis.message_hint)
 
 
 def from_commit(
-    path: Path, text: str, statement: Statement | None, error: psycopg.Error, left: str = NOTHING
+    path: Path,
+    text: str,
+    statement: Statement | None,
+    error: psycopg.Error,
+    left: str = NOTHING,
+    before: Before = START,
 ) -> StatementError:
     """Return the error of what the server checks after ``statement``, when its work is kept.
 
@@ -78,7 +92,7 @@ def from_commit(
         filter(None, ("found when the transaction was to be kept", diagnosis.message_detail))
     )
     offset = statement.first if statement else 0
-    fault = Fault(path, text, offset, message, error.sqlstate or "", facts, left)
+    fault = Fault(path, text, offset, message, error.sqlstate or "", facts, left, before)
     hint = "set constraints all immediate; shows where" if error.sqlstate in _BROKEN else None
     return fault.error("GV311", hint or diagnosis.message_hint)
 
@@ -110,22 +124,26 @@ class Fault:
     sqlstate: str
     facts: tuple[str, ...] = ()
     left: str = NOTHING
+    before: Before = START
 
     def error(self, code: str, hint: str | None) -> StatementError:
         line, column = place(self.text, self.offset)
-        lines = [f"SQLSTATE {self.sqlstate}; {self.left}"]
-        lines += [_excerpt(self.text, line, column), *self.facts]
+        excerpt = _excerpt(self.text, (line, column), self.before[0])
+        lines = [f"SQLSTATE {self.sqlstate}; {self.left}", excerpt, *self.facts]
+        column += self.before[1] if line == 1 else 0
+        line += self.before[0]
         error = StatementError(code, self.message, details="\n".join(lines), hint=hint)
         error.where = f"{self.path}:{line}:{column}"
         error.sqlstate = self.sqlstate
         return error
 
 
-def _excerpt(text: str, line: int, column: int) -> str:
+def _excerpt(text: str, where: tuple[int, int], lines_before: int) -> str:
+    line, column = where
     source = text.split("\n")[line - 1].rstrip("\r")
     start = max(0, column - 80)
     shown = source[start : start + 120].replace("\t", " ")
-    return f"{line:>4} | {shown}\n     | {' ' * (column - 1 - start)}^"
+    return f"{line + lines_before:>4} | {shown}\n     | {' ' * (column - 1 - start)}^"
 
 
 def _syntax_hint(text: str, offset: int) -> tuple[str, str | None]:

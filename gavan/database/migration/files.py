@@ -22,6 +22,9 @@ DIRECTIVE = re.compile(r"--\s*gavan:\s*(.+)")
 IRREVERSIBLE = re.compile(r"\birreversible(?:=(?:\"([^\"]*)\"|(\S+)))?(?:\s|$)")
 BOM = "\ufeff"
 DOWN = "down"
+LARGE_BYTES = 4_000_000
+"""Above it a file is rows, not structure: it is read piece by piece, and not judged."""
+HEAD_BYTES = 4096
 PHASE = "phase="
 
 
@@ -34,17 +37,40 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MigrationFile:
-    """One ``VERSION_name.sql``; ``version`` keeps its zeros, it is text everywhere."""
+    """One ``VERSION_name.sql``; ``version`` keeps its zeros, it is text everywhere.
+
+    ``held`` is its text, None where it is larger than LARGE_BYTES and stays on the disk; ``head``
+    is the first line.
+    """
 
     version: str
     name: str
     path: Path
-    text: str
+    held: str | None
+    head: str
+
+    @classmethod
+    def of_text(cls, version: str, name: str, path: Path, text: str) -> MigrationFile:
+        return cls(version=version, name=name, path=path, held=text, head=_first_line(text))
+
+    @classmethod
+    def read(cls, version: str, name: str, path: Path) -> MigrationFile:
+        """Read a file, a large one its first line alone; raise GavanError as ``read_sql`` does."""
+        if not is_large(path):
+            return cls.of_text(version, name, path, read_sql(path))
+        with path.open("rb") as stream:
+            head = stream.readline(HEAD_BYTES).decode("utf-8", "replace").removeprefix(BOM)
+        return cls(version=version, name=name, path=path, held=None, head=head.strip())
+
+    @property
+    def text(self) -> str:
+        """The text, from the disk where it is not held."""
+        return read_sql(self.path) if self.held is None else self.held
 
     @property
     def directives(self) -> frozenset[str]:
         """Words after ``-- gavan:`` on the first line."""
-        found = DIRECTIVE.match(self.text.split("\n", 1)[0].strip())
+        found = DIRECTIVE.match(self.head)
         return frozenset(found[1].split()) if found else frozenset()
 
     @property
@@ -76,9 +102,7 @@ def read_migrations(folder: Path) -> list[MigrationFile]:
     """
     paths = sql_files(folder)
     named = [(match[1], match[2], path) for path in paths if (match := NAME.fullmatch(path.name))]
-    files = []
-    for version, name, path in sorted(named, key=lambda entry: entry[0]):
-        files.append(MigrationFile(version=version, name=name, path=path, text=read_sql(path)))
+    files = [MigrationFile.read(*one) for one in sorted(named, key=lambda entry: entry[0])]
     findings = [*check_names(paths), *_check_marks(files)]
     if findings:
         raise _refusal(findings)
@@ -90,22 +114,35 @@ def read_sql(path: Path) -> str:
 
     Raises GavanError GV306 for what no tool can apply: bytes that are not UTF-8, or a zero byte.
     """
-    data = path.read_bytes()
+    return decode(path, path.read_bytes()).removeprefix(BOM)
+
+
+def decode(path: Path, data: bytes, offset: int = 0) -> str:
+    """Return the text of the bytes at ``offset`` of a file; raise GavanError GV306 as above."""
     try:
-        text = data.decode("utf-8").removeprefix(BOM)
+        text = data.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise _unreadable(path, data, error.start, "a byte that is not UTF-8") from None
+        raise _unreadable(path, offset + error.start, "a byte that is not UTF-8") from None
     if "\0" in text:
-        raise _unreadable(path, data, data.index(b"\0"), "a zero byte")
+        raise _unreadable(path, offset + data.index(b"\0"), "a zero byte")
     return text
 
 
-def _unreadable(path: Path, data: bytes, offset: int, what: str) -> GavanError:
-    before = data[:offset]
+def is_large(path: Path) -> bool:
+    return path.stat().st_size > LARGE_BYTES
+
+
+def _first_line(text: str) -> str:
+    return text[:HEAD_BYTES].split("\n", 1)[0].strip()
+
+
+def _unreadable(path: Path, offset: int, what: str) -> GavanError:
+    with path.open("rb") as stream:
+        before, byte = stream.read(offset), stream.read(1)
     line, column = before.count(b"\n") + 1, offset - (before.rfind(b"\n") + 1) + 1
     error = GavanError(
         "GV306",
-        f"{path.name} has {what}: 0x{data[offset]:02x}",
+        f"{path.name} has {what}: 0x{byte.hex()}",
         hint="save the file as UTF-8",
         exit_code=2,
     )
@@ -127,16 +164,19 @@ def check_names(paths: list[Path]) -> list[Finding]:
 
 
 def read_down(folder: Path, version: str, name: str) -> MigrationFile | Path:
-    """Return the down file of a migration, or the path where it should be."""
+    """Return the down file of a migration, or the path where it should be.
+
+    Raises GavanError as ``read_sql`` does.
+    """
     path = folder / DOWN / f"{version}_{name}.sql"
     if not path.is_file():
         return path
-    return MigrationFile(version=version, name=name, path=path, text=read_sql(path))
+    return MigrationFile.read(version, name, path)
 
 
-def irreversible_reason(text: str) -> str | None:
-    """Return why a migration says that it cannot be taken back; None when it does not say so."""
-    found = DIRECTIVE.match(text.split("\n", 1)[0].strip())
+def irreversible_reason(head: str) -> str | None:
+    """Return why a migration says, in its first line, that it cannot be taken back; or None."""
+    found = DIRECTIVE.match(_first_line(head))
     marked = IRREVERSIBLE.search(found[1]) if found else None
     if marked is None:
         return None

@@ -16,6 +16,7 @@ from typing import Any
 
 import psycopg
 
+from gavan.database.migration.files import LARGE_BYTES
 from gavan.kit.errors import GavanError
 from gavan.kit.version import VERSION
 
@@ -29,6 +30,18 @@ CREATE_HISTORY = (
     "alter table supabase_migrations.schema_migrations add column if not exists statements text[]",
     "alter table supabase_migrations.schema_migrations add column if not exists name text",
 )
+# Of a large row the digest alone; how it is stored tells, without reading it, which may be large.
+_READ_APPLIED = """
+with history as materialized (
+    select version, name, statements,
+        coalesce(pg_column_size(statements) > 32768
+            and octet_length(array_send(statements)) > %s, false) as is_large
+    from supabase_migrations.schema_migrations
+)
+select version, coalesce(name, ''), case when not is_large then statements end,
+    case when is_large then encode(sha256(array_send(statements)), 'hex') end
+from history order by version collate "C"
+"""
 CREATE_SEEDS = (
     "create schema if not exists supabase_migrations",
     "create table if not exists supabase_migrations.seed_files"
@@ -60,16 +73,26 @@ CREATE_LOG = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Applied:
-    """A row of ``schema_migrations``; ``statements`` is None where another tool left it out."""
+    """A row of ``schema_migrations``; ``statements`` is None where another tool left it out.
+
+    It is None too where they are larger than LARGE_BYTES; ``digest`` is then
+    `encode(sha256(array_send(statements)), 'hex')`, and ``raw_sha256`` that of the file that our
+    log says they are of.
+    """
 
     version: str
     name: str
     statements: list[str] | None
+    digest: str | None = None
+    raw_sha256: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """What is written when a file is done (or, without a transaction, a statement of it)."""
+    """What is written when a file is done (or, without a transaction, a statement of it).
+
+    ``text`` and ``statements`` are empty for a large file; ``raw_sha256`` is then given.
+    """
 
     version: str
     name: str
@@ -77,6 +100,7 @@ class Record:
     text: str
     checksum: str
     duration_ms: int
+    raw_sha256: str | None = None
     direction: str = "up"
     outcome: str = "applied"
     statement_no: int = 0
@@ -124,11 +148,29 @@ def read_applied(connection: Connection) -> list[Applied]:
     # Asked first: reading what is not there would be an error in the log of the server.
     if not _exists(connection, "supabase_migrations.schema_migrations"):
         return []
+    rows = connection.execute(_READ_APPLIED.encode(), (LARGE_BYTES,)).fetchall()
+    made = _read_made(connection) if any(row[3] for row in rows) else {}
+    return [
+        Applied(
+            version=row[0],
+            name=row[1],
+            statements=row[2],
+            digest=row[3],
+            raw_sha256=made.get((row[0], row[3])),
+        )
+        for row in rows
+    ]
+
+
+def _read_made(connection: Connection) -> dict[tuple[str, str], str]:
+    """Return (version, checksum) -> sha256 of the file that was applied, by our log."""
+    if not _exists(connection, "gavan.migration_log"):
+        return {}
     rows = connection.execute(
-        "select version, coalesce(name, ''), statements"
-        ' from supabase_migrations.schema_migrations order by version collate "C"'
-    ).fetchall()
-    return [Applied(version=row[0], name=row[1], statements=row[2]) for row in rows]
+        "select version, checksum, raw_sha256 from gavan.migration_log"
+        " where direction = 'up' and outcome = 'applied' order by id"
+    )
+    return {(str(version), str(checksum)): str(raw) for version, checksum, raw in rows}
 
 
 def insert_applied(connection: Connection, record: Record) -> None:
@@ -147,6 +189,13 @@ def upsert_applied(connection: Connection, record: Record) -> None:
         " values (%s, %s, %s) on conflict (version) do update"
         " set name = excluded.name, statements = excluded.statements",
         (record.version, record.name, record.statements),
+    )
+
+
+def forget_applied(connection: Connection, version: str) -> None:
+    """Remove the row of the CLI's table, if there is one."""
+    connection.execute(
+        "delete from supabase_migrations.schema_migrations where version = %s", (version,)
     )
 
 
@@ -177,7 +226,7 @@ def insert_log(connection: Connection, record: Record) -> None:
             record.version,
             record.name,
             record.checksum,
-            hashlib.sha256(record.text.encode()).hexdigest(),
+            record.raw_sha256 or hashlib.sha256(record.text.encode()).hexdigest(),
             record.direction,
             _person(),
             socket.gethostname(),

@@ -1,19 +1,23 @@
 """Compare the files with the history: what is applied, pending, changed, missing, out of order.
 
-Stands between the files, the history and the runner; pure.
+Stands between the files, the history and the runner; asks no database.
 """
 
 from __future__ import annotations
 
 import difflib
+import hashlib
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
+from gavan.database.migration.errors import StatementError
 from gavan.database.migration.files import MigrationFile, Phase
 from gavan.database.migration.history import Applied
+from gavan.database.migration.large import stored_digest
+from gavan.database.migration.parsed import parse
 from gavan.database.migration.split import SplitError, checksum, split
 from gavan.kit.errors import GavanError
 
@@ -133,8 +137,16 @@ def _out_of_phase(behind: MigrationFile, before: MigrationFile) -> GavanError:
 
 
 def difference(entry: Entry) -> str:
-    """Return a unified diff of a changed file against the statements that were applied."""
-    if entry.file is None or entry.applied is None or entry.applied.statements is None:
+    """Return a unified diff of a changed file against the statements that were applied.
+
+    Empty where either is too large to be compared line by line.
+    """
+    if (
+        entry.file is None
+        or entry.file.held is None
+        or entry.applied is None
+        or entry.applied.statements is None
+    ):
         return ""
     try:
         now = [statement.text for statement in split(entry.file.text)]
@@ -152,6 +164,8 @@ def difference(entry: Entry) -> str:
 
 
 def _compare_text(file: MigrationFile, row: Applied) -> State:
+    if file.held is None or row.digest is not None:
+        return State.APPLIED if _is_same(file, row) else State.CHANGED
     if row.statements is None:
         return State.APPLIED
     try:
@@ -172,6 +186,26 @@ def mend(entry: Entry, squashed: Mapping[str, str]) -> str:
             f"it was squashed into {into}; tell the history of this database: gavan migrate squash"
         )
     return MENDS[entry.state]
+
+
+def _is_same(file: MigrationFile, row: Applied) -> bool:
+    """Compare byte by byte what is too large for more; what our log knows is not parsed again."""
+    if row.raw_sha256 is not None:
+        with file.path.open("rb") as stream:
+            if hashlib.file_digest(stream, "sha256").hexdigest() == row.raw_sha256:
+                return True
+    if row.statements is None and row.digest is None:
+        return True
+    theirs = row.digest or _digest(row.statements or [])
+    try:
+        parsed = parse(file)
+        return theirs == (parsed.large.checksum() if parsed.large else _digest(parsed.texts))
+    except StatementError:
+        return False
+
+
+def _digest(statements: Sequence[str]) -> str:
+    return stored_digest(len(statements), (one.encode() for one in statements))
 
 
 def _refusal(blocked: list[Entry], squashed: Mapping[str, str]) -> GavanError:

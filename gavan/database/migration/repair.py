@@ -11,8 +11,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from gavan.database.migration import history
+from gavan.database.migration.bulk import copy_applied
 from gavan.database.migration.files import MigrationFile, read_migrations
 from gavan.database.migration.history import Applied, Connection, Record
+from gavan.database.migration.large import LargeStatements
 from gavan.database.migration.lock import connect, migration_lock
 from gavan.database.migration.parsed import Direction, parse
 from gavan.database.migration.run import Options
@@ -52,10 +54,15 @@ def repair(
 def mark_applied(connection: Connection, files: Sequence[MigrationFile], tool: str = TOOL) -> None:
     """Write the rows of ``files`` as if they had run; the caller has the lock and a transaction."""
     for file in files:
-        record = _record(file.version, file.name, file.text, Direction.UP, parse(file).texts)
-        record = replace(record, tool=tool)
-        history.upsert_applied(connection, record)
-        history.insert_log(connection, record)
+        parsed = parse(file)
+        if parsed.large is None:
+            record = _record(file.version, file.name, file.text, Direction.UP, parsed.texts)
+            history.upsert_applied(connection, record)
+        else:
+            record = _record_of_large(file, parsed.large)
+            history.forget_applied(connection, file.version)
+            copy_applied(connection, file.version, file.name, parsed.large)
+        history.insert_log(connection, replace(record, tool=tool))
 
 
 def _mark_taken_back(connection: Connection, versions: Sequence[str]) -> None:
@@ -88,6 +95,11 @@ def _record_of(row: Applied) -> Record:
     text = ";\n".join(row.statements or [])
     statements = [statement.text for statement in split(text)]
     return _record(row.version, row.name, "", Direction.DOWN, statements)
+
+
+def _record_of_large(file: MigrationFile, large: LargeStatements) -> Record:
+    record = _record(file.version, file.name, "", Direction.UP, [])
+    return replace(record, checksum=large.checksum(), raw_sha256=large.raw_sha256)
 
 
 def _record(

@@ -11,6 +11,7 @@ from dataclasses import replace
 from gavan.database.migration import history
 from gavan.database.migration.catalogue import Schema, read_schema
 from gavan.database.migration.files import MigrationFile
+from gavan.database.migration.large import SINGLE, LargeStatements
 from gavan.database.migration.lock import connect
 from gavan.database.migration.parsed import Parsed, parse
 from gavan.database.migration.run import Options, Report, run_file
@@ -28,6 +29,8 @@ def within_database(parsed: Parsed) -> tuple[Parsed, list[str]]:
 
     The shadow shares its server, and so its roles, with the real database.
     """
+    if parsed.large is not None:
+        return _large_within_database(parsed, parsed.large)
     kept, left_out = [], []
     for statement in parsed.statements:
         if is_server_wide(statement):
@@ -36,6 +39,12 @@ def within_database(parsed: Parsed) -> tuple[Parsed, list[str]]:
         else:
             kept.append(statement)
     return replace(parsed, statements=kept), left_out
+
+
+def _large_within_database(parsed: Parsed, large: LargeStatements) -> tuple[Parsed, list[str]]:
+    numbers = [number for number in large.numbers(SINGLE) if is_server_wide(large.at(number))]
+    left_out = [f"{parsed.file.path}:{large.first_place(number)[0]}" for number in numbers]
+    return replace(parsed, statements=large.without(numbers)), left_out
 
 
 def replay(shadow: Secret, files: Sequence[MigrationFile], report: Report) -> Schema:

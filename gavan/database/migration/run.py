@@ -16,6 +16,7 @@ import psycopg
 
 from gavan.database.migration import history
 from gavan.database.migration.blockers import Blockers
+from gavan.database.migration.bulk import copy_applied, send
 from gavan.database.migration.errors import (
     NOTHING,
     StatementError,
@@ -24,6 +25,7 @@ from gavan.database.migration.errors import (
 )
 from gavan.database.migration.files import Phase
 from gavan.database.migration.history import Connection, Record
+from gavan.database.migration.large import ROWS, SINGLE
 from gavan.database.migration.parsed import Direction, Parsed, needs_no_transaction
 from gavan.database.migration.split import Statement, checksum
 from gavan.database.migration.unfinished import clear, is_finished
@@ -129,15 +131,13 @@ def run_statement(
         raise from_database(path, text, statement, error, left) from error
 
 
-@contextmanager
-def kept(path: Path, text: str, statement: Statement | None, left: str = NOTHING) -> Iterator[None]:
-    """Around a transaction: say of what the server refuses at its end where in the file it is."""
-    try:
-        yield
-    except psycopg.Error as error:
-        if error.diag.schema_name == HISTORY:
-            raise  # another tool wrote the same line meanwhile
-        raise from_commit(path, text, statement, error, left) from error
+def run_statements(connection: Connection, parsed: Parsed) -> None:
+    """Run all of a file in the transaction of ``connection``; raises as ``run_statement`` does."""
+    if parsed.large is not None:
+        send(connection, parsed.large)
+        return
+    for statement in parsed.statements:
+        run_statement(connection, parsed.file.path, parsed.file.text, statement)
 
 
 def limit_transaction(connection: Connection, lock_timeout: str, statement_timeout: str) -> None:
@@ -164,11 +164,9 @@ def _step(parsed: Parsed) -> str:
 
 
 def _run_inside(connection: Connection, parsed: Parsed, options: Options, started: float) -> None:
-    file = parsed.file
-    with kept(file.path, file.text, _last(parsed)), connection.transaction():
+    with kept(parsed), connection.transaction():
         limit_transaction(connection, options.lock_timeout, options.statement_timeout)
-        for statement in parsed.statements:
-            run_statement(connection, file.path, file.text, statement)
+        run_statements(connection, parsed)
         _write_history(connection, parsed, started)
 
 
@@ -178,14 +176,17 @@ def _run_outside(connection: Connection, parsed: Parsed, started: float) -> None
     What can be in a transaction is in one with its line of the journal. Of the others the journal
     says that they began, and after a crash the catalogue whether they ended.
     """
-    done, begun = history.read_journal(connection, _record(parsed, started))
+    base = _record(parsed, started)
+    done, begun = history.read_journal(connection, base)
     for number, statement in enumerate(parsed.statements, start=1):
         if number <= done:
             if statement.first_word == "set":
                 # A setting of the session, which ended with the run before.
                 _run_one(connection, parsed, number)
             continue
-        finished = _record(parsed, started, outcome="partial", statement_no=number)
+        finished = replace(
+            base, duration_ms=_since(started), outcome="partial", statement_no=number
+        )
         if needs_no_transaction(statement):
             looks_finished = is_finished(connection, statement)
             if not looks_finished:
@@ -199,8 +200,7 @@ def _run_outside(connection: Connection, parsed: Parsed, started: float) -> None
             _run_one(connection, parsed, number)
             history.insert_log(connection, finished)
         else:
-            file = parsed.file
-            with kept(file.path, file.text, statement, _left(number)), connection.transaction():
+            with kept(parsed, statement, _left(number)), connection.transaction():
                 _run_one(connection, parsed, number)
                 history.insert_log(connection, finished)
     with connection.transaction():
@@ -216,35 +216,58 @@ def _left(number: int) -> str:
     return f"{number - 1} statements before it stay, the next run goes on with this one"
 
 
-def _last(parsed: Parsed) -> Statement | None:
-    return next((one for one in reversed(parsed.statements) if not one.is_comment), None)
+@contextmanager
+def kept(parsed: Parsed, last: Statement | None = None, left: str = NOTHING) -> Iterator[None]:
+    """Around a transaction of a file: say where in it is what the server refuses at its end."""
+    try:
+        yield
+    except psycopg.Error as error:
+        if error.diag.schema_name == HISTORY:
+            raise  # another tool wrote the same line meanwhile
+        raise _from_commit(parsed, error, last, left) from error
+
+
+def _from_commit(
+    parsed: Parsed, error: psycopg.Error, last: Statement | None = None, left: str = NOTHING
+) -> StatementError:
+    path, large = parsed.file.path, parsed.large
+    if large is None:
+        last = last or next((one for one in reversed(parsed.statements) if one.is_run), None)
+        return from_commit(path, parsed.file.text, last, error, left)
+    number = max((*large.numbers(ROWS), *large.numbers(SINGLE)), default=0)
+    before = large.place(large.bounds(number, number + 1)[0])
+    return from_commit(path, large.at(number).text, large.at(number), error, before=before)
 
 
 def _write_history(connection: Connection, parsed: Parsed, started: float) -> None:
     # A file may have changed role, search_path or timeouts; the record is ours again.
     connection.execute("reset role")
     record = _record(parsed, started)
-    if parsed.direction is Direction.UP:
+    if parsed.direction is Direction.UP and parsed.large is not None:
+        copy_applied(connection, record.version, record.name, parsed.large)
+    elif parsed.direction is Direction.UP:
         history.insert_applied(connection, record)
     else:
         history.delete_applied(connection, record.version)
     history.insert_log(connection, record)
 
 
-def _record(
-    parsed: Parsed, started: float, *, outcome: str = "applied", statement_no: int | None = None
-) -> Record:
-    texts = parsed.texts
+def _since(started: float) -> int:
+    return round((time.monotonic() - started) * 1000)
+
+
+def _record(parsed: Parsed, started: float) -> Record:
+    texts = [] if parsed.large else parsed.texts
     return Record(
         version=parsed.file.version,
         name=parsed.file.name,
         statements=texts,
-        text=parsed.file.text,
-        checksum=checksum(texts),
-        duration_ms=round((time.monotonic() - started) * 1000),
+        text=parsed.file.held or "",
+        checksum=parsed.large.checksum() if parsed.large else checksum(texts),
+        raw_sha256=parsed.large.raw_sha256 if parsed.large else None,
+        duration_ms=_since(started),
         direction=parsed.direction,
-        outcome=outcome,
-        statement_no=len(texts) if statement_no is None else statement_no,
+        statement_no=len(parsed.statements),
         phase=parsed.file.phase,
     )
 
@@ -269,7 +292,7 @@ def _final(
 ) -> GavanError:
     """Return the failure that ends the run; ``blockers`` are whom it waited for."""
     if isinstance(error, psycopg.Error):
-        return from_commit(parsed.file.path, parsed.file.text, _last(parsed), error)
+        return _from_commit(parsed, error)
     if not _may_pass(error):
         return error
     left = (

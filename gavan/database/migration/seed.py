@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gavan.database.migration import history
-from gavan.database.migration.errors import from_split
+from gavan.database.migration.files import MigrationFile
 from gavan.database.migration.history import Connection
 from gavan.database.migration.lock import connect, migration_lock
-from gavan.database.migration.run import Report, kept, limit_transaction, run_statement, silent
-from gavan.database.migration.split import SplitError, Statement, split
+from gavan.database.migration.parsed import parse
+from gavan.database.migration.run import Report, kept, limit_transaction, run_statements, silent
 from gavan.kit.errors import GavanError
 from gavan.kit.secret import Secret
 
@@ -53,8 +53,8 @@ def seed(
         known = history.read_seeds(connection)
         for path in files:
             name = _name(path, root)
-            content = path.read_bytes()
-            digest = hashlib.sha256(content).hexdigest()
+            with path.open("rb") as stream:
+                digest = hashlib.file_digest(stream, "sha256").hexdigest()
             before = known.get(name)
             if before == digest and not again:
                 report(name, "skip", "unchanged")
@@ -63,7 +63,7 @@ def seed(
             else:
                 report(name, "start", "")
                 try:
-                    _run(connection, path, content.decode("utf-8"), (name, digest))
+                    _run(connection, path, (name, digest))
                 except GavanError:
                     report(name, "fail", "")
                     raise
@@ -72,17 +72,12 @@ def seed(
     return ran
 
 
-def _run(connection: Connection, path: Path, text: str, record: tuple[str, str]) -> None:
-    try:
-        statements: list[Statement] = split(text)
-    except SplitError as error:
-        raise from_split(path, text, error) from None
+def _run(connection: Connection, path: Path, record: tuple[str, str]) -> None:
+    parsed = parse(MigrationFile.read("", path.stem, path))
     connection.execute("reset all")
-    last = next((one for one in reversed(statements) if not one.is_comment), None)
-    with kept(path, text, last), connection.transaction():
+    with kept(parsed), connection.transaction():
         limit_transaction(connection, "10s", "0")
-        for statement in statements:
-            run_statement(connection, path, text, statement)
+        run_statements(connection, parsed)
         connection.execute("reset role")
         history.upsert_seed(connection, *record)
 

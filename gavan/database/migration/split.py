@@ -18,6 +18,8 @@ _RESTRICT = re.compile(r"^\\(?:un)?restrict\b.*$", re.MULTILINE)
 _WORD = re.compile(r"\w+")
 _OUTSIDE = re.compile(r"--[^\n\r]*|/\*|;")
 _IN_COMMENT = re.compile(r"/\*|\*/")
+# What the parser says of a text that is only the beginning of one.
+_UNFINISHED = re.compile("unterminated |syntax error at end of input")
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 # What JavaScript's trim() takes off. Python's strip() would take \x1c-\x1f and \x85 too.
 _BLANK = (
@@ -32,10 +34,11 @@ _TRIMMED = re.compile(f"(?:^|(?<=;))[{_BLANK}]+|(?<![{_BLANK}])[{_BLANK}]++(?=;|
 class SplitError(Exception):
     """The text does not parse; ``offset`` counts characters from 0."""
 
-    def __init__(self, message: str, offset: int) -> None:
+    def __init__(self, message: str, offset: int, hint: str | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.offset = offset
+        self.hint = hint
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +96,38 @@ def split(text: str) -> list[Statement]:
         message, offset = error.args[0], error.args[1] if len(error.args) > 1 else 0
         raise _split_error(text, str(message), int(offset or 0)) from None
     return list(_pieces(text, ascii_text, slices))
+
+
+def split_front(text: str) -> tuple[list[Statement], int]:
+    """Return the statements that end within ``text``, a piece of a file, and how far they reach.
+
+    ``text`` ends behind a `;`, which may be the end of a statement or not; 0 means that none ends.
+    Raises SplitError for a mistake that the rest of the file cannot mend.
+    """
+    try:
+        return split(text), len(text)
+    except SplitError as error:
+        if not _UNFINISHED.match(error.message):
+            raise
+        is_open = error.message.startswith("unterminated")
+        cut = _end_of_last_whole(text[: error.offset] if is_open else text)
+    try:
+        return split(text[:cut]), cut
+    except SplitError as error:
+        if not _UNFINISHED.match(error.message):
+            raise
+        return [], 0
+
+
+def _end_of_last_whole(text: str) -> int:
+    """Return the end of the last statement but one, by the words alone; 0 where there is none."""
+    from pglast import parser  # noqa: PLC0415 - slow to load; a start without news never does
+
+    ascii_text = _as_ascii(_without_restrict(text))
+    slices = parser.split(ascii_text, with_parser=False, only_slices=True)
+    if len(slices) < 2:
+        return 0
+    return max(_semicolons(ascii_text, slices[-2].stop, slices[-1].start), default=-1) + 1
 
 
 def _as_ascii(text: str) -> str:

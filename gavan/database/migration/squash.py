@@ -23,7 +23,7 @@ from gavan.database.migration.replay import replay
 from gavan.database.migration.rows import Rows, different_rows, read_rows
 from gavan.database.migration.run import Options
 from gavan.database.migration.server_wide import is_server_wide
-from gavan.database.migration.split import Statement, checksum, place
+from gavan.database.migration.split import Statement, checksum
 from gavan.database.migration.write_diff import Shadows, migration_text
 from gavan.kit.errors import GavanError
 from gavan.kit.secret import Secret
@@ -134,7 +134,7 @@ def _squashed(
             statements = [*_schema_statements(shadows, goal), *_kept(chosen)]
             text = migration_text(_header(newest), statements)
             path = folder / f"{newest}_{SQUASHED}.sql"
-            file = MigrationFile(version=newest, name=SQUASHED, path=path, text=text)
+            file = MigrationFile.of_text(newest, SQUASHED, path, text)
             _prove(shadows, file, goal, chosen, options)
     return file
 
@@ -215,9 +215,9 @@ def _places(files: Sequence[MigrationFile]) -> list[str]:
 
 
 def _places_of(parsed: Parsed) -> Iterator[str]:
-    for statement in parsed.statements:
+    for number, statement in enumerate(parsed.statements):
         if _is_kept(statement):
-            line, column = place(parsed.file.text, statement.first)
+            line, column = parsed.place(number)
             yield f"kept: {parsed.file.path}:{line}:{column}"
 
 

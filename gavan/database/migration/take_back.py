@@ -95,8 +95,8 @@ def _no_such(message: str, hint: str) -> GavanError:
 def _refuse_irreversible(chosen: Sequence[Applied], files: dict[str, MigrationFile]) -> None:
     for row in chosen:
         file = files.get(row.version)
-        text = file.text if file else (row.statements or [""])[0]
-        reason = irreversible_reason(text)
+        head = file.head if file else (row.statements or [""])[0]
+        reason = irreversible_reason(head)
         if reason is not None:
             raise GavanError(
                 "GV325",

@@ -81,7 +81,7 @@ def verify(shadow: Secret, folder: Path, report: Report = silent) -> Verified:
 def _pair(file: MigrationFile, folder: Path, verified: Verified) -> _Pair:
     down = read_down(folder, file.version, file.name)
     back = None
-    if isinstance(down, MigrationFile) and irreversible_reason(file.text) is None:
+    if isinstance(down, MigrationFile) and irreversible_reason(file.head) is None:
         parsed = parse(down, Direction.DOWN)
         back = None if parsed.is_empty else _keep(parsed, verified)
     return _Pair(up=_keep(parse(file), verified), down=back)

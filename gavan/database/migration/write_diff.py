@@ -58,7 +58,7 @@ def write_diff(url: Secret, shadows: Shadows, folder: Path, name: str, options: 
             return Written(path=None, version="", statements=[])
         text = migration_text(_HEADER, found.statements)
         version = path.name.split("_", 1)[0]
-        file = MigrationFile(version=version, name=path.stem, path=path, text=text)
+        file = MigrationFile.of_text(version, path.stem, path, text)
         with shadows() as shadow:
             _refuse_left(differences(database, shadow, [*applied, file], options.report), [])
     path.parent.mkdir(parents=True, exist_ok=True)

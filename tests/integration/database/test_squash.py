@@ -173,13 +173,8 @@ def test_a_run_that_was_cut_off_is_brought_to_its_end(four: Migrations, tmp_path
     kept = four.folder / "kept"
     shutil.copytree(four.folder, kept)
     files = read_migrations(four.folder)
-    one = MigrationFile(
-        version="030", name="squashed", path=kept / "030_squashed.sql", text="-- x\n"
-    )
-    old = [
-        MigrationFile(version=f.version, name=f.name, path=kept / f.path.name, text=f.text)
-        for f in files
-    ]
+    one = MigrationFile.of_text("030", "squashed", kept / "030_squashed.sql", "-- x\n")
+    old = [MigrationFile.of_text(f.version, f.name, kept / f.path.name, f.text) for f in files]
     archive(kept, one, old)
     done = tree(kept)
     # As if it had ended after half of the old files were removed, and before the new one was there.

@@ -1,0 +1,282 @@
+"""The statements of a file too large to be held: found window by window, read again at need.
+
+Stands on the split, under whoever runs, compares or shows a file. A window is cut behind a `;`, and
+the grammar says whether that was the end of a statement. Only where the statements lie is kept in
+memory, twelve bytes for each.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import overload
+
+from gavan.database.migration.brackets import Brackets
+from gavan.database.migration.errors import StatementError, from_split
+from gavan.database.migration.files import decode
+from gavan.database.migration.split import SplitError, Statement, place, split, split_front
+from gavan.kit.errors import GavanError
+
+WINDOW_BYTES = 512 * 1024
+SILENT, SINGLE, ROWS = range(3)
+"""Kinds of statements: nothing for the server; any; rows, of which many may be sent together."""
+_ARRAY_HEAD = struct.Struct("!iiiii")
+_TEXT_OID = 25
+LENGTH = struct.Struct("!i")
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A stretch of the file with the statements ``first`` to before ``last`` of it."""
+
+    offset: int
+    data: bytes
+    first: int
+    last: int
+
+
+class LargeStatements(Sequence[Statement]):
+    """The statements of ``path``; who first asks for one has the whole file read and parsed.
+
+    Their offsets are those of their own text. That first reading raises StatementError for what
+    does not parse, GavanError GV306 for bytes that no text has; later ones GV349 when the file is
+    no longer the same.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.raw_sha256 = ""
+        self._silenced: frozenset[int] = frozenset()
+        self._starts, self._sizes, self._firsts = array("Q"), array("I"), array("I")
+        self._kinds = array("B")
+        self._windows: list[tuple[int, int, int, int]] = []
+
+    def without(self, numbers: Iterable[int]) -> LargeStatements:
+        """Return the same statements of which ``numbers`` are not for the server."""
+        self.find()
+        other = LargeStatements(self.path)
+        vars(other).update(vars(self))
+        other._silenced = self._silenced.union(numbers)
+        return other
+
+    def find(self) -> None:
+        """Read and parse the file, if nobody did."""
+        if not self.raw_sha256:
+            for _ in self.windows():
+                pass
+
+    def windows(self) -> Iterator[Window]:
+        """Yield the file in order; the first time this is what reads and parses it."""
+        return self._again() if self.raw_sha256 else self._first_time()
+
+    def kind(self, number: int) -> int:
+        """Return SILENT, SINGLE or ROWS for a statement that was found."""
+        return SILENT if number in self._silenced else self._kinds[number]
+
+    def numbers(self, kind: int) -> Iterator[int]:
+        """Yield the numbers of the statements of one kind."""
+        return (number for number in range(len(self)) if self.kind(number) == kind)
+
+    def bounds(self, first: int, last: int) -> tuple[int, int]:
+        """Return where statements that were found begin and end in the file, in bytes."""
+        return self._starts[first], self._starts[last - 1] + self._sizes[last - 1]
+
+    def pieces(self) -> Iterator[bytes]:
+        """Yield the statements as they become elements of the history."""
+        self.find()
+        for window in self.windows():
+            for number in range(window.first, window.last):
+                start = self._starts[number] - window.offset
+                yield window.data[start : start + self._sizes[number]]
+
+    def stored_bytes(self) -> int:
+        """Return the size of the statements as an array in Postgres' binary form."""
+        return _ARRAY_HEAD.size + LENGTH.size * len(self) + sum(self._sizes)
+
+    def checksum(self) -> str:
+        """Return `encode(sha256(array_send(statements)), 'hex')` of the row of the history."""
+        return stored_digest(len(self), self.pieces())
+
+    def statement(self, number: int, data: bytes) -> Statement:
+        """Return a statement that was found from its bytes."""
+        is_bracket = self.kind(number) == SILENT
+        text = data.decode()
+        return Statement(text=text, offset=0, first=self._firsts[number], is_bracket=is_bracket)
+
+    def at(self, number: int) -> Statement:
+        """Return a statement that was found, from the disk."""
+        start, end = self.bounds(number, number + 1)
+        with self.path.open("rb") as stream:
+            stream.seek(start)
+            return self.statement(number, stream.read(end - start))
+
+    def place(self, offset: int) -> tuple[int, int]:
+        """Return how many lines, and how many characters of a line, are before a byte."""
+        lines, last = 0, b""
+        with self.path.open("rb") as stream:
+            while offset > 0 and (data := stream.read(min(offset, WINDOW_BYTES))):
+                offset -= len(data)
+                lines += data.count(b"\n")
+                last = data.rpartition(b"\n")[2] if b"\n" in data else last + data
+        return lines, len(last.decode("utf-8", "replace"))
+
+    def first_place(self, number: int) -> tuple[int, int]:
+        """Return line and column, both from 1, of the first word of a statement that was found."""
+        one = self.at(number)
+        lines, columns = self.place(self._starts[number])
+        line, column = place(one.text, one.first)
+        return lines + line, column + (columns if line == 1 else 0)
+
+    def __len__(self) -> int:
+        self.find()
+        return len(self._starts)
+
+    @overload
+    def __getitem__(self, number: int) -> Statement: ...
+    @overload
+    def __getitem__(self, number: slice) -> list[Statement]: ...
+    def __getitem__(self, number: int | slice) -> Statement | list[Statement]:
+        if isinstance(number, slice):
+            return [self[one] for one in range(*number.indices(len(self)))]
+        if not -len(self) <= number < len(self):
+            raise IndexError(number)
+        return self.at(number % len(self))
+
+    def __iter__(self) -> Iterator[Statement]:
+        for number, data in enumerate(self.pieces()):
+            yield self.statement(number, data)
+
+    def _again(self) -> Iterator[Window]:
+        digest = hashlib.sha256()
+        with self.path.open("rb") as stream:
+            for offset, size, first, last in self._windows:
+                data = stream.read(size)
+                digest.update(data)
+                yield Window(offset, data, first, last)
+            digest.update(stream.read(1))
+        if digest.hexdigest() != self.raw_sha256:
+            raise GavanError(
+                "GV349",
+                f"{self.path.name} was changed while it was read",
+                hint="again: gavan migrate up",
+                exit_code=4,
+            )
+
+    def _first_time(self) -> Iterator[Window]:
+        # Nothing is left of an attempt that was given up half-way.
+        for found in (self._starts, self._sizes, self._firsts, self._kinds, self._windows):
+            del found[:]
+        digest, brackets = hashlib.sha256(), Brackets()
+        for stretch in _stretches(self.path):
+            digest.update(stretch.data)
+            first = len(self._starts)
+            try:
+                self._add(stretch, brackets)
+                if stretch.is_last:
+                    brackets.end()
+            except SplitError as error:
+                raise _refusal(self.path, stretch.text, error, stretch.before) from None
+            window = Window(stretch.offset, stretch.data, first, len(self._starts))
+            self._windows.append((window.offset, len(window.data), window.first, window.last))
+            yield window
+        self.raw_sha256 = digest.hexdigest()
+
+    def _add(self, stretch: _Stretch, brackets: Brackets) -> None:
+        text, at, start = stretch.text, 0, stretch.offset
+        is_ascii = len(text) == len(stretch.data)
+        for one in stretch.statements:
+            gap, size = one.offset - at, len(one.text)
+            if not is_ascii:
+                gap, size = len(text[at : one.offset].encode()), len(one.text.encode())
+            start += gap
+            self._starts.append(start)
+            self._sizes.append(size)
+            self._firsts.append(one.first - one.offset)
+            self._kinds.append(_kind(one, brackets))
+            at, start = one.offset + len(one.text), start + size
+
+
+@dataclass(frozen=True, slots=True)
+class _Stretch:
+    """Whole statements of a file; ``before`` is how many lines and characters lead up to them."""
+
+    offset: int
+    data: bytes
+    text: str
+    statements: list[Statement]
+    before: tuple[int, int]
+    is_last: bool
+
+
+def _kind(statement: Statement, brackets: Brackets) -> int:
+    if statement.first_word == "insert":
+        return ROWS if statement.command is statement.text else SINGLE
+    return SILENT if statement.is_comment or brackets.is_bracket(statement) else SINGLE
+
+
+def _stretches(path: Path) -> Iterator[_Stretch]:
+    offset, before, rest, wanted = 0, (0, 0), b"", WINDOW_BYTES
+    with path.open("rb") as stream:
+        while True:
+            more = stream.read(wanted)
+            rest += more
+            found = _front(path, rest, (offset, before), is_last=len(more) < wanted)
+            if found is None:
+                # One statement is longer than all that was read.
+                wanted = len(rest)
+                continue
+            yield found
+            if found.is_last:
+                return
+            offset, before = offset + len(found.data), _after(before, found.text)
+            rest, wanted = rest[len(found.data) :], WINDOW_BYTES
+
+
+def _front(
+    path: Path, data: bytes, at: tuple[int, tuple[int, int]], *, is_last: bool
+) -> _Stretch | None:
+    """Return the whole statements in front of what was read; None where there is none."""
+    offset, before = at
+    end = len(data) if is_last else (data.rfind(b";\n") + 1 or data.rfind(b";") + 1)
+    text = decode(path, data[:end], offset)
+    try:
+        if is_last:
+            return _Stretch(offset, data, text, split(text), before, is_last)
+        statements, cut = split_front(text)
+    except SplitError as error:
+        raise _refusal(path, text, error, before) from None
+    if not cut:
+        return None
+    size = end if cut == len(text) else len(text[:cut].encode())
+    return _Stretch(offset, data[:size], text[:cut], statements, before, is_last)
+
+
+def _after(before: tuple[int, int], text: str) -> tuple[int, int]:
+    lines, columns = before
+    newlines = text.count("\n")
+    last = len(text) - text.rfind("\n") - 1
+    return lines + newlines, last if newlines else columns + last
+
+
+def _refusal(path: Path, text: str, error: SplitError, before: tuple[int, int]) -> StatementError:
+    refusal = from_split(path, text, error, before)
+    if error.hint:
+        refusal.hint = error.hint
+    return refusal
+
+
+def stored_digest(count: int, pieces: Iterable[bytes]) -> str:
+    """Return what `encode(sha256(array_send(statements)), 'hex')` is of such statements."""
+    digest = hashlib.sha256(array_head(count))
+    for piece in pieces:
+        digest.update(LENGTH.pack(len(piece)) + piece)
+    return digest.hexdigest()
+
+
+def array_head(count: int) -> bytes:
+    """Return the beginning of Postgres' binary form of text[]: the elements follow."""
+    return _ARRAY_HEAD.pack(1, 0, _TEXT_OID, count, 1)

@@ -1,0 +1,119 @@
+"""A large file has the statements that the split finds in its text, however it is cut."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+
+from gavan.database.migration import large
+from gavan.database.migration.errors import StatementError, from_split
+from gavan.database.migration.large import SILENT, SINGLE, LargeStatements
+from gavan.database.migration.split import SplitError, place, split
+from gavan.kit.errors import GavanError
+
+PIECES = (
+    "insert into a values ('x;\ny', 1);\n",
+    "insert into a values ('код;\nещё;\n', E'\\';\n');\n",
+    "/* a;\n /* b;\n */ */ select 1;",
+    "create function f() returns text language sql as $f$\nselect ';\n';\n$f$;\r\n",
+    "create function g() returns int begin atomic select case 1 when 1 then 1 end;\nend;\n",
+    "create rule r as on insert to a do also (select 1;\nselect (2));\n",
+    "-- only a comment;\n;\n",
+    "\n\\restrict abc\n",
+    "\u00a0select 1\u2003;\n\ufeffselect 2;\n",
+    "update \"a;\n\" set b = U&'\\0061;\n' where c = $1;\n",
+    "select 1;;\n;;\n",
+    "begin;\n",
+)  # fmt: skip
+END = "insert into a values (1)"
+
+
+def write(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "000_a.sql"
+    path.write_bytes(text.encode())
+    return path
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_windows_of_any_size_find_what_the_split_finds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    chance = random.Random(seed)
+    parts = [one for one in PIECES if one != "begin;\n"]
+    text = "".join(chance.choice(parts) for _ in range(60)) + END
+    monkeypatch.setattr(large, "WINDOW_BYTES", chance.choice([3, 17, 64, 300, 2000]))
+    path = write(tmp_path, text)
+    found = LargeStatements(path)
+    wanted = split(text)
+    assert [piece.decode() for piece in found.pieces()] == [one.text for one in wanted]
+    assert [one.first for one in found] == [one.first - one.offset for one in wanted]
+    assert [one.is_run for one in found] == [one.is_run for one in wanted]
+    number = chance.randrange(len(wanted))
+    assert found[number].text == wanted[number].text
+    assert found.first_place(number) == place(text, wanted[number].first)
+
+
+@pytest.mark.parametrize(
+    "mistake",
+    [
+        "create table column (id int);",
+        "selekt 1;",
+        "select 'never closed;\n",
+        "commit;",
+        "select (;",
+    ],
+)
+@pytest.mark.parametrize("window", [16, 100, 5000])
+def test_a_mistake_is_where_it_is_in_the_whole_text(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mistake: str, window: int
+) -> None:
+    monkeypatch.setattr(large, "WINDOW_BYTES", window)
+    text = "insert into a values ('ж;\n');\n" * 20 + f"  {mistake}\n" + "select 2;\n" * 20
+    path = write(tmp_path, text)
+    with pytest.raises(StatementError) as caught:
+        LargeStatements(path).find()
+    try:
+        split(text)
+    except SplitError as error:
+        wanted = from_split(path, text, error)
+        assert (caught.value.where, caught.value.code) == (wanted.where, wanted.code)
+        assert str(caught.value.where).split(":")[1] in (caught.value.details or "")
+    else:
+        assert mistake == "commit;"
+        assert str(caught.value.where).endswith(":41:3")
+
+
+def test_begin_and_commit_are_in_the_history_and_not_for_the_server(tmp_path: Path) -> None:
+    found = LargeStatements(write(tmp_path, f"begin;\n{END};\ncreate table b ();\ncommit;\n"))
+    assert len(found) == 4
+    assert list(found.numbers(SILENT)) == [0, 3]
+    assert list(found.numbers(SINGLE)) == [2]
+    assert [one.is_run for one in found.without([2])] == [False, True, False, False]
+    with pytest.raises(StatementError, match="one transaction"):
+        LargeStatements(write(tmp_path, f"begin;\n{END};")).find()
+
+
+def test_bytes_that_no_text_has_are_named_with_their_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(large, "WINDOW_BYTES", 20)
+    path = tmp_path / "000_a.sql"
+    for bad in (b"\xe9", b"\0"):
+        path.write_bytes(b"select 1;\n" * 30 + b"-- " + bad + b";\nselect 2;\n")
+        with pytest.raises(GavanError) as caught:
+            LargeStatements(path).find()
+        assert caught.value.code == "GV306"
+        assert str(caught.value.where).endswith(":31:4")
+
+
+def test_a_file_that_changes_between_two_readings_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path, "select 1;\n" * 30)
+    found = LargeStatements(path)
+    found.find()
+    for text in ("select 1;\n" * 29 + "select 2;\n", "select 1;\n" * 31):
+        write(tmp_path, text)
+        with pytest.raises(GavanError) as caught:
+            list(found)
+        assert caught.value.code == "GV349"
