@@ -6,6 +6,7 @@ question is asked that can be: one failure does not hide the next.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -46,6 +47,11 @@ from gavan.kit.version import VERSION
 SAMPLE = 50
 BUSY = "GV431"
 FOLDER = "scratch"
+# What names places, other servers or the share of the machine is the real server's alone.
+_NOT_SHARED = re.compile(
+    r"port|listen_addresses|unix_socket_.*|.*_file|.*_directory|archive_.*|restore_command"
+    r"|primary_.*|synchronous_standby_names|shared_buffers|huge_pages.*"
+)
 _RANDOM = SystemRandom()
 
 
@@ -235,7 +241,11 @@ def _wanted(wish: Wish) -> Wanted:
         place=stack.state_dir / FOLDER,
         bytes=wish.made.database_bytes,
         database=wish.made.database,
-        settings=stack.database.settings,
+        settings={
+            name: value
+            for name, value in stack.database.settings.items()
+            if not _NOT_SHARED.fullmatch(name.lower())
+        },
     )
 
 

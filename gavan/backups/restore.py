@@ -22,6 +22,7 @@ from gavan.backups.load import Source, analyze, fresh_database, fresh_name, load
 from gavan.backups.model import Kind, Manifest, Report
 from gavan.backups.objects import read_index
 from gavan.backups.put_back import PutBack, Shelf, put_back, target_of
+from gavan.backups.roles import without_password
 from gavan.backups.rows import Replaced, Table, load_tables, replace_rows
 from gavan.backups.sealing import Opener
 from gavan.backups.space import require_room, room_at
@@ -217,10 +218,15 @@ def ticking(report: Report, step: str, said: Callable[[int], str]) -> Callable[[
 def _restore_database(wish: Wish, admin: Secret, restored: Restored) -> None:
     made, report = wish.made, wish.report
     fresh = fresh_name(wish.access.database, made.id)
+    known = _without_password(admin)
     with fresh_database(admin, fresh) as url:
         restored.warnings += fill(wish, url, on_new_server=False)
         restored.rows = prove_database(url, made, report)
         settle(wish, url)
+        restored.warnings += [
+            f"the role {role} was made again and has no password: no backup holds any"
+            for role in sorted(_without_password(admin) - known)
+        ]
         if wish.to is not None:
             rename(admin, fresh, wish.to)
             return
@@ -305,6 +311,11 @@ def _require_free(admin: Secret, name: str) -> None:
                 hint="another name, or drop it first",
                 exit_code=2,
             )
+
+
+def _without_password(admin: Secret) -> frozenset[str]:
+    with connect(maintenance(admin), "restore") as connection:
+        return without_password(connection)
 
 
 def _tell_api(admin: Secret) -> None:

@@ -57,6 +57,14 @@ def apply_settings(connection: Connection, text: str, database: str) -> list[str
     return refused
 
 
+def without_password(connection: Connection) -> frozenset[str]:
+    """Return the roles that may log in and cannot, because they have no password."""
+    rows = connection.execute(
+        "select rolname from pg_catalog.pg_authid where rolcanlogin and rolpassword is null"
+    ).fetchall()
+    return frozenset(str(name) for (name,) in rows)
+
+
 def _renamed(statement: Statement, database: str) -> Any:
     """Return the tree of a statement about a database, with another name; None for others."""
     from pglast.ast import String  # noqa: PLC0415 - slow to load

@@ -204,13 +204,15 @@ def _written(done: Written) -> Result:
     commands = [f'psql "$SUPABASE_DB_URL" -f {folder / path.name}' for path in done.files]
     if done.objects:
         commands.append(f"each folder below {folder / 'objects'} is a bucket: upload it there")
-    lost = [f"{done.lost_count} objects are not there: {', '.join(done.lost)}"]
+    warnings = [f"{folder} is in clear and holds the users with the hashes of their passwords"]
+    if done.lost_count:
+        warnings.append(f"{done.lost_count} objects are not there: {', '.join(done.lost)}")
     return Result(
         data=done,
         text="\n".join(
             [f"{done.backup} as files in {folder}; load them in this order:", *commands]
         ),
-        warnings=tuple(lost if done.lost_count else []),
+        warnings=tuple(warnings),
     )
 
 

@@ -32,7 +32,12 @@ def left(house: House) -> list[str]:
 
 
 def test_a_good_backup_passes_every_question(house: House) -> None:
-    house.more = '[backup.drill]\nsql = ["select count(*) = 10 from card"]\n'
+    # What would make the throw-away server step on the real one is not taken over.
+    house.more = (
+        '[database.settings]\narchive_mode = "on"\narchive_command = "false"\nwork_mem = "5MB"\n'
+        "[backup.drill]\nsql = [\"select count(*) = 10 and current_setting('archive_mode') = 'off'"
+        " and current_setting('work_mem') = '5MB' from card\"]\n"
+    )
     for number in range(5):
         house.blob(f"folder {number}/a + b.txt", b"x" * number)
     made = house.backup()

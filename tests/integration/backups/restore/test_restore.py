@@ -41,6 +41,21 @@ def test_yesterday_is_back_and_today_is_kept(house: House) -> None:
     assert [state for _, state, _ in house.heard if state in ("warn", "fail")] == []
 
 
+def test_a_role_that_is_gone_is_made_again_and_its_password_asked_for(house: House) -> None:
+    house.run("create role restore_reader login", "grant select on card to restore_reader")
+    try:
+        house.backup()
+        house.run("drop owned by restore_reader", "drop role restore_reader")
+        (warning,) = house.restore().warnings
+        assert "restore_reader" in warning
+        assert "password" in warning
+        assert house.run("select has_table_privilege('restore_reader', 'card', 'select')") == [
+            (True,)
+        ]
+    finally:
+        house.run("drop owned by restore_reader", "drop role restore_reader")
+
+
 def test_where_the_database_is_gone_it_is_made(house: House) -> None:
     house.backup()
     drop_database(house.database.cluster, house.database.name)
