@@ -96,6 +96,15 @@ test('whoever has an upload token uploads once, without an account', async () =>
   assert.equal(await blob.text(), 'given')
 })
 
+test('bytes without a type are text, and a slash before a path is none', async () => {
+  const path = own(ada, 'untyped')
+  ok(await people(ada).upload(path, Buffer.from('plain')))
+  const { data: blob } = ok(await people(ada).download(path))
+  assert.equal(blob.type, 'text/plain;charset=utf-8')
+  const { data } = ok(await people(ada).createSignedUploadUrl(`/${own(ada, 'leading/slash.png')}`))
+  assert.ok(new URL(data.signedUrl).pathname.endsWith(`/people/${own(ada, 'leading/slash.png')}`))
+})
+
 test('objects are moved, copied, listed in pages and removed', async () => {
   const folder = own(ada, 'pages')
   for (const name of ['a.txt', 'b.txt', 'inner/c.txt']) {

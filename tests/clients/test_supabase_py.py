@@ -7,6 +7,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -237,6 +238,8 @@ def test_objects_are_stored_listed_signed_and_removed(ada: Client, live: Live) -
     signed = people.create_signed_url(f"{folder}/copy.txt", 60)["signedURL"]
     assert signed is not None
     assert httpx.get(signed).text == "Привет"
+    slashed = people.create_signed_upload_url(f"/{folder}/leading/slash.png")
+    assert urlsplit(slashed["signed_url"]).path.endswith(f"/people/{folder}/leading/slash.png")
     assert len(people.remove([f"{folder}/copy.txt", f"{folder}/moved.txt"])) == 2
     assert not people.exists(f"{folder}/copy.txt")
     with pytest.raises(StorageApiError, match="row-level security"):
