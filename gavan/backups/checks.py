@@ -7,7 +7,7 @@ or raises GavanError GV439 that names what is not as it was.
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import psycopg
@@ -27,8 +27,12 @@ NAMED = 10
 LINES = 20
 
 
-def check_rows(connection: Connection, rows: Mapping[str, RowCount]) -> str:
-    """Count the rows of every table that the manifest counted exactly."""
+def check_rows(
+    connection: Connection,
+    rows: Mapping[str, RowCount],
+    heard: Callable[[int], None] = lambda _tables: None,
+) -> str:
+    """Count the rows of every table that the manifest counted exactly; ``heard`` counts tables."""
     there = _tables(connection)
     wrong, counted, total = [], 0, 0
     for title, wanted in rows.items():
@@ -39,6 +43,7 @@ def check_rows(connection: Connection, rows: Mapping[str, RowCount]) -> str:
             continue
         found = _count(connection, there[title])
         counted, total = counted + 1, total + found
+        heard(counted)
         if found != wanted.count:
             wrong.append(f"{title}: {found} instead of {wanted.count}")
     if wrong:

@@ -68,8 +68,17 @@ class Wish:
 
     def verify(self) -> list[Problem]:
         """Return what is wrong with the backup: bytes, or a manifest by another hand."""
-        key = manifest.signing_key(self.access.passwords[ADMIN])
-        return verify(self.repository, self.made.id, self.report, key=key)
+        return verify(self.repository, self.made.id, self.report, key=self._key)
+
+    @property
+    def doubts(self) -> list[str]:
+        """What a person should know of a backup that is whole: another stack may have made it."""
+        doubt = manifest.check_signature(self.folder, self._key)
+        return [doubt] if doubt else []
+
+    @property
+    def _key(self) -> bytes:
+        return manifest.signing_key(self.access.passwords[ADMIN])
 
     @property
     def admin(self) -> Secret:
@@ -113,7 +122,9 @@ def restore(wish: Wish) -> Restored:
     _require_room(wish)
     if wish.to is not None:
         _require_free(admin, wish.to)
-    restored = Restored(backup=wish.made.id, database=wish.to or wish.access.database)
+    restored = Restored(
+        backup=wish.made.id, database=wish.to or wish.access.database, warnings=wish.doubts
+    )
     if wish.with_objects and not wish.only:
         restored.objects = restore_objects(wish)
         restored.warnings += object_warnings(wish.made, restored.objects)
@@ -260,7 +271,8 @@ def prove_database(url: Secret, made: Manifest, report: Report) -> str:
     report("checks", "start", "")
     with connect(url, "restore") as connection:
         try:
-            rows = check_rows(connection, made.rows)
+            counting = ticking(report, "checks", lambda done: f"{done} of {len(made.rows)} tables")
+            rows = check_rows(connection, made.rows, counting)
             check_schema(connection, made)
             head = check_head(connection, made)
         except GavanError as error:

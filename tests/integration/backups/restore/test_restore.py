@@ -14,11 +14,17 @@ import pyrage
 import pytest
 
 from gavan.backups.model import RowCount
+from gavan.backups.objects import read_index
+from gavan.backups.put_back import S3Target, Shelf, put_back
 from gavan.backups.restore import restore
+from gavan.backups.sealing import Clear
 from gavan.kit.errors import GavanError
+from gavan.kit.storage.blob import blob_key
+from gavan.kit.storage.s3_client import Bucket
 from tests.conftest import drop_database
 from tests.integration.backups.keyring import keyring
 from tests.integration.backups.restore.conftest import House
+from tests.rclone_s3 import running_s3
 
 COUNT = "select count(*) from card"
 
@@ -243,3 +249,19 @@ def test_a_sealed_backup_restores_with_its_key_and_with_no_other(
                 restore(house.wish())
         assert caught.value.code == "GV412"
         assert house.run(COUNT) == [(10,)]
+
+
+def test_objects_go_back_into_an_s3(house: House, tmp_path: Path) -> None:
+    with running_s3(tmp_path / "s3") as s3:
+        version = house.blob("a.txt", b"bytes of an object")
+        house.backup()
+        bucket = Bucket(s3.settings)
+        target = S3Target(bucket)
+        assert not target.has(version)
+        shelf = Shelf(repository=house.repository, opener=Clear())
+        entries = list(read_index(house.wish().folder, house.wish().made.files, Clear()))
+        for added, there in ((1, 0), (0, 1)):
+            found = put_back(shelf, entries, target, lambda _count: None)
+            assert (found.added, found.there, found.lost) == (added, there, [])
+        assert bucket.get(blob_key(version))["Body"].read() == b"bytes of an object"
+        bucket.close()
