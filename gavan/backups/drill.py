@@ -38,7 +38,7 @@ from gavan.backups.second_core import SecondCore, object_digest, second_core, si
 from gavan.backups.swap import name_before, swap
 from gavan.database.access import OWNER
 from gavan.database.embedded import ADMIN
-from gavan.database.migration.lock import connect
+from gavan.database.migration.lock import connect, connect_bare
 from gavan.kit.errors import GavanError
 from gavan.kit.secret import Secret
 from gavan.kit.size import in_bytes
@@ -162,7 +162,7 @@ class _Rehearsal:
             if refused:
                 raise differs("Postgres refused parts of the dump", refused)
             # Before the system schemas are brought up to date, which may change them.
-            with connect(url, "drill") as connection:
+            with connect_bare(url, "drill") as connection:
                 self._notes.ask("rows", lambda: check_rows(connection, self._made.rows))
                 self._notes.ask("schema", lambda: check_schema(connection, self._made))
                 self._notes.ask("history", lambda: check_head(connection, self._made))

@@ -20,7 +20,7 @@ from gavan.backups.roles import apply_roles, apply_settings
 from gavan.backups.swap import MAINTENANCE, exists, maintenance, shortened
 from gavan.database.bootstrap import create_database
 from gavan.database.migration.history import Connection
-from gavan.database.migration.lock import connect
+from gavan.database.migration.lock import connect_bare
 from gavan.database.programs import libpq_environment, program
 from gavan.database.reset import drop_database
 from gavan.kit.errors import GavanError
@@ -61,7 +61,7 @@ def fresh_database(admin: Secret, name: str) -> Iterator[Secret]:
 
     What killed runs left is dropped first. Raises GavanError GV437 when somebody fills it now.
     """
-    with connect(maintenance(admin), "restore") as keeper:
+    with connect_bare(maintenance(admin), "restore") as keeper:
         _drop_forgotten(keeper)
         if not _hold(keeper, name):
             raise GavanError(
@@ -87,7 +87,9 @@ def load(url: Secret, source: Source, report: Report) -> list[str]:
     """
     refused = []
     report("roles", "start", "")
-    with connect(Secret(make_conninfo(url.reveal(), dbname=MAINTENANCE)), "restore") as connection:
+    with connect_bare(
+        Secret(make_conninfo(url.reveal(), dbname=MAINTENANCE)), "restore"
+    ) as connection:
         refused += apply_roles(connection, source.roles, everything=source.on_new_server)
     report("roles", "warn" if refused else "ok", "; ".join(refused))
     report("tables", "start", "")
@@ -95,7 +97,7 @@ def load(url: Secret, source: Source, report: Report) -> list[str]:
     if said is not None:
         report("tables", "fail", str(said))
         raise said
-    with connect(url, "restore") as connection:
+    with connect_bare(url, "restore") as connection:
         refused += apply_settings(
             connection, settings_text(source.archive), str(connection.info.dbname)
         )

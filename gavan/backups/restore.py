@@ -31,7 +31,7 @@ from gavan.backups.verify import Problem, verify
 from gavan.database.access import Access
 from gavan.database.bootstrap import bootstrap
 from gavan.database.embedded import ADMIN
-from gavan.database.migration.lock import connect
+from gavan.database.migration.lock import connect_bare
 from gavan.kit.errors import GavanError
 from gavan.kit.secret import Secret
 from gavan.kit.size import in_bytes
@@ -269,7 +269,7 @@ def fill(wish: Wish, url: Secret, *, on_new_server: bool) -> list[str]:
 def prove_database(url: Secret, made: Manifest, report: Report) -> str:
     """Compare a filled database with the manifest; raise GavanError GV439. Return the rows."""
     report("checks", "start", "")
-    with connect(url, "restore") as connection:
+    with connect_bare(url, "restore") as connection:
         try:
             counting = ticking(report, "checks", lambda done: f"{done} of {len(made.rows)} tables")
             rows = check_rows(connection, made.rows, counting)
@@ -315,7 +315,7 @@ def _require_room(wish: Wish) -> None:
 
 
 def _require_free(admin: Secret, name: str) -> None:
-    with connect(maintenance(admin), "restore") as connection:
+    with connect_bare(maintenance(admin), "restore") as connection:
         if exists(connection, name):
             raise GavanError(
                 "GV445",
@@ -332,7 +332,7 @@ def _without_password(admin: Secret) -> frozenset[str]:
 
 def _tell_api(admin: Secret) -> None:
     """Let every PostgREST that listens read the schema anew; ours does so when it reconnects."""
-    with connect(admin, "restore") as connection:
+    with connect_bare(admin, "restore") as connection:
         connection.execute("notify pgrst, 'reload config'")
         connection.execute("notify pgrst, 'reload schema'")
 

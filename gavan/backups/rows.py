@@ -17,7 +17,7 @@ from gavan.backups.archive import Archive, failed, list_file
 from gavan.backups.load import loading_environment
 from gavan.backups.swap import NAME_BYTES
 from gavan.database.migration.history import Connection
-from gavan.database.migration.lock import connect
+from gavan.database.migration.lock import connect_bare
 from gavan.kit.errors import GavanError
 from gavan.kit.secret import Secret
 
@@ -67,7 +67,7 @@ def load_tables(url: Secret, archive: Archive, tables: Sequence[Table]) -> None:
     said = archive.load(environment, "--exit-on-error", *shape)
     if said.code != 0:
         raise failed(said)
-    with connect(url, "restore") as connection:
+    with connect_bare(url, "restore") as connection:
         wanted = {leaf for table in tables for leaf in _leaves(connection, table)}
     entries = [e for e in archive.entries() if e.kind == "TABLE DATA" and e.title in wanted]
     with list_file(entries) as name:
@@ -84,7 +84,7 @@ def replace_rows(
     One transaction, without triggers. Raises GavanError: GV443 for a table that is not there or has
     other columns now, GV444 when a foreign key would point nowhere; nothing has changed then.
     """
-    with connect(admin, "restore") as live, connect(side, "restore") as backup:
+    with connect_bare(admin, "restore") as live, connect_bare(side, "restore") as backup:
         columns = {table.title: _common_columns(live, backup, table) for table in tables}
         with live.transaction():
             live.execute(f"set local lock_timeout = '{LOCK_TIMEOUT}'".encode())

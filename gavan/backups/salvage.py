@@ -23,7 +23,7 @@ from gavan.backups.restore import Wish, archive_of, roles_of, ticking
 from gavan.backups.roles import apply_roles
 from gavan.backups.swap import maintenance, rename
 from gavan.backups.verify import Problem
-from gavan.database.migration.lock import connect
+from gavan.database.migration.lock import connect_bare
 from gavan.kit.errors import GavanError
 from gavan.kit.secret import Secret
 
@@ -151,7 +151,7 @@ def _roles(wish: Wish, admin: Secret) -> list[str]:
         text = roles_of(wish.folder, wish.made, wish.opener)
     except (GavanError, OSError, EOFError) as error:
         return [f"the roles cannot be read: {error}"]
-    with connect(maintenance(admin), "salvage") as connection:
+    with connect_bare(maintenance(admin), "salvage") as connection:
         return apply_roles(connection, text, everything=False)
 
 
@@ -168,7 +168,7 @@ def _load(url: Secret, archive: Archive, entries: Sequence[Entry]) -> list[str]:
 
 
 def _count(url: Secret, made: Manifest) -> list[Found]:
-    with connect(url, "salvage") as connection:
+    with connect_bare(url, "salvage") as connection:
         there = count_rows(connection)
     wanted = {title: rows.count for title, rows in made.rows.items() if rows.exact}
     titles = sorted({*there, *wanted})

@@ -17,7 +17,7 @@ from psycopg import sql
 from gavan.backups.model import RowCount
 from gavan.database.migration.catalogue import Schema, read_schema
 from gavan.database.migration.history import Connection
-from gavan.database.migration.lock import connect
+from gavan.database.migration.lock import connect_bare
 from gavan.kit.errors import GavanError
 from gavan.kit.secret import Secret
 
@@ -133,7 +133,7 @@ def open_snapshot(url: Secret) -> Iterator[Snapshot]:
     Raises GavanError: GV321 when the database is not reachable, GV407 when it cannot be read, for a
     lock that somebody holds too long among other reasons.
     """
-    with connect(url, "backup") as connection, _in_words():
+    with connect_bare(url, "backup") as connection, _in_words():
         connection.execute("begin isolation level repeatable read read only")
         connection.execute(f"set local lock_timeout to '{LOCK_TIMEOUT}'".encode())
         connection.execute("set local idle_in_transaction_session_timeout to 0")

@@ -18,7 +18,7 @@ from psycopg import errors, sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from gavan.database.migration.history import Connection
-from gavan.database.migration.lock import connect
+from gavan.database.migration.lock import connect_bare
 from gavan.database.reset import drop_database
 from gavan.kit.errors import GavanError
 from gavan.kit.secret import Secret
@@ -65,7 +65,7 @@ def swap(admin: Secret, fresh: str, kept: str) -> Swapped:
     not free within 30 s.
     """
     current = str(conninfo_to_dict(admin.reveal())["dbname"])
-    with connect(maintenance(admin), "swap") as connection:
+    with connect_bare(maintenance(admin), "swap") as connection:
         is_there = exists(connection, current)
         with _disconnecting(admin, current):
             _rename(connection, current if is_there else None, fresh=fresh, kept=kept, name=current)
@@ -77,14 +77,14 @@ def swap(admin: Secret, fresh: str, kept: str) -> Swapped:
 
 def rename(admin: Secret, old: str, new: str) -> None:
     """Rename a database that nobody uses; raise GavanError GV434 when somebody does."""
-    with connect(maintenance(admin), "swap") as connection:
+    with connect_bare(maintenance(admin), "swap") as connection:
         _rename(connection, None, fresh=old, kept="", name=new)
 
 
 def kept_databases(admin: Secret) -> list[str]:
     """Return the databases that former restores replaced, oldest first."""
     current = str(conninfo_to_dict(admin.reveal())["dbname"])
-    with connect(maintenance(admin), "swap") as connection:
+    with connect_bare(maintenance(admin), "swap") as connection:
         rows = connection.execute("select datname from pg_database").fetchall()
     names = [str(name) for (name,) in rows]
     return sorted(name for name in names if _is_before(name, current))
@@ -92,7 +92,7 @@ def kept_databases(admin: Secret) -> list[str]:
 
 def discard(admin: Secret, names: list[str]) -> None:
     """Drop databases with all that holds them; raise GavanError GV318 when one cannot be."""
-    with connect(maintenance(admin), "discard") as connection:
+    with connect_bare(maintenance(admin), "discard") as connection:
         for name in names:
             drop_database(connection, name)
 
@@ -142,7 +142,7 @@ def _rename(
 def _disconnecting(admin: Secret, name: str) -> Iterator[None]:
     """Disconnect everybody from a database, whoever comes again, until the block ends."""
     over = threading.Event()
-    with connect(maintenance(admin), "swap-disconnect") as connection:
+    with connect_bare(maintenance(admin), "swap-disconnect") as connection:
         thread = threading.Thread(target=_disconnect, args=(connection, name, over))
         thread.start()
         try:

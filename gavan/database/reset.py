@@ -12,8 +12,8 @@ import psycopg
 from psycopg import errors, sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from gavan.database.bootstrap import NO_STRANGERS, create_database
-from gavan.database.migration.lock import connect
+from gavan.database.bootstrap import create_database
+from gavan.database.migration.lock import connect_bare
 from gavan.kit.errors import GavanError
 from gavan.kit.secret import Secret
 
@@ -31,8 +31,7 @@ def recreate(admin_url: Secret) -> None:
     """
     name = str(conninfo_to_dict(admin_url.reveal())["dbname"])
     elsewhere = make_conninfo(admin_url.reveal(), dbname="template1")
-    with connect(Secret(elsewhere), "reset") as admin:
-        admin.execute(NO_STRANGERS)
+    with connect_bare(Secret(elsewhere), "reset") as admin:
         _allow_connections(admin, name, allowed=False)
         try:
             drop_database(admin, name)

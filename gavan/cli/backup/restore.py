@@ -29,7 +29,7 @@ from gavan.cli.flags import Duration
 from gavan.cli.render import Result, Style, table
 from gavan.cli.verb import verb
 from gavan.database.access import Access
-from gavan.database.migration.lock import connect
+from gavan.database.migration.lock import connect_bare
 from gavan.kit.errors import GavanError
 from gavan.stack.model import Stack
 
@@ -221,7 +221,7 @@ def _discard(context: Context, stack: Stack, access: Access) -> Result:
     if access.admin is None:
         raise GavanError("GV442", "this server is not ours to drop databases on", exit_code=2)
     databases = kept_databases(access.admin)
-    with connect(access.admin, "discard") as connection:
+    with connect_bare(access.admin, "discard") as connection:
         tables = kept_tables(connection)
         if not databases and not tables:
             return Result(data={"databases": [], "tables": []}, text="nothing is kept")

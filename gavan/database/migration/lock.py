@@ -18,6 +18,7 @@ from typing import Any
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
+from gavan.database.bootstrap import NO_STRANGERS
 from gavan.kit.errors import GavanError
 from gavan.kit.secret import Secret
 
@@ -103,6 +104,13 @@ class Lock:
             raise _lost("its connection has ended") from error
         if not (held and held[0]):
             raise _lost("another backend of the server answers on the connection that took it")
+
+
+def connect_bare(url: Secret, purpose: str) -> Connection:
+    """As ``connect``, with names looked up in pg_catalog alone: for whoever may be a superuser."""
+    connection = connect(url, purpose)
+    connection.execute(NO_STRANGERS)
+    return connection
 
 
 @contextmanager

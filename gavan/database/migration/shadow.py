@@ -15,8 +15,8 @@ from typing import Any
 import psycopg
 from psycopg.conninfo import make_conninfo
 
-from gavan.database.bootstrap import NO_STRANGERS, bootstrap
-from gavan.database.migration.lock import connect
+from gavan.database.bootstrap import bootstrap
+from gavan.database.migration.lock import connect_bare
 from gavan.database.reset import drop_database
 from gavan.kit.secret import Secret
 
@@ -35,8 +35,9 @@ def shadow_database(
     as the bootstrap does.
     """
     name = f"gavan_shadow_{secrets.token_hex(6)}"
-    with connect(Secret(make_conninfo(admin.reveal(), dbname=_MAINTENANCE)), "shadow") as keeper:
-        keeper.execute(NO_STRANGERS)
+    with connect_bare(
+        Secret(make_conninfo(admin.reveal(), dbname=_MAINTENANCE)), "shadow"
+    ) as keeper:
         _drop_forgotten(keeper)
         keeper.execute("select pg_advisory_lock(%s, hashtext(%s))", (LOCK, name))
         try:

@@ -9,9 +9,12 @@ from pathlib import Path
 import httpx
 import pytest
 
+from gavan.backups.rows import kept_tables
+from gavan.backups.snapshot import open_snapshot
 from gavan.core.realtime.app import build
 from gavan.database.bootstrap import bootstrap
 from gavan.database.embedded import ADMIN
+from gavan.database.migration.lock import connect_bare
 from gavan.kit.jwt import sign
 from gavan.kit.secret import Secret
 from tests.conftest import JWT_SECRET, Cluster, Database, cloning
@@ -178,7 +181,7 @@ async def test_policies_and_triggers_of_messages_stay_below_superuser(
     assert (await bob.expect("broadcast")).payload["payload"] == {"n": 1}
 
 
-def test_what_the_superuser_runs_at_every_start_meets_no_code_of_users(
+def test_what_a_superuser_runs_meets_no_function_and_operator_of_users(
     cluster: Cluster, database: Database
 ) -> None:
     trap = Trap(database)
@@ -188,8 +191,13 @@ def test_what_the_superuser_runs_at_every_start_meets_no_code_of_users(
         "create function public.same(oid, regprocedure) returns boolean language sql"
         " as $$ select public.seize() $$",
         "create operator public.= (leftarg = oid, rightarg = regprocedure, function = public.same)",
-        "create function public.to_char(date, text) returns text language sql"
-        " as $$ select public.seize()::text $$",
+        "create function public.starts_with(name, text) returns boolean language sql"
+        " as $$ select public.seize() $$",
     )
-    bootstrap(cluster.server.url(ADMIN, database=database.name), {})
+    admin = cluster.server.url(ADMIN, database=database.name)
+    bootstrap(admin, {})
+    with open_snapshot(admin) as snapshot:
+        assert snapshot.object_bytes() == 0
+    with connect_bare(admin, "test") as connection:
+        assert kept_tables(connection) == []
     assert trap.tried == 0

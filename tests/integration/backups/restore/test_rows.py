@@ -62,7 +62,9 @@ def test_a_parent_that_others_need_today_is_refused_and_named(house: House) -> N
     with pytest.raises(GavanError) as caught:
         house.restore(only=only("public.card"))
     assert caught.value.code == "GV444"
-    assert caught.value.message.startswith("1 rows of task would point to nothing in card")
+    assert caught.value.message.startswith(
+        "1 rows of public.task would point to nothing in public.card"
+    )
     assert house.run("select count(*) from card") == [(11,)]
     house.restore(only=only("public.card", "public.task"))
     assert house.run("select (select count(*) from card), (select count(*) from task)") == [(10, 5)]
