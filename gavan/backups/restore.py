@@ -326,7 +326,7 @@ def _require_free(admin: Secret, name: str) -> None:
 
 
 def _without_password(admin: Secret) -> frozenset[str]:
-    with connect(maintenance(admin), "restore") as connection:
+    with connect_bare(maintenance(admin), "restore") as connection:
         return without_password(connection)
 
 
