@@ -24,11 +24,11 @@ from gavan.cli.verb import VerbGroup
 from gavan.database.access import bring_up, options
 from gavan.database.forecast.look import look
 from gavan.database.lint.of_stack import rules_of, sources_of
-from gavan.database.migration.apply import migrate, plan_up, status
+from gavan.database.migration.apply import migrate, plan_up, require_files, status
 from gavan.database.migration.archive import archived_versions
 from gavan.database.migration.files import DOWN, Phase, new_migration
 from gavan.database.migration.lock import connect
-from gavan.database.migration.plan import BLOCKING, Entry, State, difference, mend
+from gavan.database.migration.plan import MENDS, Entry, State, difference, mend
 from gavan.database.migration.run import Options
 from gavan.database.migration.take_back import plan_down, take_back
 from gavan.database.migration.verify import verify
@@ -139,6 +139,9 @@ def up(
     verified backup comes first.
     """
     stack, access = reach(context)
+    if not bootstrap:
+        # A stack may have no migration yet; who types this, or a CI, means some.
+        require_files(stack.database.migrations.dir)
     before = BackupBefore(context, stack, skip_backup)
     how = before.in_front_of(_options(context, stack, include_all, **chosen))
     with before.noted(access.owner):
@@ -260,7 +263,7 @@ def _row(entry: Entry, squashed: Mapping[str, str]) -> dict[str, Any]:
         "state": str(entry.state),
         "path": entry.file.path if entry.file else None,
         "diff": difference(entry) if entry.state is State.CHANGED else None,
-        "mend": mend(entry, squashed) if entry.state in BLOCKING else None,
+        "mend": mend(entry, squashed) if entry.state in MENDS else None,
     }
 
 
@@ -269,12 +272,12 @@ def _table(entries: list[Entry], squashed: Mapping[str, str], style: Style) -> s
         return "no migrations"
     rows = [(entry.version, entry.name, _colour(entry, style)) for entry in entries]
     diffs = [difference(entry) for entry in entries if entry.state is State.CHANGED]
-    mends = [f"{one.version}: {mend(one, squashed)}" for one in entries if one.state in BLOCKING]
+    mends = [f"{one.version}: {mend(one, squashed)}" for one in entries if one.state in MENDS]
     shown = table(("version", "name", "state"), rows, style)
     return "\n\n".join(filter(None, [shown, *diffs, "\n".join(mends)]))
 
 
 def _colour(entry: Entry, style: Style) -> str:
-    if entry.state in BLOCKING:
+    if entry.state in MENDS:
         return style.bad(entry.state)
     return style.doubt(entry.state) if entry.state is State.PENDING else style.good(entry.state)

@@ -5,17 +5,22 @@ Stands on the files, the history, the lock and the runner of one file.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from gavan.database.migration import history
 from gavan.database.migration.archive import archived_versions
 from gavan.database.migration.files import read_migrations
 from gavan.database.migration.history import Connection
+from gavan.database.migration.hollow import hollow_versions
 from gavan.database.migration.lock import connect, migration_lock
 from gavan.database.migration.parsed import Parsed, parse
-from gavan.database.migration.plan import Entry, choose, compare, pending
+from gavan.database.migration.plan import Entry, State, choose, compare, pending
 from gavan.database.migration.run import Options, run_file
+from gavan.kit.errors import GavanError
 from gavan.kit.secret import Secret
+
+_MAY_BE_HOLLOW = (State.APPLIED, State.REFORMATTED)
 
 
 def migrate(url: Secret, folder: Path, options: Options) -> list[str]:
@@ -50,6 +55,20 @@ def migrate(url: Secret, folder: Path, options: Options) -> list[str]:
     return applied
 
 
+def require_files(folder: Path) -> None:
+    """Raise GavanError GV343 when the folder holds no migration: then "up to date" says nothing.
+
+    The supabase CLI says it in a directory without its folder, and the job of a CI is green (D7).
+    """
+    if not read_migrations(folder):
+        raise GavanError(
+            "GV343",
+            f"0 local migration files in {folder}",
+            hint="the right directory? the first one: gavan migrate new NAME",
+            exit_code=2,
+        )
+
+
 def plan_up(url: Secret, folder: Path, options: Options) -> list[Parsed]:
     """Return what ``migrate`` would apply now; reads only, raises as it does before its gate."""
     with connect(url, "plan") as connection:
@@ -70,7 +89,17 @@ def _pending(connection: Connection, folder: Path, options: Options) -> list[Par
 
 
 def status(url: Secret, folder: Path) -> list[Entry]:
-    """Return the verdict on every version; reads only."""
+    """Return the verdict on every version; reads only.
+
+    Only here an applied version may be hollow: ``migrate`` need not look for it.
+    """
     files = read_migrations(folder)
     with connect(url, "status") as connection:
-        return compare(files, history.read_applied(connection))
+        applied = history.read_applied(connection)
+        hollow = hollow_versions(connection, applied)
+    return [
+        replace(entry, state=State.HOLLOW)
+        if entry.version in hollow and entry.state in _MAY_BE_HOLLOW
+        else entry
+        for entry in compare(files, applied)
+    ]

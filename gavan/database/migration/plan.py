@@ -31,6 +31,7 @@ class State(StrEnum):
     CHANGED = "changed"
     MISSING = "missing"
     OUT_OF_ORDER = "out-of-order"
+    HOLLOW = "hollow"
 
 
 BLOCKING = {
@@ -45,6 +46,8 @@ MENDS = {
     State.MISSING: "git checkout the file (or merge the branch that has it); taken back by hand:"
     " gavan migrate repair VERSION --status reverted",
     State.OUT_OF_ORDER: "give it a newer version, or: gavan migrate up --include-all",
+    State.HOLLOW: "nothing that it made is in the database; to run it again:"
+    " gavan migrate repair VERSION --status reverted, then gavan migrate up",
 }
 
 
@@ -185,7 +188,7 @@ def mend(entry: Entry, squashed: Mapping[str, str]) -> str:
         return (
             f"it was squashed into {into}; tell the history of this database: gavan migrate squash"
         )
-    return MENDS[entry.state]
+    return MENDS[entry.state].replace("VERSION", entry.version)
 
 
 def _is_same(file: MigrationFile, row: Applied) -> bool:

@@ -159,5 +159,5 @@ def _add_state(error: GavanError, done: Sequence[str], left: Sequence[Applied]) 
     newest = f"{left[-1].version}_{left[-1].name}" if left else "none"
     state = f"taken back: {', '.join(done) or 'none'}; newest still applied: {newest}"
     error.details = "\n".join(filter(None, [error.details, state]))
-    if error.hint is None:
-        error.hint = "mend the down file; then go on: gavan migrate down"
+    # What the statement lacks comes first, and then the command that goes on from here.
+    error.hint = "; ".join(filter(None, [error.hint, "mended, go on: gavan migrate down"]))

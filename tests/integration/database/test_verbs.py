@@ -181,7 +181,7 @@ def test_a_protected_profile_wants_the_name_of_the_stack(
     code, error = run("migrate", "down", "--yes", *protected)
     assert (code, error["code"]) == (6, "GV004"), error
     code, done = run("migrate", "down", "--yes", "--confirm", "board", *protected)
-    assert (code, done) == (0, {"taken_back": ["000"]})
+    assert (code, done["taken_back"]) == (0, ["000"])
 
 
 def test_a_failing_migration_says_where(run: Run, stack: Path) -> None:
@@ -203,8 +203,8 @@ def test_the_job_of_the_engine_migrates_and_seeds(run: Run, home: Home) -> None:
 
 def test_seed_runs_mock_data_only_when_asked(run: Run, home: Home) -> None:
     run("migrate", "up")
-    assert run("seed") == (0, {"ran": ["supabase/seed.sql"]})
-    assert run("seed", "--mock") == (0, {"ran": ["supabase/mock.sql"]})
+    assert run("seed")[1]["ran"] == ["supabase/seed.sql"]
+    assert run("seed", "--mock")[1]["ran"] == ["supabase/mock.sql"]
     assert home.names() == ["Default", "Mock"]
 
 
@@ -245,9 +245,9 @@ def test_the_lint_stops_a_protected_profile_and_only_tells_the_others(
     assert run("migrate", "status")[1][0]["state"] == "pending"
     path = stack / "supabase/migrations/000_init.sql"
     path.write_text(path.read_text() + "alter table board enable row level security;\n")
-    assert run("migrate", "up", *protected) == (0, {"applied": ["000"]})
+    assert run("migrate", "up", *protected)[1]["applied"] == ["000"]
     (path.parent / "010_index.sql").write_text("create index on board (name);")
-    assert run("migrate", "up", *protected) == (0, {"applied": ["010"]})
+    assert run("migrate", "up", *protected)[1]["applied"] == ["010"]
 
 
 def test_a_database_on_another_machine_counts_as_protected(
@@ -265,7 +265,7 @@ def test_a_database_on_another_machine_counts_as_protected(
     code, error = run("migrate", "down", "--yes")
     assert (code, error["code"]) == (6, "GV004"), error
     code, done = run("migrate", "down", "--yes", "--confirm", "board")
-    assert (code, done) == (0, {"taken_back": ["000"]})
+    assert (code, done["taken_back"]) == (0, ["000"])
     assert run("migrate", "up")[1]["code"] == "GV363"
     assert run("seed", "--mock")[1]["code"] == "GV316"
 
@@ -313,3 +313,11 @@ def test_files_of_another_tool_are_adopted_after_a_question(
     assert sorted(Path(path).name for path in done["files"]) == ["1_label.sql", "1_label.sql"]
     assert run("migrate", "up") == (0, {"applied": []})
     assert run("migrate", "down", "--yes") == (0, {"taken_back": ["1"]})
+
+
+def test_no_migration_file_at_all_is_no_success(run: Run, stack: Path) -> None:
+    """CI in the wrong directory: the supabase CLI says "up to date" there, and exits 0."""
+    (stack / "supabase/migrations/000_init.sql").unlink()
+    code, error = run("migrate", "up")
+    assert (code, error["code"]) == (2, "GV343")
+    assert error["message"].startswith("0 local migration files in ")
