@@ -6,7 +6,7 @@ Stands between the storage of the stack and the backups; a version's bytes never
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Protocol, cast
 
@@ -14,8 +14,6 @@ from gavan.backups.sealing import Reader
 from gavan.kit.secret import Secret
 from gavan.kit.storage.blob import blob_key
 from gavan.kit.storage.provider import BlobMissing
-from gavan.kit.storage.s3_client import Bucket
-from gavan.kit.storage.s3_settings import read_s3_environ
 from gavan.stack.model import Stack
 
 
@@ -42,18 +40,6 @@ class FolderBlobs:
             yield cast(Reader, file)
 
 
-class S3Blobs:
-    """Blobs as objects of a bucket, as gavan/kit/storage/s3.py keeps them."""
-
-    def __init__(self, bucket: Bucket) -> None:
-        self._bucket = bucket
-
-    @contextmanager
-    def reading(self, version: str) -> Iterator[Reader]:
-        with closing(self._bucket.get(blob_key(version))["Body"]) as body:
-            yield body
-
-
 def blobs_of(stack: Stack) -> Blobs:
     """Return where the stack keeps the bytes of its objects."""
     variables = {
@@ -61,5 +47,7 @@ def blobs_of(stack: Stack) -> Blobs:
         for name, value in stack.core.storage.items()
     }
     if variables.get("STORAGE_BACKEND") == "s3":
-        return S3Blobs(Bucket(read_s3_environ(variables)))
+        from gavan.backups.blobs_s3 import S3Blobs  # noqa: PLC0415 - boto3 is slow to load
+
+        return S3Blobs(variables)
     return FolderBlobs(stack.state_dir / "storage")

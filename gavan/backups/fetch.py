@@ -15,8 +15,7 @@ from gavan.backups.layout import MANIFEST, Repository, is_id
 from gavan.backups.lock import locked
 from gavan.backups.model import Report, StoredFile
 from gavan.backups.objects import read_list
-from gavan.backups.offsite import object_key
-from gavan.backups.place_s3 import S3Place
+from gavan.backups.place import Place, object_key
 from gavan.backups.places import OFFSITE, Arrival, write_places
 from gavan.backups.stored import Storing
 from gavan.kit.errors import GavanError
@@ -26,7 +25,7 @@ from gavan.kit.storage.disk import make_folders, sync_folder
 STEP = "fetch"
 
 
-def backups_there(place: S3Place) -> list[str]:
+def backups_there(place: Place) -> list[str]:
     """Return the ids of the backups at the second place, oldest first."""
     return sorted(
         name
@@ -35,7 +34,7 @@ def backups_there(place: S3Place) -> list[str]:
     )
 
 
-def fetch(repository: Repository, place: S3Place, name: str, report: Report) -> str:
+def fetch(repository: Repository, place: Place, name: str, report: Report) -> str:
     """Bring a backup here: ``latest``, an id or its beginning; return its id.
 
     What is here already is not read again. Raises GavanError: GV400 there is none, GV401 what
@@ -60,7 +59,7 @@ def fetch(repository: Repository, place: S3Place, name: str, report: Report) -> 
     return backup_id
 
 
-def _resolve(place: S3Place, name: str) -> str:
+def _resolve(place: Place, name: str) -> str:
     ids = backups_there(place)
     found = ids[-1:] if name == "latest" else [one for one in ids if one.startswith(name)]
     if len(found) == 1:
@@ -76,7 +75,7 @@ def _resolve(place: S3Place, name: str) -> str:
 @dataclass(slots=True)
 class _Fetching:
     repository: Repository
-    place: S3Place
+    place: Place
     report: Report
     bytes: int = 0
 

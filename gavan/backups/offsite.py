@@ -21,7 +21,7 @@ from gavan.backups.layout import MANIFEST, Repository
 from gavan.backups.listing import Entry, backups
 from gavan.backups.model import Manifest, Report, StoredFile
 from gavan.backups.objects import read_list
-from gavan.backups.place_s3 import S3Place
+from gavan.backups.place import Place, object_key
 from gavan.backups.places import OFFSITE, Arrival, read_places, write_places
 from gavan.kit.errors import GavanError
 from gavan.kit.size import in_bytes
@@ -41,13 +41,8 @@ class Parcel:
     stored: StoredFile
 
 
-def object_key(sha256: str) -> str:
-    """Return the key of stored bytes, as the folder ``objects`` has it."""
-    return f"objects/{sha256[:2]}/{sha256}"
-
-
 def deliver(
-    repository: Repository, place: S3Place, known: Known, report: Report
+    repository: Repository, place: Place, known: Known, report: Report
 ) -> GavanError | None:
     """Send every backup that has not arrived, oldest first; return why one could not."""
     down: GavanError | None = None
@@ -72,7 +67,7 @@ def _missing(repository: Repository) -> list[Entry]:
 
 
 def _deliver(
-    repository: Repository, place: S3Place, known: Known, entry: Entry, report: Report
+    repository: Repository, place: Place, known: Known, entry: Entry, report: Report
 ) -> GavanError | None:
     made = entry.manifest
     if made is None:
@@ -112,9 +107,7 @@ def _note(repository: Repository, entry: Entry, target: str, trouble: GavanError
 class _Delivery:
     """One backup on its way."""
 
-    def __init__(
-        self, repository: Repository, place: S3Place, known: Known, report: Report
-    ) -> None:
+    def __init__(self, repository: Repository, place: Place, known: Known, report: Report) -> None:
         self._repository = repository
         self._place = place
         self._known = known
@@ -175,7 +168,7 @@ class _Delivery:
                 self._report(STEP, "tick", in_bytes(self._sent))
 
 
-def _is_proved(place: S3Place, parcel: Parcel) -> bool:
+def _is_proved(place: Place, parcel: Parcel) -> bool:
     """Say whether what is there is what should be."""
     try:
         place.prove(parcel.path, parcel.key, parcel.stored)

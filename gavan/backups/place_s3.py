@@ -18,6 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from urllib3.exceptions import HTTPError
 
 from gavan.backups.model import Heard, StoredFile
+from gavan.backups.place import place_name
 from gavan.backups.stored import BLOCK_BYTES
 from gavan.kit.errors import GavanError
 from gavan.kit.storage.s3_client import make_client
@@ -39,13 +40,6 @@ _HINTS = {
     "403": "the key may not do this there, or has expired",
 }
 _DOWN = "it must answer from here: endpoint of [backup.offsite]; the next run tries again"
-
-
-def place_name(offsite: Offsite) -> str:
-    """Return where it is, in words without keys."""
-    return "/".join(
-        filter(None, [offsite.s3.endpoint or "s3:/", offsite.s3.bucket, offsite.prefix])
-    )
 
 
 class S3Place:

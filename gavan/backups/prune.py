@@ -21,8 +21,7 @@ from gavan.backups.listing import Entry, backups
 from gavan.backups.lock import locked
 from gavan.backups.model import Report, State
 from gavan.backups.objects import LIST, read_list
-from gavan.backups.offsite import object_key
-from gavan.backups.place_s3 import S3Place
+from gavan.backups.place import Place, object_key, open_place
 from gavan.backups.retention import Candidate, Decision, Policy, candidate, decide, require_clock
 from gavan.kit.errors import GavanError
 from gavan.kit.size import in_bytes
@@ -62,11 +61,8 @@ def prune(
         if not dry_run:
             _prune_here(repository, pruned, report)
         if settings.offsite is not None:
-            place = S3Place(settings.offsite)
-            try:
+            with open_place(settings.offsite) as place:
                 _prune_there(repository, place, settings, pruned, (report, dry_run, now))
-            finally:
-                place.close()
     return pruned
 
 
@@ -135,7 +131,7 @@ def _folders(repository: Repository) -> list[str]:
 
 def _prune_there(
     repository: Repository,
-    place: S3Place,
+    place: Place,
     settings: Backup,
     pruned: Pruned,
     how: tuple[Report, bool, datetime],
@@ -159,14 +155,14 @@ def _prune_there(
     report(THERE, "ok", f"{len(going)} removed")
 
 
-def _candidate_there(place: S3Place, backup_id: str, here: Entry | None) -> Candidate:
+def _candidate_there(place: Place, backup_id: str, here: Entry | None) -> Candidate:
     """Return what the rules ask of a backup at the second place: its manifest makes it one."""
     entry = here or Entry(id=backup_id, manifest=None, state=State.OK, reason="", kept=None)
     state = State.OK if place.get(f"{backup_id}/{MANIFEST}") is not None else State.FAILED
     return replace(candidate(entry), state=state)
 
 
-def _sweep_there(place: S3Place, ids: Sequence[str]) -> list[str]:
+def _sweep_there(place: Place, ids: Sequence[str]) -> list[str]:
     wanted: set[str] = set()
     for backup_id in ids:
         listed = place.get(f"{backup_id}/{LIST}.gz")
@@ -177,7 +173,7 @@ def _sweep_there(place: S3Place, ids: Sequence[str]) -> list[str]:
     return place.delete(key for key in place.sizes("objects/") if key not in wanted)
 
 
-def _has_objects(place: S3Place, backup_id: str) -> bool:
+def _has_objects(place: Place, backup_id: str) -> bool:
     """Say whether a manifest there names a list of objects, or may do so."""
     content = place.get(f"{backup_id}/{MANIFEST}")
     if content is None:

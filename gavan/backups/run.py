@@ -21,7 +21,7 @@ from gavan.backups.logical import make_logical
 from gavan.backups.making import Content, Maker, Making
 from gavan.backups.model import Kind, Manifest, Report, Sealed, State, silent
 from gavan.backups.offsite import deliver
-from gavan.backups.place_s3 import S3Place, place_name
+from gavan.backups.place import open_place, place_name
 from gavan.backups.places import OFFSITE, Arrival, write_places
 from gavan.backups.runs import Run, now, record
 from gavan.backups.sealing import Sealer, sealer_for
@@ -154,11 +154,8 @@ def _deliver(stack: Stack, repository: Repository, made: Manifest, report: Repor
         return Made(manifest=made, state=State.OK)
     known = Known(repository.root)
     try:
-        place = S3Place(stack.backup.offsite)
-        try:
+        with open_place(stack.backup.offsite) as place:
             trouble = deliver(repository, place, known, report)
-        finally:
-            place.close()
     except GavanError as error:
         trouble = error
     finally:

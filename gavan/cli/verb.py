@@ -7,8 +7,9 @@ command, and hands the function the Context of this run.
 from __future__ import annotations
 
 import functools
+import importlib
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import click
 
@@ -68,6 +69,21 @@ class VerbGroup(_WithGlobals, click.Group):
     def __init__(self, name: str, *, help: str, examples: Sequence[str]) -> None:
         click.Group.__init__(self, name, help=help)
         self.examples = tuple(examples)
+        self._later: dict[str, str] = {}
+
+    def later(self, **targets: str) -> None:
+        """Add verbs by ``module:object``; each is imported when it is asked for."""
+        self._later |= targets
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*super().list_commands(ctx), *self._later})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        target = self._later.get(cmd_name)
+        if target is None:
+            return super().get_command(ctx, cmd_name)
+        module, _, attribute = target.partition(":")
+        return cast(click.Command, getattr(importlib.import_module(module), attribute))
 
     def verb(
         self, name: str, *, examples: Sequence[str], **attributes: Any

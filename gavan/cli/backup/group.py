@@ -2,13 +2,6 @@
 
 from __future__ import annotations
 
-from gavan.cli.backup.drill import command as drill
-from gavan.cli.backup.fetch import fetched
-from gavan.cli.backup.listing import keep, listing, show
-from gavan.cli.backup.prune import pruned
-from gavan.cli.backup.restore import command as restore
-from gavan.cli.backup.run import run
-from gavan.cli.backup.verify import check
 from gavan.cli.verb import VerbGroup
 
 group = VerbGroup(
@@ -25,5 +18,16 @@ group = VerbGroup(
         "gavan backup prune --dry-run",
     ],
 )
-for command in (run, listing, show, check, keep, pruned, fetched, restore, drill):
-    group.add_command(command)
+_HERE = "gavan.cli.backup"
+# A listing shall not wait until what drives a drill is loaded.
+group.later(
+    run=f"{_HERE}.run:run",
+    list=f"{_HERE}.listing:listing",
+    show=f"{_HERE}.listing:show",
+    keep=f"{_HERE}.listing:keep",
+    verify=f"{_HERE}.verify:check",
+    prune=f"{_HERE}.prune:pruned",
+    fetch=f"{_HERE}.fetch:fetched",
+    restore=f"{_HERE}.restore:command",
+    drill=f"{_HERE}.drill:command",
+)

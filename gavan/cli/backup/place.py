@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from gavan.backups.place_s3 import S3Place
+from gavan.backups.place import Place, open_place
 from gavan.kit.errors import GavanError
 from gavan.stack.model import Stack
 
 
 @contextmanager
-def second_place(stack: Stack) -> Iterator[S3Place]:
+def second_place(stack: Stack) -> Iterator[Place]:
     """Yield the place; raise GavanError GV415 when the stack has none."""
     if stack.backup.offsite is None:
         raise GavanError(
@@ -20,8 +20,5 @@ def second_place(stack: Stack) -> Iterator[S3Place]:
             hint="name one in [backup.offsite]",
             exit_code=2,
         )
-    place = S3Place(stack.backup.offsite)
-    try:
+    with open_place(stack.backup.offsite) as place:
         yield place
-    finally:
-        place.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import gzip
+import os
 import re
 import subprocess
 import tarfile
@@ -308,6 +309,24 @@ def test_what_a_killed_run_left_is_removed_by_the_next(backed: Backed) -> None:
     assert not left.exists()
     assert backed.repository.ids() == [made.manifest.id]
     assert any(step == "leftovers" for step, _, _ in backed.heard)
+
+
+def test_only_the_programs_of_gavan_are_used(
+    backed: Backed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Trap 42: another pg_dump on the PATH is never asked."""
+    for name in ("pg_dump", "pg_dumpall", "pg_restore"):
+        (tmp_path / name).write_text("#!/bin/sh\nexit 99\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setenv("PGDATABASE", "not_this_one")
+    assert backed.run().state is State.OK
+
+
+def test_a_newer_server_asks_for_a_newer_gavan() -> None:
+    with pytest.raises(GavanError, match="Postgres 19") as caught:
+        programs(19)
+    assert (caught.value.code, caught.value.exit_code) == ("GV430", 7)
 
 
 def test_a_second_run_does_not_begin(backed: Backed) -> None:
