@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 
 import orjson
 import psycopg
 
 from gavan.core.realtime.codec import Framed, Message, UserBroadcast, Version, encode, framed
+from gavan.core.realtime.judge import Judge
 from gavan.core.realtime.limits import Limits
 from gavan.core.realtime.pgoutput import Change, Relation
 from gavan.core.realtime.quota import Quota, Share
@@ -23,13 +24,14 @@ from gavan.core.realtime.rooms import RoomKey
 from gavan.core.realtime.source import RETRY_FIRST_S, RETRY_LAST_S
 from gavan.core.realtime.subscriptions import (
     Entry,
+    Grouped,
     Index,
     Subscriber,
     SubscriptionError,
     Wish,
     read_wish,
 )
-from gavan.core.realtime.visibility import Delivery, Table, Visibility
+from gavan.core.realtime.visibility import Delivery, Question, Table, Visibility
 from gavan.database.identifier import quote_identifier
 
 log = logging.getLogger(__name__)
@@ -56,6 +58,7 @@ class Changes:
         self._relay = relay
         self._index = Index()
         self._visibility = Visibility(url)
+        self._judge = Judge(self._visibility)
         self._subscribers: set[Subscriber] = set()
         self._tables: tuple[Table, ...] = ()
         self._frozen: dict[int, Table] = {}
@@ -234,12 +237,15 @@ class Changes:
             return action == "INSERT"
         return self._index.wants(relation.oid, action)
 
-    async def take(self, change: Change) -> None:
+    async def take(self, changes: Sequence[Change]) -> int:
         """See Sink."""
-        if change.relation.is_message:
-            self._relay_message(change)
-        else:
-            await self._dispatch(change)
+        if changes[0].relation.is_message:
+            for change in changes:
+                said = _said(change, self._limits.broadcast_bytes)
+                if said is not None:
+                    self._relay(*said)
+            return len(changes)
+        return await self._dispatch(changes[: self._judge.together])
 
     def _end_refresher(self) -> None:
         if self._refresher is not None:
@@ -253,22 +259,38 @@ class Changes:
                     if self._subscribers and await self._refresh_tables():
                         await self._activate_everybody()
 
-    async def _dispatch(self, change: Change) -> None:
-        share = self._quota.share(change)
-        if share is Share.LIMIT:
-            self._cut(change.relation)
-        if share is not Share.ROW:
-            return
-        grouped = self._index.lookup(change.relation.oid, change.action)
-        if grouped is None:
-            return
-        large = change.size_bytes > self._limits.change_bytes
-        judgement = await self._visibility.judge(change, grouped, large=large)
+    async def _dispatch(self, changes: Sequence[Change]) -> int:
+        relation, action = changes[0].relation, changes[0].action
+        shares = [self._quota.share(change) for change in changes]
+        told = [number for number, share in enumerate(shares) if share is Share.ROW]
+        grouped = self._index.lookup(relation.oid, action)
+        if told and grouped is not None:
+            together = [changes[number] for number in told]
+            if not await self._tell(together, grouped):
+                for number in told:
+                    try:
+                        await self._tell([changes[number]], grouped)
+                    except psycopg.Error:
+                        if number == told[0]:
+                            raise
+                        return number  # what was sent must not come again
+        if Share.LIMIT in shares:
+            self._cut(relation)
+        return len(changes)
+
+    async def _tell(self, changes: Sequence[Change], grouped: Grouped) -> bool:
+        """Send changes to those who see them; False if they must be told one by one."""
+        most = self._limits.change_bytes
+        large = tuple(change.size_bytes > most for change in changes)
+        judgement = await self._judge.judge(Question(tuple(changes), large), grouped)
+        if judgement is None:
+            return False
         for delivery in judgement.deliveries:
-            self._send(change, delivery, grouped.members)
+            self._send(changes[delivery.change], delivery, grouped.members)
         if judgement.unjudged:
             entries = (entry for number in judgement.unjudged for entry in grouped.members[number])
-            self._have_fetched(change, {entry.subscriber for entry in entries})
+            self._have_fetched(changes[-1], {entry.subscriber for entry in entries})
+        return True
 
     def _have_fetched(self, change: Change, subscribers: set[Subscriber]) -> None:
         """Nobody can say whether they see the row: have them fetch, once for a transaction."""
@@ -302,30 +324,29 @@ class Changes:
                 frames[key] = framed(encode(subscriber.version, message))
             subscriber.send(frames[key])
 
-    def _relay_message(self, change: Change) -> None:
-        row = change.new
-        topic, event, private = row.get("topic"), row.get("event"), row.get("private")
-        body = row.get("payload")
-        is_json = body is not None
-        if not is_json:
-            body = row.get("binary_payload")
-        if topic is None or event is None or private is None or body is None:
-            log.warning("unable_to_broadcast_changes", extra={"topic": topic})
-            return
-        content = body.encode() if is_json else bytes.fromhex(body.removeprefix("\\x"))
-        if len(content) > self._limits.broadcast_bytes:
-            log.warning("broadcast_too_large", extra={"topic": topic})
-            return
-        message_id = row.get("id")
-        metadata = orjson.dumps({"id": message_id})
-        self._relay(
-            RoomKey(private == "t", topic),
-            UserBroadcast(event, content, is_json, metadata, message_id),
-        )
-
 
 async def _tell_nobody(_tables: Iterable[int]) -> None:
     """Without other processes there is nobody to tell."""
+
+
+def _said(change: Change, most_bytes: int) -> tuple[RoomKey, UserBroadcast] | None:
+    """Return what the database says by a row of messages, and to whom; None for what it cannot."""
+    row = change.new
+    topic, event, private = row.get("topic"), row.get("event"), row.get("private")
+    body = row.get("payload")
+    is_json = body is not None
+    if not is_json:
+        body = row.get("binary_payload")
+    if topic is None or event is None or private is None or body is None:
+        log.warning("unable_to_broadcast_changes", extra={"topic": topic})
+        return None
+    content = body.encode() if is_json else bytes.fromhex(body.removeprefix("\\x"))
+    if len(content) > most_bytes:
+        log.warning("broadcast_too_large", extra={"topic": topic})
+        return None
+    message_id = row.get("id")
+    broadcast = UserBroadcast(event, content, is_json, orjson.dumps({"id": message_id}), message_id)
+    return RoomKey(private == "t", topic), broadcast
 
 
 def _frozen(table: Table) -> str:

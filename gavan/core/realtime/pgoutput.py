@@ -55,7 +55,8 @@ class Commit:
 class Change:
     """One row. ``old`` holds the identity columns, or the whole row under identity full.
 
-    ``committed_at`` as clients read it: UTC with three digits of milliseconds.
+    ``committed_at`` as clients read it: UTC with three digits of milliseconds. ``position``: the
+    LSN of its commit and its number in the transaction.
     """
 
     relation: Relation
@@ -65,6 +66,7 @@ class Change:
     new: Values
     old: Values
     size_bytes: int
+    position: tuple[int, int] = (0, 0)
 
 
 Event: TypeAlias = Commit | Relation | Change
@@ -82,15 +84,14 @@ class Decoder:
         self._relations: dict[int, Relation] = {}
         self._transaction_id = 0
         self._committed_at = ""
-        self.position = (0, 0)
-        """Where the last row stands: LSN of its commit and number in its transaction"""
+        self._position = (0, 0)
 
     def decode(self, message: bytes) -> Event | None:
         """Return the event of a message; None for kinds and rows nobody needs."""
         kind = chr(message[0])
         if kind == "B":
             lsn, time_us, transaction_id = struct.unpack_from("!qqI", message, 1)
-            self.position = (lsn, 0)
+            self._position = (lsn, 0)
             self._transaction_id = transaction_id
             at = POSTGRES_EPOCH + timedelta(microseconds=time_us)
             self._committed_at = at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
@@ -103,7 +104,7 @@ class Decoder:
             return relation
         if kind in ACTIONS:
             relation = self._relations[struct.unpack_from("!I", message, 1)[0]]
-            self.position = (self.position[0], self.position[1] + 1)
+            self._position = (self._position[0], self._position[1] + 1)
             if self._wants(relation, ACTIONS[kind]):
                 return self._change(relation, ACTIONS[kind], message)
         return None
@@ -111,7 +112,14 @@ class Decoder:
     def _change(self, relation: Relation, action: str, message: bytes) -> Change:
         new, old = _rows(relation, action, message)
         return Change(
-            relation, action, self._transaction_id, self._committed_at, new, old, len(message)
+            relation,
+            action,
+            self._transaction_id,
+            self._committed_at,
+            new,
+            old,
+            len(message),
+            self._position,
         )
 
 

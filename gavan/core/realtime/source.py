@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from typing import Protocol
 
 import psycopg
 
 from gavan.core.realtime.limits import Limits
-from gavan.core.realtime.pgoutput import Change, Commit, Decoder, Relation
+from gavan.core.realtime.pgoutput import Change, Commit, Decoder, Event, Relation
+from gavan.core.realtime.run import Run
 from gavan.core.realtime.slots import durable_name
 from gavan.core.realtime.stream import Stream, StreamBroken
 
@@ -33,8 +35,9 @@ class Sink(Protocol):
     async def meet(self, relation: Relation) -> None:
         """A table is seen for the first time, or again after its columns changed."""
 
-    async def take(self, change: Change) -> None:
-        """One row changed."""
+    async def take(self, changes: Sequence[Change]) -> int:
+        """Rows changed, all of one table and action; return how many of them, from the first, were
+        taken: the others come again."""
 
     async def lose(self) -> None:
         """The stream broke; what commits now does not come."""
@@ -55,6 +58,8 @@ class Source:
         self._rejoin_s = limits.rejoin_s if limits.is_durable else 0.0
         self._sink = sink
         self._done = NOWHERE
+        self._kept = Run()
+        self._commit: Commit | None = None
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -95,21 +100,40 @@ class Source:
     async def _read(self, stream: Stream) -> None:
         if stream.is_new:
             self._done = NOWHERE
+        self._kept, self._commit = Run(), None
+        decoder = Decoder(self._sink.wants)
         try:
             await self._sink.begin()
-            decoder = Decoder(self._sink.wants)
             async for message in stream.read():
-                event = decoder.decode(message)
-                if isinstance(event, Change):
-                    # A server that crashed sends again what its slot had not yet on disk.
-                    if decoder.position > self._done:
-                        await self._sink.take(event)
-                        self._done = decoder.position
-                elif isinstance(event, Relation):
-                    await self._sink.meet(event)
-                elif isinstance(event, Commit):
-                    self._done = max(self._done, (event.lsn, ALL_ROWS))
-                    stream.confirm(event.end_lsn)
+                event = None if message is None else decoder.decode(message)
+                if isinstance(event, Commit):
+                    self._commit = event
+                elif isinstance(event, Change) and self._kept.fits(event):
+                    self._keep(event)
+                elif event is not None or message is None:
+                    await self._finish(stream)
+                    await self._go_on(event)
         finally:
             stream.close()
             await self._sink.lose()
+
+    async def _go_on(self, event: Event | None) -> None:
+        if isinstance(event, Change):
+            self._keep(event)
+        elif isinstance(event, Relation):
+            await self._sink.meet(event)
+
+    def _keep(self, change: Change) -> None:
+        # A server that crashed sends again what its slot had not yet on disk.
+        if change.position > self._done:
+            self._kept.add(change)
+
+    async def _finish(self, stream: Stream) -> None:
+        """Have all taken that was kept, and the transactions confirmed that ended with it."""
+        while self._kept.changes:
+            taken = await self._sink.take(self._kept.changes)
+            self._done = self._kept.drop(taken).position
+        if self._commit is not None:
+            self._done = max(self._done, (self._commit.lsn, ALL_ROWS))
+            stream.confirm(self._commit.end_lsn)
+            self._commit = None

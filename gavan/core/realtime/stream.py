@@ -53,6 +53,7 @@ do $$ begin
 end $$
 """
 _ENVELOPE_BYTES = 25
+KEEPALIVE = ord("k")
 _EPOCH_S = POSTGRES_EPOCH.timestamp()
 
 
@@ -119,17 +120,20 @@ class Stream:
         if self._slot is not None:
             self._feed_back()
 
-    async def read(self) -> AsyncIterator[bytes]:
-        """Yield the plugin's messages; raise StreamBroken when the connection ends."""
+    async def read(self) -> AsyncIterator[bytes | None]:
+        """Yield the plugin's messages, and None where there is no other for now: what was yielded
+        before must be dispatched then. Raise StreamBroken when the connection ends."""
         while True:
             size, data = self._pgconn.get_copy_data(1)
-            if size > 0:
-                message = self._open_envelope(bytes(data))
-                if message is not None:
-                    yield message
+            if size > 0 and data[0] == KEEPALIVE:
+                yield None
+                self._take_keepalive(bytes(data))
+            elif size > 0:
+                yield bytes(data[_ENVELOPE_BYTES:])
             elif size < 0:
                 raise StreamBroken(self._pgconn.get_error_message().strip() or "stream ended")
-            if size == 0:
+            else:
+                yield None
                 try:
                     async with asyncio.timeout(SILENT_S):
                         await self._readable()
@@ -137,16 +141,12 @@ class Stream:
                     raise StreamBroken("the server is silent") from error
                 self._consume()
 
-    def _open_envelope(self, data: bytes) -> bytes | None:
-        if data[:1] == b"w":
-            return data[_ENVELOPE_BYTES:]
-        if data[:1] == b"k":
-            (wal_end,) = struct.unpack_from("!q", data, 1)
-            # Messages come in order, so everything before a keepalive has been dispatched.
-            self.confirm(wal_end)
-            if data[17]:
-                self._feed_back()
-        return None
+    def _take_keepalive(self, data: bytes) -> None:
+        (wal_end,) = struct.unpack_from("!q", data, 1)
+        # Messages come in order, so everything before a keepalive has been dispatched.
+        self.confirm(wal_end)
+        if data[17]:
+            self._feed_back()
 
     async def _start(self) -> None:
         self._pgconn.nonblocking = 1

@@ -6,7 +6,7 @@ and payload once per change, however many channels share them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -81,6 +81,23 @@ class Grouped:
     shapes: str
     groups: str
     members: list[list[Entry]] = field(default_factory=list)
+
+    def only(self, numbers: Sequence[int]) -> Grouped:
+        """Return some of the groups, numbered anew, without their members."""
+        groups = orjson.loads(self.groups)
+        some = orjson.dumps([groups[number] for number in numbers]).decode()
+        return Grouped(self.conditions, self.viewers, self.shapes, some)
+
+    def is_filtered(self, number: int) -> bool:
+        """Say whether a filter of the subscribers' own is in this group."""
+        return bool(self.members[number][0].wish.conditions)
+
+    def key(self, number: int) -> bytes:
+        """Return what a group is, whatever its number."""
+        entry = self.members[number][0]
+        wish = entry.wish
+        conditions = [one.as_list() for one in wish.conditions]
+        return orjson.dumps([conditions, entry.role, entry.claims, wish.columns])
 
 
 class Index:

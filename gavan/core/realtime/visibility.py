@@ -6,21 +6,16 @@ The functions it calls are in ``sql/visibility.sql``.
 from __future__ import annotations
 
 import logging
-import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import orjson
-import psycopg
 
 from gavan.core.realtime.connection import Connection, read_sql
-from gavan.core.realtime.pgoutput import Change
+from gavan.core.realtime.pgoutput import Change, Relation
 from gavan.core.realtime.subscriptions import Grouped, Wish
 
 log = logging.getLogger(__name__)
-
-JUDGE_S = 5.0
-"""How long one change that makes trouble may hold up the next"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,22 +30,28 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
-    """One payload and the groups (by number) that get it. Fields are JSON text."""
+class Question:
+    """Changes of one table and action; ``large`` tells which are too large to be told whole."""
 
+    changes: tuple[Change, ...]
+    large: tuple[bool, ...]
+
+    @property
+    def relation(self) -> Relation:
+        """The table."""
+        return self.changes[0].relation
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One payload of one change and the groups that get it, by number. Fields are JSON text."""
+
+    change: int
     groups: tuple[int, ...]
     columns: str
     record: str
     old_record: str
     error: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Judgement:
-    """Who gets what, and the groups (by number) for whom nobody could say."""
-
-    deliveries: Sequence[Delivery]
-    unjudged: Sequence[int]
 
 
 class Visibility:
@@ -82,84 +83,44 @@ class Visibility:
             (relation, role, conditions, columns),
         )
 
-    async def judge(self, change: Change, grouped: Grouped, *, large: bool) -> Judgement:
-        """Return who gets what of one change.
-
-        A call that fails or takes too long is split, so that one bad filter or policy costs only
-        its own group; a group that fails alone, or has no turn within JUDGE_S, is not judged.
-        Raises psycopg.OperationalError when the connection is lost.
-        """
-        try:
-            return Judgement(await self._deliver(change, grouped, grouped.groups, large), ())
-        except psycopg.Error as error:
-            if not self.is_connected:
-                raise
-            log.warning("change_split", extra=_why(change, error))
-        groups: list[list[object]] = orjson.loads(grouped.groups)
-        deadline = time.monotonic() + JUDGE_S
-        deliveries: list[Delivery] = []
-        unjudged = []
-        for number, group in enumerate(groups):
-            found = None
-            if time.monotonic() < deadline:
-                found = await self._deliver_one(change, grouped, group, large)
-            if found is None:
-                unjudged.append(number)
-            else:
-                deliveries += (replace(one, groups=(number,)) for one in found)
-        if unjudged:
-            await self._wait_for_commit(change)
-        return Judgement(deliveries, tuple(unjudged))
-
-    async def _deliver_one(
-        self, change: Change, grouped: Grouped, group: list[object], large: bool
-    ) -> list[Delivery] | None:
-        try:
-            return await self._deliver(change, grouped, orjson.dumps([group]).decode(), large)
-        except psycopg.Error as error:
-            if not self.is_connected:
-                raise
-            log.warning("change_not_judged", extra=_why(change, error))
-            return None
-
-    async def _wait_for_commit(self, change: Change) -> None:
-        """Return when the change can be fetched."""
-        try:
-            query = "select pg_temp.gavan_await(%s)"
-            await self._connection.fetch(query, (change.transaction_id,))
-        except psycopg.Error:
-            if not self.is_connected:
-                raise
-
-    async def _deliver(
-        self, change: Change, grouped: Grouped, groups: str, large: bool
-    ) -> list[Delivery]:
+    async def is_closed(self, relation: Relation) -> bool:
+        """Say whether somebody holds, or waits for, a lock under which no row can be read."""
         rows = await self._connection.fetch(
-            "select members, columns, record, old_record, error from pg_temp.gavan_deliver("
-            "%s::oid, %s, %s, %s::jsonb, %s::jsonb, %s,"
-            " %s::jsonb, %s::jsonb, %s::jsonb, %s::jsonb)",
+            "select exists (select from pg_locks where relation = %s::oid"
+            " and mode = 'AccessExclusiveLock' and database = ("
+            "select oid from pg_database where datname = current_database()))",
+            (relation.oid,),
+        )
+        return bool(rows[0][0])
+
+    async def wait_for_commit(self, change: Change) -> None:
+        """Return when the change can be fetched; raise psycopg.Error."""
+        query = "select pg_temp.gavan_await(%s)"
+        await self._connection.fetch(query, (change.transaction_id,))
+
+    async def deliver(self, question: Question, grouped: Grouped) -> list[Delivery]:
+        """Return who gets what, change after change; raise psycopg.Error."""
+        changes = question.changes
+        rows = await self._connection.fetch(
+            "select number, members, columns, record, old_record, error"
+            " from pg_temp.gavan_deliver(%s::oid, %s, %s::bigint[], %s::jsonb[], %s::jsonb[],"
+            " %s::boolean[], %s::jsonb, %s::jsonb, %s::jsonb, %s::jsonb) order by number",
             (
-                change.relation.oid,
-                change.action,
-                change.transaction_id,
-                _json(change.new),
-                _json(change.old),
-                large,
+                question.relation.oid,
+                changes[0].action,
+                list({change.transaction_id for change in changes}),
+                [_json(change.new) for change in changes],
+                [_json(change.old) for change in changes],
+                list(question.large),
                 grouped.conditions,
                 grouped.viewers,
                 grouped.shapes,
-                groups,
+                grouped.groups,
             ),
         )
-        return [Delivery(tuple(row[0]), *row[1:]) for row in rows]
+        return [Delivery(row[0], tuple(row[1]), *row[2:]) for row in rows]
 
 
 def _json(values: Mapping[str, str | None]) -> str:
     # jsonb cannot hold U+0000, and neither can the text of a row.
     return orjson.dumps(values).decode()
-
-
-def _why(change: Change, error: psycopg.Error) -> dict[str, object]:
-    # Not the whole error: its context may hold the row.
-    table = f"{change.relation.schema}.{change.relation.name}"
-    return {"table": table, "sqlstate": error.sqlstate, "why": error.diag.message_primary}

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Protocol
 
@@ -18,6 +18,7 @@ from gavan.core.realtime.cluster.bus import Bus
 from gavan.core.realtime.limits import Limits
 from gavan.core.realtime.pgoutput import Change, Relation
 from gavan.core.realtime.quota import Quota, Share
+from gavan.core.realtime.run import Run
 from gavan.core.realtime.source import Sink, Source
 
 log = logging.getLogger(__name__)
@@ -61,6 +62,7 @@ class Feed:
         self._reader: str | None = None
         self._wanted: dict[str, frozenset[int]] = {}
         self._met: dict[int, float] = {}
+        self._run = Run()
         self._quota = Quota(limits.changes_per_transaction)
         self._answers: dict[int, asyncio.Future[None]] = {}
         self._questions = 0
@@ -163,13 +165,19 @@ class Feed:
             self._bus.say({"k": "meet", **_relation(relation)})
         await self._sink.meet(relation)
 
-    async def take(self, change: Change) -> None:
+    async def take(self, changes: Sequence[Change]) -> int:
         """See Sink."""
-        if self._is_wanted_elsewhere(change.relation) and self._is_told(change):
-            await self._bus.ease()
-            self._bus.say({"k": "change", **_change(change)})
-        if self._sink.wants(change.relation, change.action):
-            await self._sink.take(change)
+        relation, action = changes[0].relation, changes[0].action
+        taken = len(changes)
+        if self._sink.wants(relation, action):
+            taken = await self._sink.take(changes)
+        # After what may fail: a run that comes again must not reach the others twice.
+        if self._is_wanted_elsewhere(relation):
+            for change in changes[:taken]:
+                if self._is_told(change):
+                    await self._bus.ease()
+                    self._bus.say({"k": "change", **_change(change)})
+        return taken
 
     async def lose(self) -> None:
         """See Sink."""
@@ -220,10 +228,19 @@ class Feed:
             event = await self._events.get()
             try:
                 await self._take_event(event)
+                if self._events.empty():
+                    await self._finish()
             except Exception:
                 log.exception("change_not_taken")
+                self._run = Run()
 
     async def _take_event(self, event: Mapping[str, Any]) -> None:
+        change = _to_change(event) if event["k"] == "change" else None
+        if change is None or not self._run.fits(change):
+            await self._finish()
+        if change is not None:
+            self._run.add(change)
+            return
         match event["k"]:
             case "begin":
                 await self._sink.begin()
@@ -231,10 +248,13 @@ class Feed:
                 await self._sink.lose()
             case "meet":
                 await self._sink.meet(_to_relation(event))
-            case "change":
-                change = _to_change(event)
-                if self._sink.wants(change.relation, change.action):
-                    await self._sink.take(change)
+
+    async def _finish(self) -> None:
+        while self._run.changes:
+            first, taken = self._run.changes[0], len(self._run.changes)
+            if self._sink.wants(first.relation, first.action):
+                taken = await self._sink.take(self._run.changes)
+            self._run.drop(taken)
 
 
 def _relation(relation: Relation) -> dict[str, object]:

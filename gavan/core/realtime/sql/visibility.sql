@@ -150,24 +150,25 @@ end
 $body$;
 
 -- The query of text values as typed JSON, under the type's own output: what to_jsonb says, bytea
--- without \x.
+-- without \x. present: the columns that any of the rows carries.
 create function pg_temp.gavan_values_query(
-    relation oid, viewer_role text, parameter text, source jsonb
+    relation oid, viewer_role text, parameter text, present text[]
 ) returns text
     language plpgsql stable set plan_cache_mode = force_generic_plan
     as $body$
 #variable_conflict use_column
 begin
     return (
-        select coalesce('select jsonb_object_agg(name, value) from (values '
+        select coalesce('select coalesce(jsonb_object_agg(name, value), ''{}'') from (values '
             || string_agg(format(
                 case when type_name = 'bytea'
                     then '(%1$L, to_jsonb(substr(%3$s ->> %1$L, 3)))'
                     else '(%1$L, to_jsonb((%3$s ->> %1$L)::%2$s))' end,
                 name, type_name, parameter), ', ')
-            || ') as typed (name, value)', 'select jsonb ''{}''')
+            || format(') as typed (name, value) where %s ? name', parameter),
+            'select jsonb ''{}''')
         from pg_temp.gavan_columns(relation, viewer_role)
-        where source ? name
+        where name = any (present)
     );
 end
 $body$;
@@ -188,37 +189,49 @@ begin
 end
 $body$;
 
--- What one role makes of a change: the values as JSON, the sets of conditions that hit, and which of
--- the viewers that a hit leads to see the row. asked: as groups of gavan_deliver.
+-- What one role makes of changes: of each [new values, old values, sets of conditions that hit], and
+-- which of the viewers that a hit leads to (seen_by) see which of the rows (seen: their places).
+-- asked: as groups of gavan_deliver.
 create function pg_temp.gavan_look(
-    viewer_role text, reading text, existence text, new_row jsonb, old_row jsonb,
+    viewer_role text, reading text, existence text, new_rows jsonb[], old_rows jsonb[],
     viewers jsonb, asked jsonb,
-    out new_values jsonb, out old_values jsonb, out hits boolean[], out seen boolean[]
+    out typed jsonb[], out seen_by integer[], out seen integer[]
 )
     language plpgsql set plan_cache_mode = auto
     as $body$
 declare
     number integer;
-    sees boolean;
+    found integer[];
+    is_done boolean := false;
 begin
-    seen := array_fill(existence is null, array[jsonb_array_length(viewers)]);
+    seen_by := '{}';
+    seen := '{}';
     if exists (select from pg_prepared_statements where name = 'gavan_visible') then
         deallocate gavan_visible;
     end if;
     begin
         perform set_config('search_path', 'pg_catalog, public, extensions', true),
             set_config('role', viewer_role, true);
-        execute reading into new_values, old_values, hits using new_row, old_row;
+        execute reading into typed using new_rows, old_rows;
         if existence is not null then
             execute existence;
             for number in
+                with hit as (
+                    select distinct place - 1 as place
+                    from unnest(typed) as one
+                    cross join jsonb_array_elements(one -> 2) with ordinality as held (is_hit, place)
+                    where is_hit = 'true'
+                )
                 select distinct (one ->> 1)::integer from jsonb_array_elements(asked) as one
-                where one ->> 0 is null or hits[(one ->> 0)::integer + 1]
+                where one ->> 0 is null or (one ->> 0)::integer in (select place from hit)
             loop
                 begin
                     perform set_config('request.jwt.claims', viewers -> number ->> 1, true);
-                    execute 'execute gavan_visible' into sees;
-                    seen[number + 1] := sees;
+                    execute 'execute gavan_visible' into found;
+                    if found is not null then
+                        seen := seen || found;
+                        seen_by := seen_by || array_fill(number, array[cardinality(found)]);
+                    end if;
                     raise sqlstate 'GV000';
                 exception
                     when sqlstate 'GV000' then
@@ -228,28 +241,31 @@ begin
                 end;
             end loop;
         end if;
+        is_done := true;
         raise sqlstate 'GV000';
     exception
         when sqlstate 'GV000' then
             null;
         when insufficient_privilege then
             raise log 'gavan: the role % is shown nothing: %', viewer_role, sqlerrm;
-            hits := '{}';
-            seen := array_fill(false, array[jsonb_array_length(viewers)]);
+            typed := null;
+            is_done := true;
     end;
-    if hits is null then
+    if not is_done then
         raise exception 'a type of the table raised GV000';
     end if;
 end
 $body$;
 
--- One change for all who asked: one row per shape of payload, with the groups that get it.
+-- Changes of one table and action for all who asked: of each change, by its number from 0, one row
+-- per shape of payload with the groups that get it.
 -- conditions: sets; viewers: [role, claims]; shapes: [role, columns or null];
 -- groups: [index of set or null, index of viewer, index of shape]; all from 0.
 create function pg_temp.gavan_deliver(
-    relation oid, action text, transaction_id bigint, new_row jsonb, old_row jsonb, large boolean,
-    conditions jsonb, viewers jsonb, shapes jsonb, groups jsonb
-) returns table (members integer[], columns text, record text, old_record text, error text)
+    relation oid, action text, transaction_ids bigint[], new_rows jsonb[], old_rows jsonb[],
+    larges boolean[], conditions jsonb, viewers jsonb, shapes jsonb, groups jsonb
+) returns table (number integer, members integer[], columns text, record text, old_record text,
+    error text)
     language plpgsql set plan_cache_mode = force_generic_plan
     as $body$
 #variable_conflict use_column
@@ -257,11 +273,13 @@ declare
     has_rls boolean;
     keys text[];
     denied text[];
+    new_names text[];
+    old_names text[];
+    places integer[];
     existence text;
+    transaction_id bigint;
     turn record;
     look record;
-    looks jsonb := '{}';
-    reached integer[] := '{}';
 begin
     select class.relrowsecurity into has_rls from pg_class as class where class.oid = relation;
     if not found then
@@ -274,9 +292,11 @@ begin
     where index.indrelid = relation and index.indisprimary;
 
     if action <> 'DELETE' and keys = '{}' then
-        return query select array_agg((position - 1)::integer),
+        return query select change - 1, array_agg((position - 1)::integer),
             '[]', '{}', '{}', 'Error 400: Bad Request, no primary key'
-        from jsonb_array_elements(groups) with ordinality as entry (one, position);
+        from generate_series(1, cardinality(new_rows)) as change
+        cross join jsonb_array_elements(groups) with ordinality as entry (one, position)
+        group by 1;
         return;
     end if;
 
@@ -290,19 +310,39 @@ begin
         select from unnest(keys) as key
         where not has_column_privilege(viewer_role, relation, key, 'select'));
     if denied <> '{}' then
-        return query select array_agg((position - 1)::integer),
+        return query select change - 1, array_agg((position - 1)::integer),
             '[]', '{}', '{}', 'Error 401: Unauthorized'
-        from jsonb_array_elements(groups) with ordinality as entry (one, position)
-        where viewers -> (one ->> 1)::integer ->> 0 = any (denied);
+        from generate_series(1, cardinality(new_rows)) as change
+        cross join jsonb_array_elements(groups) with ordinality as entry (one, position)
+        where viewers -> (one ->> 1)::integer ->> 0 = any (denied)
+        group by 1;
     end if;
 
+    -- Each viewer is asked once, however many the rows are: their distinct keys have places.
     if has_rls and action <> 'DELETE' then
-        select format('prepare gavan_visible as select exists (select 1 from %s where %s)',
-            relation::regclass,
-            string_agg(format('%I = %L', key, new_row ->> key), ' and '))
-        into existence from unnest(keys) as key;
-        perform pg_temp.gavan_await(transaction_id);
+        with wanted as (
+            select change, string_agg(format('%I = %L', key, new_row ->> key), ' and ') as condition
+            from unnest(new_rows) with ordinality as given (new_row, change)
+            cross join unnest(keys) as key
+            group by change
+        ), placed as (
+            select change, condition, dense_rank() over (order by condition) as place from wanted
+        ), distinct_places as (
+            select distinct condition, place from placed
+        )
+        select (select array_agg(place::integer order by change) from placed),
+            format('prepare gavan_visible as select array_agg(case %s end) from %s where %s',
+                string_agg(format('when %s then %s', condition, place), ' ' order by place),
+                relation::regclass, string_agg(format('(%s)', condition), ' or ' order by place))
+        into places, existence from distinct_places;
+        foreach transaction_id in array transaction_ids loop
+            perform pg_temp.gavan_await(transaction_id);
+        end loop;
     end if;
+    select coalesce(array_agg(distinct name), '{}') into new_names
+    from unnest(new_rows) as new_row cross join jsonb_object_keys(new_row) as name;
+    select coalesce(array_agg(distinct name), '{}') into old_names
+    from unnest(old_rows) as old_row cross join jsonb_object_keys(old_row) as name;
 
     for turn in
         select viewers -> (one ->> 1)::integer ->> 0 as viewer_role,
@@ -319,52 +359,67 @@ begin
         group by 1
     loop
         look := pg_temp.gavan_look(turn.viewer_role,
-            format('select (%s), (%s), array[%s]::boolean[]',
-                pg_temp.gavan_values_query(relation, turn.viewer_role, '$1', new_row),
-                pg_temp.gavan_values_query(relation, turn.viewer_role, '$2', old_row),
+            format('select array_agg(jsonb_build_array((%s), (%s), array[%s]::boolean[])'
+                ' order by number)'
+                ' from unnest($1, $2) with ordinality as change (new_row, old_row, number)',
+                pg_temp.gavan_values_query(
+                    relation, turn.viewer_role, 'change.new_row', new_names),
+                pg_temp.gavan_values_query(
+                    relation, turn.viewer_role, 'change.old_row', old_names),
                 pg_temp.gavan_expressions(relation, turn.viewer_role,
-                    case when action = 'DELETE' then '$2' else '$1' end, conditions, turn.used)),
-            existence, new_row, old_row, viewers, turn.asked);
-        looks := looks || jsonb_build_object(turn.viewer_role,
-            jsonb_build_object('new', look.new_values, 'old', look.old_values));
-        reached := reached || array(
-            select (one ->> 3)::integer from jsonb_array_elements(turn.asked) as one
-            where (one ->> 0 is null or look.hits[(one ->> 0)::integer + 1])
-                and look.seen[(one ->> 1)::integer + 1]);
+                    case when action = 'DELETE' then 'change.old_row' else 'change.new_row' end,
+                    conditions, turn.used)),
+            existence, new_rows, old_rows, viewers, turn.asked);
+        return query
+        with asked as (
+            select (one ->> 0)::integer as condition, (one ->> 1)::integer as viewer,
+                (one ->> 2)::integer as shape, (one ->> 3)::integer as member
+            from jsonb_array_elements(turn.asked) as one
+        ), reached as (
+            select change::integer, condition, shape, member
+            from generate_subscripts(look.typed, 1) as change cross join asked
+            where existence is null
+            union all
+            select change::integer, condition, shape, member
+            from unnest(look.seen_by, look.seen) as seen (viewer, place)
+            join unnest(places) with ordinality as given (place, change) using (place)
+            join asked using (viewer)
+        ), met as (
+            select change, shapes -> shape as shape, array_agg(member) as members
+            from reached
+            where condition is null or look.typed[change] -> 2 -> condition = 'true'
+            group by 1, 2
+        )
+        select met.change - 1, met.members, body.columns, body.record, body.old_record,
+            case when large then 'Error 413: Payload Too Large' end
+        from met
+        cross join lateral (
+            select look.typed[met.change] -> 0 as new_values, look.typed[met.change] -> 1 as old_values,
+                new_rows[met.change] as new_row, old_rows[met.change] as old_row,
+                larges[met.change] as large
+        ) as row
+        cross join lateral (
+            select
+                coalesce(json_agg(json_build_object('name', attribute.attname, 'type', type.typname)
+                    order by attribute.attnum), '[]')::text as columns,
+                coalesce(json_object_agg(attribute.attname, new_values -> attribute.attname
+                    order by attribute.attnum) filter (where new_values ? attribute.attname
+                        and (not large or octet_length(new_row ->> attribute.attname) <= 64)),
+                    '{}')::text as record,
+                coalesce(json_object_agg(attribute.attname, old_values -> attribute.attname
+                    order by attribute.attnum) filter (where old_values ? attribute.attname
+                        and (not large or octet_length(old_row ->> attribute.attname) <= 64)
+                        and (action <> 'DELETE' or not has_rls or attribute.attname = any (keys))),
+                    '{}')::text as old_record
+            from pg_attribute as attribute
+            join pg_type as type on type.oid = attribute.atttypid
+            where attribute.attrelid = relation and attribute.attnum > 0
+                and not attribute.attisdropped
+                and has_column_privilege(met.shape ->> 0, relation, attribute.attnum, 'select')
+                and (jsonb_typeof(met.shape -> 1) = 'null'
+                    or (met.shape -> 1) ? attribute.attname::text
+                    or attribute.attname = any (keys))
+        ) as body;
     end loop;
-
-    return query
-    select met.members, body.columns, body.record, body.old_record,
-        case when large then 'Error 413: Payload Too Large' end
-    from (
-        select shapes -> (groups -> number ->> 2)::integer as shape, array_agg(number) as members
-        from unnest(reached) as number
-        group by 1
-    ) as met
-    cross join lateral (
-        select looks -> (met.shape ->> 0) -> 'new' as new_values,
-            looks -> (met.shape ->> 0) -> 'old' as old_values
-    ) as typed
-    cross join lateral (
-        select
-            coalesce(json_agg(json_build_object('name', attribute.attname, 'type', type.typname)
-                order by attribute.attnum), '[]')::text as columns,
-            coalesce(json_object_agg(attribute.attname, new_values -> attribute.attname
-                order by attribute.attnum) filter (where new_values ? attribute.attname
-                    and (not large or octet_length(new_row ->> attribute.attname) <= 64)),
-                '{}')::text as record,
-            coalesce(json_object_agg(attribute.attname, old_values -> attribute.attname
-                order by attribute.attnum) filter (where old_values ? attribute.attname
-                    and (not large or octet_length(old_row ->> attribute.attname) <= 64)
-                    and (action <> 'DELETE' or not has_rls or attribute.attname = any (keys))),
-                '{}')::text as old_record
-        from pg_attribute as attribute
-        join pg_type as type on type.oid = attribute.atttypid
-        where attribute.attrelid = relation and attribute.attnum > 0 and not attribute.attisdropped
-            and has_column_privilege(met.shape ->> 0, relation, attribute.attnum, 'select')
-            and (jsonb_typeof(met.shape -> 1) = 'null'
-                or (met.shape -> 1) ? attribute.attname::text
-                or attribute.attname = any (keys))
-    ) as body;
 end
 $body$;

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -56,10 +56,11 @@ class Taker:
 
     async def meet(self, relation: Relation) -> None: ...
 
-    async def take(self, change: Change) -> None:
+    async def take(self, changes: Sequence[Change]) -> int:
         self.holds.set()
         await self.leave.wait()
-        self.taken.append(change.new["id"])
+        self.taken.append(changes[0].new["id"])
+        return 1
 
     async def lose(self) -> None: ...
 
