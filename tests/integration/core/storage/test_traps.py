@@ -58,3 +58,41 @@ def test_not_even_a_superuser_deletes_rows_by_mistake(storage: Storage, table: s
         ).fetchone() == (True,)
         with pytest.raises(psycopg.errors.InsufficientPrivilege, match="Direct deletion"):
             connection.execute(f"delete from storage.{table}".encode())
+
+
+def test_the_functions_of_the_schema_do_what_dumps_and_policies_expect(storage: Storage) -> None:
+    bucket = storage.bucket()
+    for name in ("a", "b/c"):
+        storage.service.post(f"/object/{bucket}/{name}", content=b"123")
+    sizes = storage.sql(
+        "select size from storage.get_size_by_bucket() where bucket_id = %s", bucket
+    )
+    assert sizes == [(6,)]
+    prefixes = "select storage.get_common_prefix('a/b/c.txt', 'a/', '/')"
+    assert storage.sql(prefixes) == [("a/b/",)]
+    with pytest.raises(psycopg.Error) as rolled_back:  # it may be, and was taken back
+        storage.sql("select storage.can_insert_object(%s, 'new', null, '{}')", bucket)
+    assert rolled_back.value.sqlstate == "PT200"
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        storage.sql("select storage.can_insert_object(%s, 'a', null, '{}')", bucket)
+    assert storage.row(bucket, "new") is None
+    with pytest.raises(psycopg.Error, match="101"):
+        storage.sql("insert into storage.buckets (id, name) values ('long', %s)", "n" * 101)
+
+
+def test_an_older_listing_has_at_most_1500_entries(storage: Storage) -> None:
+    bucket = storage.bucket()
+    storage.sql(
+        "insert into storage.objects (bucket_id, name)"
+        " select %s, to_char(n, '0000') from generate_series(1, 1501) as n",
+        bucket,
+    )
+    asked = {"prefix": "", "limit": 100_000}
+    assert len(storage.service.post(f"/object/list/{bucket}", json=asked).json()) == 1500
+
+
+def test_who_asks_is_told_a_version_and_that_no_cache_holds_anything(storage: Storage) -> None:
+    assert storage.nobody.get("/version").text
+    for path in ("/cdn", "/cdn/b", "/cdn/b/a.txt?transformations=true"):
+        assert storage.service.delete(path).json() == {"message": "success"}
+        assert storage.anne.delete(path).status_code == 403
