@@ -16,7 +16,7 @@ import pyrage
 import pytest
 
 from gavan.backups import manifest
-from gavan.backups.dump import programs
+from gavan.backups.dump import FOLDER, programs
 from gavan.backups.listing import backups, find, keep
 from gavan.backups.lock import locked
 from gavan.backups.model import RowCount, State
@@ -153,6 +153,21 @@ def test_an_object_that_was_deleted_meanwhile_is_counted_and_named(backed: Backe
     [warning] = made.manifest.warnings
     assert warning.startswith("3 objects have no bytes: files/gone, files/never, files/odd")
     assert index(backed, made) == {"gone": None, "here": b"here", "never": None, "odd": None}
+    assert verify(backed.repository, made.manifest.id) == []
+
+
+def test_what_the_core_has_yet_to_do_is_not_done_again_over_what_is_restored(
+    backed: Backed,
+) -> None:
+    backed.ask("insert into gavan.storage_jobs (kind, payload) values ('empty', '{}')")
+    made = backed.run()
+    listed = subprocess.run(
+        [programs(18) / "pg_restore", "--list", folder_of(backed, made) / FOLDER],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert " TABLE gavan storage_jobs " in listed.stdout
+    assert " TABLE DATA gavan storage_jobs " not in listed.stdout
+    assert "gavan.storage_jobs" not in made.manifest.rows
     assert verify(backed.repository, made.manifest.id) == []
 
 

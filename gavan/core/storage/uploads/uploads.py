@@ -220,8 +220,10 @@ class Uploads:
             change = _queries("insert", *row)
             if replaces is not None:
                 change = _queries("update", *row, replaces)
-            told = _told(upload, version, metadata, is_new=replaces is None)
-            note = self._webhooks.noting(partial(_if_put, told))
+            subject = Subject(
+                bucket_id=upload.bucket_id, name=upload.name, version=version, metadata=metadata
+            )
+            note = self._webhooks.noting(partial(_told, upload, subject, replaces is None))
             rows = await self._store.as_owner(change, check=note)
             if rows.values:
                 self._webhooks.tell()
@@ -242,17 +244,12 @@ class Uploads:
         return _text(rows) if rows.values and rows.values[0][0] is not None else None
 
 
-def _if_put(told: Event, rows: Rows) -> list[list[Event]]:
-    return [[told]] if rows.values else []
-
-
-def _told(upload: Upload, version: str, metadata: Metadata, *, is_new: bool) -> Event:
-    """Return what a webhook is told of an object that came to be."""
+def _told(upload: Upload, subject: Subject, is_new: bool, rows: Rows) -> list[list[Event]]:
+    """Return what a webhook is told of an object, if it came to be."""
+    if not rows.values:
+        return []
     action = "Copy" if upload.copied is not None else "Post" if is_new else "Put"
-    subject = Subject(
-        bucket_id=upload.bucket_id, name=upload.name, version=version, metadata=metadata
-    )
-    return created(action, subject, upload.origin, upload_type=upload.upload_type)
+    return [[created(action, subject, upload.origin, upload_type=upload.upload_type)]]
 
 
 def _is_doubtful(error: StorageError) -> bool:
