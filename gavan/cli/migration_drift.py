@@ -19,7 +19,7 @@ from gavan.cli.render import Result, Style
 from gavan.cli.verb import VerbGroup
 from gavan.database.access import Access, options
 from gavan.database.migration.catalogue import Change, Difference
-from gavan.database.migration.drift import baseline, find_drift
+from gavan.database.migration.drift import baseline, drift_statements, find_drift
 from gavan.database.migration.parsed import Direction
 from gavan.database.migration.repair import repair
 from gavan.database.migration.run import Report
@@ -94,7 +94,8 @@ def diff(context: Context, name: str | None) -> Result:
         return _written(write_diff(access.owner, shadows, folder, name, how))
     with shadow_of(access, how.report) as shadow:
         found = find_drift(access.owner, shadow, stack.database.migrations.dir, how)
-    return _result(found, {}, "the database is what its migrations make")
+        statements = drift_statements(access.owner, shadow) if found else []
+    return _result(found, {"sql": statements}, "the database is what its migrations make")
 
 
 @WAIT
@@ -156,9 +157,17 @@ def _result(found: Sequence[Difference], data: dict[str, Any], clean: str) -> Re
     ]
     return Result(
         data={**data, "findings": findings},
-        text=lambda style: "\n".join(_lines(found, style)) or style.good(clean),
+        text=lambda style: (
+            "\n".join([*_lines(found, style), *_sql_lines(data)]) or style.good(clean)
+        ),
         exit_code=FINDINGS_EXIT if found else 0,
     )
+
+
+def _sql_lines(data: dict[str, Any]) -> Iterator[str]:
+    if data.get("sql"):
+        yield "\nmade by:"
+        yield from (f"{statement};" for statement in data["sql"])
 
 
 def _lines(found: Sequence[Difference], style: Style) -> Iterator[str]:

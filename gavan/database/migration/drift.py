@@ -10,6 +10,7 @@ from pathlib import Path
 
 from gavan.database.migration import history
 from gavan.database.migration.catalogue import Difference, compare_schemas, read_schema
+from gavan.database.migration.converge import converge
 from gavan.database.migration.ddl import read_ddl
 from gavan.database.migration.files import MigrationFile, read_migrations
 from gavan.database.migration.history import Connection
@@ -34,6 +35,15 @@ def find_drift(url: Secret, shadow: Secret, folder: Path, options: Options) -> l
         entries = compare(files, history.read_applied(connection))
         applied = [as_applied(entry, folder) for entry in entries if entry.applied]
         return differences(connection, shadow, applied, options.report)
+
+
+def drift_statements(url: Secret, shadow: Secret) -> list[str]:
+    """Return the SQL that makes of ``shadow``, after ``find_drift``, what the database is.
+
+    As far as there is any; ``write_diff`` proves it. The shadow is changed.
+    """
+    with connect(url, "diff") as database, connect(shadow, "diff") as start:
+        return converge(start, database).statements
 
 
 def differences(

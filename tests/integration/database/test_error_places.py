@@ -81,7 +81,7 @@ def test_a_lock_that_does_not_come_points_at_the_statement_and_names_who_has_it(
         reader.execute("select 'a long report' from a")
         pid = reader.info.backend_pid
         with pytest.raises(GavanError) as caught:
-            migrations.up(lock_timeout="1500ms", retries=0)
+            migrations.up(lock_timeout="3s", retries=0)
     assert caught.value.code == "GV314"
     assert caught.value.where == f"{migrations.folder / '010_b.sql'}:2:1"
     assert f"backend {pid} " in (caught.value.details or "")

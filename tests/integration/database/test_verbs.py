@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 import tempfile
@@ -88,11 +89,15 @@ def write_files(root: Path) -> None:
     (root / "supabase" / "mock.sql").write_text("insert into board values (2, 'Mock');\n")
 
 
-def test_new_up_and_status(run: Run, stack: Path) -> None:
+def test_new_up_and_status(run: Run, stack: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert run("migrate", "up") == (0, {"applied": ["000"]})
     assert run("migrate", "up") == (0, {"applied": []})
     code, made = run("migrate", "new", "Add due date")
     assert (code, Path(made["path"]).name) == (0, "010_add_due_date.sql")
+    monkeypatch.setattr("sys.stdin", io.StringIO("select 'привет';\n"))
+    code, piped = run("migrate", "new", "piped", "--from-stdin")
+    assert Path(piped["path"]).read_text() == "select 'привет';\n"
+    Path(piped["path"]).unlink()
     code, rows = run("migrate", "status", "--exit-code")
     assert code == 5
     assert [(row["version"], row["state"]) for row in rows] == [
@@ -148,17 +153,18 @@ def test_migrations_are_verified_on_a_shadow(run: Run, stack: Path) -> None:
 
 def test_drift_baseline_and_repair(run: Run, stack: Path) -> None:
     run("migrate", "up")
-    assert run("migrate", "diff") == (0, {"findings": []})
+    assert run("migrate", "diff") == (0, {"sql": [], "findings": []})
     run("db", "query", "alter table board add column by_hand int")
     code, found = run("migrate", "diff")
     assert code == 5
     assert [(one["code"], one["name"]) for one in found["findings"]] == [
         ("GV334", "public.board.by_hand")
     ]
+    assert found["sql"] == ["alter table public.board add column by_hand integer"]
     code, written = run("migrate", "diff", "-f", "by hand")
     assert (code, Path(written["path"]).name) == (0, "010_by_hand.sql")
     assert written["mark"] == "gavan migrate repair 010 --status applied"
-    assert written["statements"] == ["alter table public.board add column by_hand integer"]
+    assert written["statements"] == found["sql"]
     Path(written["path"]).unlink()
     assert run("migrate", "repair", "000", "--status", "reverted")[1]["code"] == "GV004"
     code, done = run("migrate", "repair", "000", "--status", "reverted", "--yes")
