@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from gavan.backups.archive import Archive, Entry, list_file
+from gavan.backups.config_back import require_empty
 from gavan.backups.objects import IndexEntry, read_index
 from gavan.backups.put_back import Shelf
 from gavan.backups.restore import Wish, archive_of, prove, require_logical, roles_of, ticking
@@ -24,7 +25,6 @@ from gavan.database.bootstrap import system_files
 from gavan.database.identifier import quote_identifier
 from gavan.database.migration.history import CREATE_HISTORY, CREATE_SEEDS
 from gavan.database.migration.split import split
-from gavan.kit.errors import GavanError
 from gavan.kit.size import in_bytes
 
 # Made by the platform, as the supabase CLI leaves them out (supabase/cli: pkg/migration/dump.go).
@@ -74,11 +74,7 @@ def write_portable(wish: Wish, folder: Path) -> Written:
     """
     require_logical(wish.made)
     prove(wish)
-    if folder.exists() and any(folder.iterdir()):
-        raise GavanError(
-            "GV447", f"{folder} is not empty", hint="name a folder that is not there", exit_code=2
-        )
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    require_empty(folder)
     written = Written(backup=wish.made.id, folder=folder)
     _write_sql(wish, written)
     if wish.with_objects:

@@ -148,13 +148,13 @@ def archive_of(
     """Return the dump in the folder of a backup."""
     path = folder / FOLDER
     if not path.is_dir():
-        path = folder / _named(made, ARCHIVE)
+        path = folder / stored_name(made, ARCHIVE)
     return Archive(path=path, opener=opener, jobs=jobs, heard=heard)
 
 
 def roles_of(folder: Path, made: Manifest, opener: Opener) -> str:
     """Return the dump of roles in the folder of a backup."""
-    return read_globals(folder / _named(made, GLOBALS), opener)
+    return read_globals(folder / stored_name(made, GLOBALS), opener)
 
 
 def require_logical(made: Manifest) -> None:
@@ -337,8 +337,8 @@ def _tell_api(admin: Secret) -> None:
         connection.execute("notify pgrst, 'reload schema'")
 
 
-def _named(made: Manifest, name: str) -> str:
-    """Return the stored name of a file, whatever the suffix of its seal."""
+def stored_name(made: Manifest, name: str) -> str:
+    """Return the name of a file with the suffix of its seal; raise GavanError GV401 without it."""
     found = next(
         (f.path for f in made.files if f.path in (name, f"{name}.age", f"{name}.gpg")), None
     )

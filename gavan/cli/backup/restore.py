@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from gavan.backups.config_back import Unpacked, unpack_config
 from gavan.backups.lock import locked
 from gavan.backups.portable import Written, write_portable
 from gavan.backups.restore import (
@@ -43,7 +44,7 @@ IDENTITY = click.option(
 JOBS = click.option(
     "--jobs", type=click.IntRange(1), default=2, show_default=True, help="Tables at once."
 )
-_MODES = ("to", "only", "objects_only", "portable", "salvaging", "discarding")
+_MODES = ("to", "only", "objects_only", "portable", "config", "salvaging", "discarding")
 
 
 @verb(
@@ -54,6 +55,7 @@ _MODES = ("to", "only", "objects_only", "portable", "salvaging", "discarding")
         "gavan backup restore latest --only public.card",
         "gavan backup restore latest --objects",
         "gavan backup restore latest --portable ./for-supabase",
+        "gavan backup restore latest --config ./stack-as-it-was",
         "gavan backup restore 20261120 --salvage",
         "gavan backup restore --discard-old",
     ],
@@ -65,6 +67,10 @@ _MODES = ("to", "only", "objects_only", "portable", "salvaging", "discarding")
 @click.option(
     "--portable", metavar="FOLDER", type=click.Path(path_type=Path),
     help="Write files for another Supabase.",
+)  # fmt: skip
+@click.option(
+    "--config", "config", metavar="FOLDER", type=click.Path(path_type=Path),
+    help="Write the files of the stack, for a new machine.",
 )  # fmt: skip
 @click.option("--salvage", "salvaging", is_flag=True, help="What is intact of a damaged one.")
 @click.option("--discard-old", "discarding", is_flag=True, help="Drop what restores replaced.")
@@ -112,6 +118,8 @@ def command(context: Context, backup_id: str, wait_s: float, **chosen: Any) -> R
 def _carry_out(context: Context, wish: Wish, chosen: dict[str, Any]) -> Result:
     if chosen["portable"]:
         return _written(write_portable(wish, chosen["portable"]))
+    if chosen["config"]:
+        return _unpacked(unpack_config(wish, chosen["config"]))
     if chosen["salvaging"]:
         return _salvaged(salvage(wish))
     if chosen["objects_only"]:
@@ -214,6 +222,11 @@ def _written(done: Written) -> Result:
         ),
         warnings=tuple(warnings),
     )
+
+
+def _unpacked(done: Unpacked) -> Result:
+    lines = [*done.files, f"{len(done.files)} files of {done.backup} in {done.folder}"]
+    return Result(data=done, text="\n".join(lines))
 
 
 def _discard(context: Context, stack: Stack, access: Access) -> Result:
