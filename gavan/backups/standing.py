@@ -6,12 +6,13 @@ Stands above the listing, for `gavan status` and whoever watches.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from gavan.backups.layout import Repository
 from gavan.backups.listing import backups
 from gavan.backups.model import State
+from gavan.backups.report import last_drills
 from gavan.backups.runs import Run, read_runs
 from gavan.stack.model import Backup
 
@@ -27,6 +28,15 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Rehearsal:
+    """The last drill: whether the backup restored, and how long ago that was."""
+
+    ok: bool
+    backup: str
+    age_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
     """``newest`` and ``age_s`` are of the newest good one; ``message`` is what went wrong last."""
 
@@ -34,6 +44,7 @@ class Standing:
     newest: str | None
     age_s: float | None
     message: str
+    drill: Rehearsal | None
 
 
 def standing(repository: Repository, settings: Backup, now: datetime) -> Standing | None:
@@ -52,7 +63,25 @@ def standing(repository: Repository, settings: Backup, now: datetime) -> Standin
         newest=newest.id if newest else None,
         age_s=age_s,
         message=f"{last.code} {last.message}" if last and last.state is not State.OK else "",
+        drill=_last_drill(repository, now),
     )
+
+
+def was_proved(repository: Repository, now: datetime, within: timedelta) -> bool:
+    """Say whether a drill restored a backup within that time."""
+    return any(
+        drilled["ok"] and now - datetime.fromisoformat(drilled["started"]) <= within
+        for drilled in last_drills(repository)
+    )
+
+
+def _last_drill(repository: Repository, now: datetime) -> Rehearsal | None:
+    drills = last_drills(repository)
+    if not drills:
+        return None
+    last = drills[-1]
+    age_s = (now - datetime.fromisoformat(last["started"])).total_seconds()
+    return Rehearsal(ok=bool(last["ok"]), backup=str(last["backup"]), age_s=age_s)
 
 
 def _verdict(last: Run | None, *, is_overdue: bool, has_good: bool) -> Verdict:

@@ -22,3 +22,7 @@ def backup_lines(found: Standing | None, style: Style) -> Iterator[str]:
     yield f"backup: {coloured}, {newest}"
     if found.message:
         yield f"  {found.message}"
+    if found.drill is not None:
+        ago = age(timedelta(seconds=found.drill.age_s))
+        word = style.good("ok") if found.drill.ok else style.bad("FAILED")
+        yield f"drill: {word}, {ago} ago, {found.drill.backup}"

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
 import click
 
 from gavan.backups import manifest
+from gavan.backups.layout import Repository
 from gavan.backups.listing import backups, find
 from gavan.backups.run import repository_of
+from gavan.backups.sealing import Clear
+from gavan.backups.standing import was_proved
 from gavan.backups.verify import Checked, Problem, verify
 from gavan.cli.context import Context
 from gavan.cli.database import reporter
@@ -15,6 +21,7 @@ from gavan.cli.verb import verb
 from gavan.secrets.keys import load_or_create_keys
 
 FINDINGS_EXIT = 5
+PROVED = timedelta(days=90)
 
 
 @verb(
@@ -37,11 +44,27 @@ def check(context: Context, backup_id: str, every: bool) -> Result:
     report = reporter(context)
     problems = {one: verify(repository, one, report, key=key, checked=checked) for one in wanted}
     found = [problem for each in problems.values() for problem in each]
+    whole = [one for one in wanted if not problems[one]]
     return Result(
         data={"verified": wanted, "bytes": checked.bytes, "problems": problems},
         text=lambda style: _text(wanted, found, style),
         exit_code=FINDINGS_EXIT if found else 0,
+        warnings=tuple(_doubts(repository, whole, key)),
     )
+
+
+def _doubts(repository: Repository, whole: list[str], key: bytes) -> Iterator[str]:
+    """Yield what is no damage: a stranger's signature, a private key that nobody has tried."""
+    for one in whole:
+        doubt = manifest.check_signature(repository.folder(one), key)
+        if doubt is not None:
+            yield doubt
+    methods = {manifest.read(repository.folder(one)).encryption.method for one in whole}
+    if methods - {Clear.method} and not was_proved(repository, datetime.now(UTC), PROVED):
+        yield (
+            f"no drill has opened a backup within {PROVED.days} days: whether the private key"
+            " still fits is not known; gavan backup drill --identity FILE"
+        )
 
 
 def _text(wanted: list[str], found: list[Problem], style: Style) -> str:
