@@ -38,6 +38,7 @@ VERBS: dict[str, Row] = {
     "realtime": Row("gavan.cli.realtime.group:group", "Listen to what the realtime service sends"),
     "inbox": Row("gavan.cli.inbox:group", "Read the mail that a development stack caught"),
     "build": Row("gavan.cli.build:command", "Build the images of the stack"),
+    "push": Row("gavan.cli.push:command", "Send the images of the stack to its registry"),
     "generate": Row("gavan.cli.generate:command", "Write the files of Docker Compose and Caddy"),
     "keys": Row("gavan.cli.keys:group", "Change the keys that sign the tokens of users"),
     "types": Row("gavan.cli.types:command", "Print typed clients of the data API"),

@@ -37,3 +37,10 @@ def docker_engine() -> Iterator[dict[str, str]]:
     yield variables
     os.environ.clear()
     os.environ.update(before)
+
+
+@pytest.fixture(scope="session")
+def image_registry(docker_engine: dict[str, str]) -> str:
+    """Host and port of an image registry; what tests push lies below a folder of theirs."""
+    del docker_engine
+    return machine("registry-up.sh")["TESTHOST_REGISTRY"]

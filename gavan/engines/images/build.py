@@ -5,11 +5,13 @@ Stands at the top of the images.
 
 from __future__ import annotations
 
+import json
 import re
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from gavan.engines.docker import docker, follow_docker, try_docker
 from gavan.engines.images.plan import planned, reference, repository_of
@@ -69,6 +71,43 @@ def build_images(order: Order) -> Iterator[Built]:
         return
     for recipe in recipes:
         yield _build(order, recipe)
+
+
+def find_images(order: Order) -> list[Built]:
+    """Return the images that ``build_images`` made under the tags of the order.
+
+    Raises:
+        GavanError: GV523 names those that are not on this machine.
+    """
+    found: list[Built] = []
+    missing: list[str] = []
+    for part, names in _names(order):
+        if all(try_docker("image", "inspect", name) is not None for name in names):
+            found.append(_built(part, names))
+        else:
+            missing += names
+    if missing:
+        raise GavanError("GV523", "these images are not on this machine: " + ", ".join(missing),
+                         hint="gavan build", exit_code=3)  # fmt: skip
+    return found
+
+
+def _names(order: Order) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Yield every part that has an image of ours, and what it is called."""
+    stack = order.stack
+    gavan = runtime_name(stack)
+    yield "gavan", (gavan,)
+    yield STACK_PART, tuple(stack_image(stack, tag) for tag in order.tags)
+    for recipe in planned(stack, (), gavan):
+        yield recipe.part, tuple(reference(stack, recipe.repository, tag) for tag in order.tags)
+
+
+def runtime_name(stack: Stack) -> str:
+    """Return the name of the image of this very gavan."""
+    args = {name: str(value) for name, value in stack.deploy.build_args.items()}
+    with tempfile.TemporaryDirectory(prefix="gavan-image-") as folder:
+        recipe = runtime_recipe(Path(folder), args)
+        return reference(stack, recipe.repository, str(recipe.tag))
 
 
 def build_runtime(order: Order) -> Built:
@@ -144,9 +183,14 @@ def _labels(order: Order, recipe: Recipe) -> dict[str, str]:
 
 
 def _built(part: str, names: tuple[str, ...]) -> Built:
-    text = docker("image", "inspect", "--format", "{{.Id}} {{.Size}}", names[0])
-    identity, size = text.split()
-    return Built(part=part, references=names, id=identity, bytes=int(size))
+    found = inspected(names[0])
+    return Built(part=part, references=names, id=found["Id"], bytes=found["Size"])
+
+
+def inspected(name: str) -> dict[str, Any]:
+    """Return what docker knows of an image; raises GavanError GV501 when there is none."""
+    found: list[dict[str, Any]] = json.loads(docker("image", "inspect", name))
+    return found[0]
 
 
 def stack_image(stack: Stack, tag: str) -> str:
