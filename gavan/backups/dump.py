@@ -90,13 +90,13 @@ def dump_database(what: Dump, major: int) -> list[StoredFile]:
 
 def dump_globals(url: Secret, major: int, folder: Path, sealer: Sealer) -> StoredFile:
     """Write the roles and their memberships, without passwords; errors as ``dump_database``."""
-    target, environment = _target(url)
+    target, environment = connection_of(url)
     argv = [str(programs(major) / "pg_dumpall"), "--globals-only", "--no-role-passwords",
             "--no-password", f"--lock-wait-timeout={LOCK_TIMEOUT}",
             f"--dbname={target}"]  # fmt: skip
     done = subprocess.run(argv, env=environment, capture_output=True, check=False)
     if done.returncode:
-        raise _failed("pg_dumpall", done.returncode, done.stderr, folder)
+        raise program_failed("pg_dumpall", done.returncode, done.stderr, folder)
     packed = gzip.compress(done.stdout, COMPRESSION, mtime=0)
     return store(folder, GLOBALS, io.BytesIO(packed), sealer)
 
@@ -108,11 +108,11 @@ def check_folder(what: Dump, major: int) -> None:
     argv = [str(programs(major) / "pg_restore"), "--list", str(what.folder / FOLDER)]
     done = subprocess.run(argv, capture_output=True, check=False)
     if done.returncode:
-        raise _failed("pg_restore", done.returncode, done.stderr, what.folder)
+        raise program_failed("pg_restore", done.returncode, done.stderr, what.folder)
 
 
 def _common(what: Dump) -> list[str]:
-    target, _ = _target(what.url)
+    target, _ = connection_of(what.url)
     # A pattern in double quotes is a name as it is, wildcards included.
     hidden = [f"{quote_identifier(t.schema)}.{quote_identifier(t.name)}" for t in what.left_out]
     return [
@@ -180,7 +180,7 @@ class _Program:
     def __init__(self, what: Dump, argv: Sequence[str], output: int) -> None:
         self._what = what
         self._said = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the block
-        _, environment = _target(what.url)
+        _, environment = connection_of(what.url)
         self._process = subprocess.Popen(
             argv, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=self._said
         )
@@ -201,7 +201,7 @@ class _Program:
         if status:
             self._what.stop.check()  # ended by us, and no failure
             self._said.seek(0)
-            raise _failed("pg_dump", status, self._said.read(), self._what.folder)
+            raise program_failed("pg_dump", status, self._said.read(), self._what.folder)
         return True
 
     def __enter__(self) -> _Program:
@@ -216,7 +216,8 @@ class _Program:
         self._said.close()
 
 
-def _failed(program: str, status: int, said: bytes, folder: Path) -> GavanError:
+def program_failed(program: str, status: int, said: bytes, folder: Path) -> GavanError:
+    """Return the error of a program of Postgres that failed, from what it said."""
     text = said.decode(errors="replace").strip()
     if status == -signal.SIGXFSZ or any(sign in text for sign in _FULL):
         return disk_full(folder.parent, text or "a limit of the system was met")
@@ -229,7 +230,7 @@ def _failed(program: str, status: int, said: bytes, folder: Path) -> GavanError:
     )
 
 
-def _target(url: Secret) -> tuple[str, dict[str, str]]:
+def connection_of(url: Secret) -> tuple[str, dict[str, str]]:
     """Return a connection string without the password, and the environment with it."""
     facts: dict[str, Any] = dict(conninfo_to_dict(url.reveal()))
     password = facts.pop("password", None)

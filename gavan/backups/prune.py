@@ -19,10 +19,11 @@ from gavan.backups.known import Known
 from gavan.backups.layout import MANIFEST, Repository, is_id
 from gavan.backups.listing import Entry, backups
 from gavan.backups.lock import locked
-from gavan.backups.model import Report, State
+from gavan.backups.model import Kind, Report, State
 from gavan.backups.objects import LIST, read_list
 from gavan.backups.place import Place, object_key, open_place
 from gavan.backups.retention import Candidate, Decision, Policy, candidate, decide, require_clock
+from gavan.backups.wal_archive import WalArchive, is_segment, number_of_lsn, segment_number
 from gavan.kit.errors import GavanError
 from gavan.kit.size import in_bytes
 from gavan.stack.model import Backup
@@ -84,7 +85,16 @@ def _prune_here(repository: Repository, pruned: Pruned, report: Report) -> None:
         pruned.freed_bytes += _sweep(repository, known)
     finally:
         known.close()
+    first = first_needed(backups(repository))
+    if first is not None:
+        pruned.freed_bytes += WalArchive(repository).remove_before(first)
     report(HERE, "ok", f"{len(going)} removed, {in_bytes(pruned.freed_bytes)} free")
+
+
+def first_needed(entries: Iterable[Entry]) -> int | None:
+    """Return the number of the oldest segment of the log that a base needs; None without one."""
+    bases = (e.manifest for e in entries if e.manifest and e.manifest.kind is Kind.PHYSICAL)
+    return min((number_of_lsn(base.lsn_start) for base in bases), default=None)
 
 
 def _sweep(repository: Repository, known: Known) -> int:
@@ -152,6 +162,7 @@ def _prune_there(
         pruned.stay += place.delete(keys[1:])
     left = [one for one in ids if one not in going]
     pruned.stay += _sweep_there(place, left)
+    pruned.stay += _sweep_wal_there(place, [here[one] for one in left if one in here])
     report(THERE, "ok", f"{len(going)} removed")
 
 
@@ -171,6 +182,17 @@ def _sweep_there(place: Place, ids: Sequence[str]) -> list[str]:
         lines = gzip.decompress(listed).decode().splitlines() if listed else []
         wanted.update(object_key(line.partition(" ")[0]) for line in lines)
     return place.delete(key for key in place.sizes("objects/") if key not in wanted)
+
+
+def _sweep_wal_there(place: Place, entries: Sequence[Entry]) -> list[str]:
+    """Remove the segments there that no base which is known here needs."""
+    first = first_needed(entries)
+    if first is None:
+        return []
+    names = {key: key.rpartition("/")[2].partition(".")[0] for key in place.sizes("wal/")}
+    return place.delete(
+        key for key, name in names.items() if is_segment(name) and segment_number(name) < first
+    )
 
 
 def _has_objects(place: Place, backup_id: str) -> bool:

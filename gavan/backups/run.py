@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from gavan.backups import gpg, manifest
+from gavan.backups.base import make_physical
 from gavan.backups.known import Known
 from gavan.backups.layout import Repository, new_id
 from gavan.backups.listing import Entry, backups
@@ -34,7 +35,7 @@ from gavan.kit.version import VERSION
 from gavan.stack.model import Stack
 
 VERB = "backup run"
-MAKERS: dict[Kind, Maker] = {Kind.LOGICAL: make_logical}
+MAKERS: dict[Kind, Maker] = {Kind.LOGICAL: make_logical, Kind.PHYSICAL: make_physical}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -169,7 +169,7 @@ def _cluster(folder: Path, wanted: Wanted) -> Iterator[Scratch]:
     server = _prepare(folder, wanted)
     require_room(room_at(server.data_dir), ROOM * wanted.bytes, server.data_dir)
     scratch = Scratch(folder=folder, server=server, entry=entry)
-    with _guarded(entry, server.data_dir):
+    with guarded(entry, server.data_dir):
         log = folder / "postgres.log"
         with scratch.running(server.argv, server.env, log, server.user) as process:
             _wait_until_ready(server, process, log)
@@ -196,7 +196,7 @@ def free_port() -> int:
 
 
 @contextmanager
-def _guarded(entry: str, data_dir: Path) -> Iterator[None]:
+def guarded(entry: str, data_dir: Path) -> Iterator[None]:
     """Keep a tiny process that ends all others when this one dies without ending them."""
     watch = subprocess.Popen(
         [sys.executable, "-I", "-S", guard.__file__, entry, str(data_dir.resolve())],

@@ -133,9 +133,14 @@ def prepare(stack: Stack, keys: Passwords, *, create_user: bool) -> Server:
         port=stack.database.port,
         database=stack.database.name,
         max_connections=stack.database.max_connections,
-        settings=stack.database.settings,
+        settings={**_archiving(stack), **stack.database.settings},
     )
     return prepare_server(spec, keys, create_user=create_user)
+
+
+def _archiving(stack: Stack) -> dict[str, str]:
+    """Return what bounds how much of the log is nowhere but here."""
+    return {"archive_timeout": "60s"} if stack.backup.pitr.enabled else {}
 
 
 def prepare_server(spec: ServerSpec, keys: Passwords, *, create_user: bool) -> Server:

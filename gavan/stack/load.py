@@ -42,7 +42,7 @@ from gavan.stack.supabase_config import lay_under
 from gavan.stack.values import SLUG, SLUG_MEND
 
 FILE_NAME = "gavan.toml"
-_RESERVED = ("core", "cron", "database", "migrate", "postgres", "proxy")
+_RESERVED = ("core", "cron", "database", "migrate", "postgres", "proxy", "wal")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 

@@ -30,6 +30,7 @@ def plan_units(stack: Stack, *, dev: bool = False) -> tuple[Unit, ...]:
         *(_site(site) for site in stack.sites if dev and site.dev),
         *_proxy(stack, dev=dev),
         *_cron(stack),
+        *_wal(stack),
     )
 
 
@@ -133,3 +134,10 @@ def _proxy(stack: Stack, *, dev: bool) -> Iterator[Unit]:
 def _cron(stack: Stack) -> Iterator[Unit]:
     if cron_entries(stack) or stack.backup.schedule is not None:
         yield Unit(name="cron", kind=UnitKind.CRON, needs={"migrate": Condition.COMPLETED})
+
+
+def _wal(stack: Stack) -> Iterator[Unit]:
+    """Yield what receives the write-ahead log of a server that is ours."""
+    if stack.backup.pitr.enabled and stack.database.external_url is None:
+        yield Unit(name="wal", kind=UnitKind.WAL, needs={"migrate": Condition.COMPLETED},
+                   stop_timeout_s=20.0)  # fmt: skip

@@ -17,14 +17,15 @@ class UnitKind(StrEnum):
     SITE = "site"
     PROXY = "proxy"
     CRON = "cron"
+    WAL = "wal"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unit:
     """One node of the plan.
 
-    ``name`` is unique in a plan: ``postgres``, ``migrate``, ``core``, ``cron``, ``proxy`` or the
-    app's or site's own name; the engine finds the section by (kind, name) in the Stack.
+    ``name`` is unique in a plan: that of its kind, or the app's or site's own name; the engine
+    finds the section by (kind, name) in the Stack.
     """
 
     name: str

@@ -30,4 +30,5 @@ group.later(
     fetch=f"{_HERE}.fetch:fetched",
     restore=f"{_HERE}.restore:command",
     drill=f"{_HERE}.drill:command",
+    wal=f"{_HERE}.wal:receiving",
 )

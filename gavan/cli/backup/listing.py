@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 
 import click
@@ -14,7 +14,9 @@ from gavan.backups.listing import keep as mark
 from gavan.backups.lock import locked
 from gavan.backups.model import Manifest, State
 from gavan.backups.places import read_places
+from gavan.backups.road import spans
 from gavan.backups.run import repository_of
+from gavan.backups.wal_archive import WalArchive
 from gavan.cli.backup.age import age
 from gavan.cli.backup.place import second_place
 from gavan.cli.context import Context
@@ -35,11 +37,14 @@ def listing(context: Context, offsite: bool) -> Result:
         with second_place(context.stack) as place:
             there = backups_there(place)
         return Result(data=there, text="\n".join(there) or f"none at {place.target}")
-    entries = backups(repository_of(context.stack))
+    repository = repository_of(context.stack)
+    entries = backups(repository)
+    reached = spans(entries, WalArchive(repository).segments())
+    until = {span.base.id: span.last for span in reached}
     now = datetime.now(UTC)
     return Result(
-        data=[_data(entry) for entry in entries],
-        text=lambda style: _table(entries, now, style),
+        data=[{**_data(entry), "recovers_until": until.get(entry.id)} for entry in entries],
+        text=lambda style: _table(entries, until, now, style),
     )
 
 
@@ -93,15 +98,18 @@ def _data(entry: Entry) -> dict[str, object]:
     }
 
 
-def _table(entries: list[Entry], now: datetime, style: Style) -> str:
+def _table(entries: list[Entry], until: Mapping[str, datetime], now: datetime, style: Style) -> str:
     if not entries:
         return "no backups yet; make one: gavan backup run"
-    return table(HEADERS, [_row(entry, now, style) for entry in entries], style)
+    rows = [_row(entry, until.get(entry.id), now, style) for entry in entries]
+    return table(HEADERS, rows, style)
 
 
-def _row(entry: Entry, now: datetime, style: Style) -> tuple[str, ...]:
+def _row(entry: Entry, until: datetime | None, now: datetime, style: Style) -> tuple[str, ...]:
     made = entry.manifest
-    notes = [entry.reason, f"kept: {entry.kept}" if entry.kept else "", *_warned(made)]
+    reach = f"any moment until {until:%Y-%m-%d %H:%M:%S} UTC" if until else ""
+    kept = f"kept: {entry.kept}" if entry.kept else ""
+    notes = [entry.reason, kept, reach, *_warned(made)]
     note = "; ".join(filter(None, notes))
     if made is None:
         return (entry.id, coloured(entry.state, style), "", "", "", "", note)

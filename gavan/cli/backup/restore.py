@@ -24,6 +24,7 @@ from gavan.backups.run import repository_of
 from gavan.backups.salvage import Salvaged, manifest_of, salvage
 from gavan.backups.sealing import opener_for
 from gavan.backups.swap import discard, kept_databases
+from gavan.cli.backup.recovering import recover_at
 from gavan.cli.context import Context
 from gavan.cli.database import reach, reporter
 from gavan.cli.flags import Duration
@@ -44,7 +45,7 @@ IDENTITY = click.option(
 JOBS = click.option(
     "--jobs", type=click.IntRange(1), default=2, show_default=True, help="Tables at once."
 )
-_MODES = ("to", "only", "objects_only", "portable", "config", "salvaging", "discarding")
+_MODES = ("at", "to", "only", "objects_only", "portable", "config", "salvaging", "discarding")
 
 
 @verb(
@@ -53,6 +54,7 @@ _MODES = ("to", "only", "objects_only", "portable", "config", "salvaging", "disc
         "gavan backup restore latest",
         "gavan backup restore 20261121 --to look",
         "gavan backup restore latest --only public.card",
+        "gavan backup restore --at '2026-11-21 14:30:00+00:00'",
         "gavan backup restore latest --objects",
         "gavan backup restore latest --portable ./for-supabase",
         "gavan backup restore latest --config ./stack-as-it-was",
@@ -61,6 +63,7 @@ _MODES = ("to", "only", "objects_only", "portable", "config", "salvaging", "disc
     ],
 )
 @click.argument("backup_id", metavar="ID", default="latest")
+@click.option("--at", metavar="TIME", help="The whole server as it was at this moment.")
 @click.option("--to", metavar="NAME", help="Into a database beside, which keeps this name.")
 @click.option("--only", metavar="SCHEMA.TABLE", multiple=True, help="Rows of this table alone.")
 @click.option("--objects", "objects_only", is_flag=True, help="The bytes of objects alone.")
@@ -89,6 +92,10 @@ def command(context: Context, backup_id: str, wait_s: float, **chosen: Any) -> R
         return _discard(context, stack, access)
     repository = repository_of(stack)
     with locked(repository, VERB, wait_s=wait_s):
+        if chosen["at"]:
+            return recover_at(
+                context, (stack, access, repository), chosen["at"], chosen["identity"]
+            )
         entry = find_logical(repository, backup_id)
         made = entry.manifest
         if chosen["salvaging"]:

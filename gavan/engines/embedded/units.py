@@ -97,6 +97,8 @@ def _process(request: Request, unit: Unit, served: Sequence[Site]) -> Process | 
             process = _proxy(request, served)
         case UnitKind.CRON:
             process = _cron(request)
+        case UnitKind.WAL:
+            process = _wal(request)
         case _:
             assert_never(unit.kind)
     return _as_planned(process, unit, served) if process else None
@@ -174,6 +176,16 @@ def _migrate(request: Request) -> Process:
         fingerprint=digest(files),
         env_matters=False,
         note="roles, schemas, migrations, seeds",
+    )
+
+
+def _wal(request: Request) -> Process:
+    stack = request.stack
+    argv = [sys.executable, "-m", "gavan", "-f", str(stack.file), "-p", stack.profile.name]
+    env = {**job_env(request.around), "GAVAN_SET": "\n".join(request.overrides)}
+    return replace(
+        _blank([*argv, "backup", "wal"], stack.root, env),
+        note="receives the write-ahead log",
     )
 
 

@@ -1,0 +1,297 @@
+"""`gavan backup restore --at TIME`: from a base and the log to the server of a moment.
+
+Stands above the road and the archive. The recovered server is started and looked at where nobody
+works; only then do the folders of the data change places, in one step. The former data stay.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import re
+import secrets
+import shutil
+import signal
+import subprocess
+import tarfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from gavan.backups.base import ARCHIVE
+from gavan.backups.layout import Repository
+from gavan.backups.listing import backups
+from gavan.backups.model import Manifest, Report
+from gavan.backups.road import Road, road_to
+from gavan.backups.scratch import FIRST_PORT, MARKER, guarded
+from gavan.backups.sealing import Opener
+from gavan.backups.space import require_room, room_at
+from gavan.backups.streams import opened_gzip
+from gavan.backups.verify import verify
+from gavan.backups.wal import SPOOL, wait_filed
+from gavan.backups.wal_archive import WalArchive
+from gavan.database.access import Access
+from gavan.database.embedded import ADMIN, Server, loopback_url
+from gavan.database.identity import demote, give
+from gavan.database.migration.lock import connect
+from gavan.engines.embedded import ports
+from gavan.kit.errors import GavanError
+from gavan.kit.secret import Secret
+from gavan.kit.size import in_bytes
+
+FILED_S = 15.0
+START_S = 60.0
+POLL_S = 0.1
+GROWTH = 1.2
+STAGED = "gavan_wal"
+LOG_LINES = 25
+_LOG, _SECOND_LOG = "gavan_recovery.log", "gavan_look.log"
+_EXCHANGE = 2
+_AT_CWD = -100
+_TOO_EARLY = "recovery ended before configured recovery target was reached"
+_REPLAYED = re.compile(r"last completed transaction was at log time (?P<moment>[^\n]+)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recovery:
+    """What to recover: ``server`` is the stack's own, whose data are to be replaced."""
+
+    moment: datetime
+    server: Server
+    access: Access
+    repository: Repository
+    opener_of: Callable[[Manifest], Opener]
+    report: Report
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recovered:
+    """A proved data folder; ``last`` is the time of the last transaction that is in it."""
+
+    folder: Path
+    base: str
+    segments: int
+    last: datetime | None
+    rows: str
+
+
+def find_road(on: Recovery) -> Road:
+    """Return what leads to the moment, up to now if the server runs; raise GavanError GV455."""
+    wait_filed(on.access.admin or on.access.owner, on.repository, FILED_S)
+    return road_to(on.moment, backups(on.repository), WalArchive(on.repository).segments())
+
+
+@contextmanager
+def recovered(on: Recovery, road: Road) -> Iterator[Recovered]:
+    """Yield a data folder as the server was at a moment, stopped; it goes unless it was moved.
+
+    Raises GavanError: GV441 something of the road is damaged, GV412 no key, GV405 no room, GV456 it
+    does not recover.
+    """
+    _prove(on, road)
+    beside = on.server.data_dir.parent
+    needed = int(road.base.database_bytes * GROWTH) + road.bytes
+    require_room(room_at(beside), needed, beside)
+    name = f".recovered-{on.server.data_dir.name}"
+    for left in beside.glob(f"{name}-*"):
+        shutil.rmtree(left)
+    folder = beside / f"{name}-{secrets.token_hex(4)}"
+    entry = f"{MARKER}={secrets.token_hex(8)}"
+    with ExitStack() as undo:
+        undo.callback(shutil.rmtree, folder, ignore_errors=True)
+        # When this process is killed, the guard ends the server that it had started.
+        undo.enter_context(guarded(entry, folder))
+        on = replace(on, server=_marked(on.server, entry))
+        _unpack(on, road, folder)
+        last = _replay(on, folder)
+        rows = _look(on, folder)
+        for name in (_LOG, _SECOND_LOG, "postmaster.pid"):
+            (folder / name).unlink(missing_ok=True)
+        shutil.rmtree(folder / STAGED)
+        yield Recovered(
+            folder=folder, base=road.base.id, segments=len(road.segments), last=last, rows=rows
+        )
+
+
+def _marked(server: Server, entry: str) -> Server:
+    """Return the server with the mark of this run in its environment."""
+    name, _, text = entry.partition("=")
+    return replace(server, env={**server.env, name: text})
+
+
+def _prove(on: Recovery, road: Road) -> None:
+    problems = [f"{one.file}: {one.what}" for one in verify(on.repository, road.base.id, on.report)]
+    archive = WalArchive(on.repository)
+    problems += [f"{file}: {what}" for file, what in archive.problems(list(road.segments))]
+    if problems:
+        raise GavanError(
+            "GV441",
+            "the road to that moment is damaged, nothing was recovered",
+            details="\n".join(problems[:10]),
+            hint="take a moment before it, or fetch the file from the second place",
+            exit_code=5,
+        )
+
+
+def _unpack(on: Recovery, road: Road, folder: Path) -> None:
+    """Lay out the base and the segments for the account of the server."""
+    opener = on.opener_of(road.base)
+    folder.mkdir(mode=0o700)
+    name = next(file.path for file in road.base.files if file.path.startswith(ARCHIVE))
+    on.report("base", "start", road.base.id)
+    with (
+        opened_gzip(on.repository.folder(road.base.id) / name, opener) as clear,
+        tarfile.open(fileobj=clear, mode="r|") as tar,
+    ):
+        tar.extractall(folder, filter="data")
+    on.report("base", "ok", in_bytes(road.base.database_bytes))
+    archive, staged = WalArchive(on.repository), folder / STAGED
+    staged.mkdir(mode=0o700)
+    on.report("wal", "start", f"{len(road.segments)} segments")
+    for segment in road.segments:
+        archive.unpack(segment, opener, staged / segment.name)
+    on.report("wal", "ok", f"{len(road.segments)} segments")
+    for path in (folder, *folder.rglob("*")):
+        path.chmod(0o700 if path.is_dir() else 0o600)
+        if on.server.user is not None:
+            give(on.server.user, path)
+
+
+def _replay(on: Recovery, folder: Path) -> datetime | None:
+    """Start the server on the folder until it has replayed to the moment; return the last commit's.
+
+    A log that has no commit after the moment is replayed to its end: that is the same state.
+    """
+    on.report("replay", "start", f"to {on.moment.isoformat()}")
+    said = _run(on, folder, [f"recovery_target_time={on.moment.isoformat()}"])
+    if said is not None and _TOO_EARLY in said:
+        said = _run(on, folder, [])
+    if said is not None:
+        raise GavanError(
+            "GV456",
+            "the server does not recover to that moment",
+            details="\n".join(said.splitlines()[-LOG_LINES:]),
+            hint="see the details; nothing was changed",
+        )
+    found = _REPLAYED.search((folder / _LOG).read_text(errors="replace"))
+    last = datetime.fromisoformat(found["moment"].replace(" UTC", "+00:00")) if found else None
+    on.report("replay", "ok", f"last transaction {last.isoformat()}" if last else "")
+    return last
+
+
+def _run(on: Recovery, folder: Path, settings: list[str]) -> str | None:
+    """Run the server until it takes writes, then stop it; return its log when it did not."""
+    (folder / "recovery.signal").touch()
+    if on.server.user is not None:
+        give(on.server.user, folder / "recovery.signal")
+    wanted = [
+        f"restore_command=cp {STAGED}/%f %p",
+        "recovery_target_action=promote",
+        *settings,
+    ]
+    log = folder / _LOG
+    with _started(on, folder, wanted, log) as (process, url):
+        if _is_promoted(process, url):
+            return None
+    return log.read_text(errors="replace")
+
+
+@contextmanager
+def _started(
+    on: Recovery, folder: Path, settings: list[str], log: Path
+) -> Iterator[tuple[subprocess.Popen[bytes], Secret]]:
+    """Run a server on the folder, on a port and a socket of its own."""
+    port = ports.other_ports({"": FIRST_PORT}, {})[""]
+    own = [f"port={port}", "listen_addresses=127.0.0.1", f"unix_socket_directories={folder}",
+           "hot_standby=off", "max_wal_senders=0", "archive_timeout=0", *settings]  # fmt: skip
+    words = [str(on.server.bin / "postgres"), "-D", str(folder)]
+    for one in own:
+        words += ["-c", one]
+    with log.open("ab") as stream:
+        process = subprocess.Popen(
+            words, env=dict(on.server.env), cwd="/", stdin=subprocess.DEVNULL, stdout=stream,
+            stderr=stream, start_new_session=True,
+            **(demote(on.server.user) if on.server.user else {}),  # type: ignore[call-overload]  # optional keywords by one mapping
+        )  # fmt: skip
+    url = loopback_url(ADMIN, on.access.passwords[ADMIN], port=port, database=on.access.database)
+    try:
+        yield process, url
+    finally:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(START_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _is_promoted(process: subprocess.Popen[bytes], url: Secret) -> bool:
+    """Wait until the server has replayed all it shall and takes writes; False when it ended."""
+    while process.poll() is None:
+        try:
+            with connect(url, "recover") as connection:
+                row = connection.execute("select pg_is_in_recovery()").fetchone()
+                if row == (False,):
+                    return True
+        except GavanError:
+            pass
+        time.sleep(POLL_S)
+    return False
+
+
+def _look(on: Recovery, folder: Path) -> str:
+    """Start what was recovered once more, as it will be, and count what is in it."""
+    log = folder / _SECOND_LOG
+    with _started(on, folder, [], log) as (process, url):
+        until = time.monotonic() + START_S
+        while process.poll() is None and time.monotonic() < until:
+            try:
+                return _counted(url)
+            except GavanError:
+                time.sleep(POLL_S)
+    raise GavanError("GV456", "what was recovered does not start",
+                     details=log.read_text(errors="replace")[-2000:])  # fmt: skip
+
+
+def _counted(url: Secret) -> str:
+    with connect(url, "recover") as connection:
+        row = connection.execute(
+            "select count(*), coalesce(sum(greatest(reltuples, 0)), 0)::bigint from pg_class"
+            " where relkind in ('r', 'p') and relnamespace::regnamespace::text"
+            " not in ('pg_catalog', 'information_schema', 'pg_toast')"
+        ).fetchone()
+    return f"{row[0]} tables, about {row[1]:,} rows" if row else ""
+
+
+def exchange(data_dir: Path, fresh: Path, kept: Path) -> None:
+    """Give ``fresh`` the name of the data folder; the former one gets the name ``kept``.
+
+    The two change names in one step of the file system: whoever is killed leaves one of them under
+    the name, whole. The server must not run.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    done = libc.renameat2(_AT_CWD, os.fsencode(fresh), _AT_CWD, os.fsencode(data_dir), _EXCHANGE)
+    if done != 0:
+        error = os.strerror(ctypes.get_errno())
+        raise GavanError(
+            "GV457",
+            f"the folders {fresh} and {data_dir} cannot change names: {error}",
+            details="nothing was changed",
+            hint="this file system cannot exchange two names (ext4, xfs, btrfs and tmpfs can)",
+        )
+    fresh.rename(kept)
+
+
+def kept_name(data_dir: Path, now: datetime) -> Path:
+    """Return what the former data are called from now on."""
+    return data_dir.with_name(f"{data_dir.name}_before_{now.astimezone(UTC):%Y%m%dT%H%M%SZ}")
+
+
+def put_spool_aside(state_dir: Path, now: datetime) -> None:
+    """Move what was received of the former log away: it is not the log of the new server."""
+    spool = state_dir / SPOOL
+    if spool.is_dir():
+        spool.rename(spool.with_name(f"{SPOOL}_before_{now.astimezone(UTC):%Y%m%dT%H%M%SZ}"))

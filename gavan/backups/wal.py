@@ -1,0 +1,224 @@
+"""The unit ``wal``: receives the write-ahead log as it is written and files every finished segment.
+
+Stands above the archive. pg_receivewal keeps what the server sends in a spool beside the data; the
+slot ``gavan_wal`` makes the server keep what it has not sent, as far as max_slot_wal_keep_size
+allows. A slot that lost its place is a gap: it is said, and the next physical backup closes it.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import psycopg
+
+from gavan.backups.dump import connection_of, programs
+from gavan.backups.layout import Repository
+from gavan.backups.model import Report, StoredFile
+from gavan.backups.place import Place
+from gavan.backups.sealing import Sealer
+from gavan.backups.stored import digest
+from gavan.backups.wal_archive import INDEX, Segment, WalArchive, is_history, is_segment
+from gavan.database.migration.lock import connect
+from gavan.kit.errors import GavanError
+from gavan.kit.secret import Secret
+from gavan.kit.storage.disk import sync_folder
+
+SLOT = "gavan_wal"
+SPOOL = "wal"
+LOOK_S = 0.5
+STOP_S = 10.0
+RETRY_S = 30.0
+LAST_LINES = 10
+STEP = "wal"
+PLACE_STEP = "second place"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receiving:
+    """What the unit works with; ``place`` is None without a second place."""
+
+    url: Secret
+    spool: Path
+    repository: Repository
+    sealer: Sealer
+    place: Place | None
+    report: Report
+
+
+def receive(on: Receiving, stop: threading.Event) -> None:
+    """Receive until ``stop`` is set; what has come by then is filed.
+
+    Raises:
+        GavanError: GV453 the log does not come any more, GV451 a foreign segment in the archive,
+            GV321 no server.
+    """
+    on.repository.create()
+    on.spool.mkdir(mode=0o700, parents=True, exist_ok=True)
+    archive = WalArchive(on.repository)
+    _file(on, archive)
+    _ensure_slot(on)
+    sending = _Sending(on, archive)
+    with _receiver(on) as (process, said):
+        on.report(STEP, "ok", f"receives into {on.spool}")
+        while not stop.wait(LOOK_S):
+            _file(on, archive)
+            sending.send()
+            if process.poll() is not None:
+                raise _ended(process.returncode, said)
+    _file(on, archive)
+    sending.send()
+
+
+def _ensure_slot(on: Receiving) -> None:
+    """Have the slot; one that lost its place is made anew, and what it missed is a gap."""
+    with connect(on.url, "wal") as connection:
+        row = connection.execute(
+            "select wal_status from pg_replication_slots where slot_name = %s", (SLOT,)
+        ).fetchone()
+        if row is not None and row[0] == "lost":
+            connection.execute("select pg_drop_replication_slot(%s)", (SLOT,))
+            # What lies there would make pg_receivewal ask for what the server has no more; all
+            # that is finished is filed.
+            for left in on.spool.iterdir():
+                left.unlink()
+            on.report(
+                STEP, "warn", f"the slot {SLOT} lost its place: the archive has a gap until now;"
+                " close it: gavan backup run --kind physical",
+            )  # fmt: skip
+            row = None
+        if row is None:
+            connection.execute("select pg_create_physical_replication_slot(%s, true)", (SLOT,))
+
+
+@contextmanager
+def _receiver(on: Receiving) -> Iterator[tuple[subprocess.Popen[bytes], IO[bytes]]]:
+    place, environment = connection_of(on.url)
+    major = _major(on.url)
+    argv = [
+        *(str(programs(major) / "pg_receivewal"), f"--dbname={place}", "--no-password"),
+        *(f"--directory={on.spool}", f"--slot={SLOT}", "--no-loop", "--synchronous"),
+    ]
+    with tempfile.TemporaryFile() as said:
+        process = subprocess.Popen(
+            argv, env=environment, stdin=subprocess.DEVNULL, stdout=said, stderr=said
+        )
+        try:
+            yield process, said
+        finally:
+            process.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(STOP_S)
+            process.kill()
+            process.wait()
+
+
+def _major(url: Secret) -> int:
+    with connect(url, "wal") as connection:
+        return connection.info.server_version // 10_000
+
+
+def _ended(status: int, said: IO[bytes]) -> GavanError:
+    said.seek(0)
+    lines = said.read().decode(errors="replace").strip().splitlines()
+    return GavanError(
+        "GV453",
+        f"pg_receivewal ended with {status}: the write-ahead log does not come any more",
+        details="\n".join(lines[-LAST_LINES:]) or None,
+        hint="gavan status; it is started again by itself while the stack runs",
+    )
+
+
+def finished(spool: Path) -> list[Path]:
+    """Return the files of a spool that will not change any more, in the order of the log."""
+    return sorted(
+        path for path in spool.iterdir() if is_segment(path.name) or is_history(path.name)
+    )
+
+
+def _file(on: Receiving, archive: WalArchive) -> None:
+    """Take what is finished into the archive, and out of the spool.
+
+    The newest finished segment stays: pg_receivewal finds its place by what lies there.
+    """
+    ready = finished(on.spool)
+    for path in ready:
+        segment = archive.add(path, on.sealer)
+        if segment is not None:
+            on.report(STEP, "tick", segment.name)
+    for path in ready[:-1]:
+        path.unlink()
+    if len(ready) > 1:
+        sync_folder(on.spool)
+
+
+class _Sending:
+    """Brings segments to the second place; one that is down is asked again after a while."""
+
+    def __init__(self, on: Receiving, archive: WalArchive) -> None:
+        self._on = on
+        self._archive = archive
+        self._there: dict[str, int] | None = None
+        self._not_before = 0.0
+        self._sent: tuple[int, int] = (0, 0)
+        """What the index was like when everything in it had arrived"""
+
+    def send(self) -> None:
+        """Send what is not there; trouble is told and tried again, never raised."""
+        place, stamp = self._on.place, self._archive.stamp()
+        if place is None or stamp == self._sent or time.monotonic() < self._not_before:
+            return
+        try:
+            if self._there is None:
+                self._there = place.sizes("wal/")
+            for segment in self._archive.segments():
+                self._bring(place, segment, self._there)
+            self._send_index(place)
+            self._sent = stamp
+        except GavanError as error:
+            self._there = None
+            self._not_before = time.monotonic() + RETRY_S
+            self._on.report(PLACE_STEP, "fail", error.message)
+
+    def _bring(self, place: Place, segment: Segment, there: dict[str, int]) -> None:
+        key = f"wal/{segment.timeline:08X}/{segment.file}"
+        if there.get(key) == segment.bytes:
+            return
+        path = self._archive.path(segment)
+        place.send(path, key, segment.sha256, lambda _count: None)
+        stored = StoredFile(path=segment.file, bytes=segment.bytes, sha256=segment.sha256)
+        place.prove(path, key, stored)
+        there[key] = segment.bytes
+
+    def _send_index(self, place: Place) -> None:
+        """Send a copy: the index itself may grow meanwhile."""
+        with tempfile.NamedTemporaryFile() as copy:
+            copy.write(self._archive.index.read_bytes())
+            copy.flush()
+            path = Path(copy.name)
+            place.send(path, f"wal/{INDEX}", digest(path).sha256, lambda _count: None)
+
+
+def wait_filed(url: Secret, repository: Repository, within_s: float) -> bool:
+    """End the current segment and wait until the archive has it; False when it does not come."""
+    try:
+        with connect(url, "wal") as connection:
+            row = connection.execute(
+                "select pg_walfile_name(pg_current_wal_lsn()), pg_switch_wal()"
+            ).fetchone()
+    except (GavanError, psycopg.Error):
+        return False
+    name = str(row[0]) if row else ""
+    until = time.monotonic() + within_s
+    while time.monotonic() < until:
+        if any(one.name >= name for one in WalArchive(repository).segments()):
+            return True
+        time.sleep(LOOK_S)
+    return False

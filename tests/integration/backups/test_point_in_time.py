@@ -1,0 +1,269 @@
+"""Back to a moment: the log of a running stack, a base, and the server as it was in between."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pyrage
+import pytest
+
+from gavan.backups.layout import Repository
+from gavan.backups.sealing import Age, AgeOpener
+from gavan.backups.wal_archive import WalArchive
+from gavan.database.embedded import ADMIN
+from gavan.kit.errors import GavanError
+from tests.cli_stack import LiveStack
+from tests.servers import wait_until
+from tests.supervised import short_folder
+
+PITR = """
+[database.settings]
+max_slot_wal_keep_size = "64MB"
+wal_recycle = "off"
+min_wal_size = "32MB"
+max_wal_size = "32MB"
+
+[backup.pitr]
+enabled = true
+"""
+
+
+class Timed:
+    """A running stack with point-in-time recovery."""
+
+    def __init__(self, live: LiveStack) -> None:
+        self.live = live
+        self.root = live.root
+        self.urls = {
+            role: str(live.gavan("db", "url", "--role", role)["data"]["url"])
+            for role in ("postgres", ADMIN)
+        }
+
+    def ask(self, query: str, *, role: str = "postgres") -> list[tuple[Any, ...]]:
+        with psycopg.connect(self.urls[role], autocommit=True) as connection:
+            cursor = connection.execute(query.encode())
+            return cursor.fetchall() if cursor.description else []
+
+    def note(self, text: str) -> datetime:
+        """Write a row; return a moment after it and before whatever is written next."""
+        self.ask(f"insert into public.note values ('{text}')")
+        return self.moment()
+
+    def moment(self) -> datetime:
+        """Return a moment that no commit shares."""
+        time.sleep(0.02)
+        ((now,),) = self.ask("select clock_timestamp()")
+        time.sleep(0.02)
+        return datetime.fromisoformat(now.isoformat()).astimezone(UTC)
+
+    def notes(self) -> set[str]:
+        return {str(row[0]) for row in self.ask("select body from public.note")}
+
+    def base(self) -> str:
+        data = self.live.gavan("backup", "run", "--kind", "physical")["data"]
+        return str(data["id"])
+
+    def back_to(self, moment: datetime) -> dict[str, Any]:
+        return self.live.gavan("backup", "restore", "--at", moment.isoformat(), "--yes")
+
+    def refused(self, moment: datetime, code: int) -> str:
+        """Return what a recovery that is refused tells a person."""
+        process = self.live.start("backup", "restore", "--at", moment.isoformat(), "--yes")
+        _, said = process.communicate(timeout=120)
+        assert process.returncode == code, said
+        return said
+
+    def archive(self) -> WalArchive:
+        return WalArchive(Repository(self.root / "backups"))
+
+    def wait_running(self, unit: str) -> None:
+        wait_until(lambda: self.live.units()[unit]["state"] in ("running", "healthy"), 30)
+
+
+@pytest.fixture(scope="module")
+def timed() -> Iterator[Timed]:
+    with short_folder() as folder:
+        live = LiveStack(folder, PITR)
+        live.up()
+        stack = Timed(live)
+        stack.ask("create table public.note (body text)")
+        stack.wait_running("wal")
+        stack.base()
+        try:
+            yield stack
+        finally:
+            live.gavan("down", "--force")
+
+
+def test_the_server_goes_back_to_a_moment_and_the_former_data_stay(timed: Timed) -> None:
+    timed.note("before")
+    moment = timed.note("wanted")
+    timed.note("mistake")
+    timed.ask("drop table public.note")
+    done = timed.back_to(moment)["data"]
+    timed.wait_running("postgres")
+    assert {"before", "wanted"} <= timed.notes()
+    assert "mistake" not in timed.notes()
+    assert (Path(done["kept"]) / "PG_VERSION").is_file()
+    assert datetime.fromisoformat(done["last_transaction"]) <= moment
+
+
+def test_the_new_timeline_has_moments_of_its_own(timed: Timed) -> None:
+    timed.wait_running("wal")
+    base = timed.base()
+    moment = timed.note("on the new timeline")
+    timed.note("later there")
+    done = timed.back_to(moment)["data"]
+    timed.wait_running("postgres")
+    assert done["base"] == base
+    assert "on the new timeline" in timed.notes()
+    assert "later there" not in timed.notes()
+
+
+def test_the_present_can_be_recovered_though_nothing_was_committed_since(timed: Timed) -> None:
+    timed.wait_running("wal")
+    timed.base()
+    timed.note("the last")
+    done = timed.back_to(timed.moment())["data"]
+    timed.wait_running("postgres")
+    assert "the last" in timed.notes()
+    assert done["segments"] >= 1
+
+
+def test_the_list_says_how_far_each_base_reaches(timed: Timed) -> None:
+    entries = timed.live.gavan("backup", "list")["data"]
+    bases = [entry for entry in entries if entry["kind"] == "physical"]
+    assert all(entry["recovers_until"] is not None for entry in bases)
+
+
+def test_a_receiver_that_is_killed_leaves_no_gap(timed: Timed) -> None:
+    timed.wait_running("wal")
+    timed.base()
+    timed.note("before the kill")
+    os.kill(timed.live.pid("wal"), signal.SIGKILL)
+    moment = timed.note("while nobody received")
+    timed.wait_running("wal")
+    timed.note("after")
+    timed.back_to(moment)
+    timed.wait_running("postgres")
+    assert {"before the kill", "while nobody received"} <= timed.notes()
+    assert "after" not in timed.notes()
+
+
+def test_a_flipped_byte_on_the_road_is_named_and_nothing_changes(timed: Timed) -> None:
+    timed.wait_running("wal")
+    timed.base()
+    moment = timed.note("behind the damage")
+    assert "GV455" in timed.refused(datetime(1999, 1, 1, tzinfo=UTC), 2)
+    last = timed.archive().segments()[-1]
+    path = timed.archive().path(last)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    said = timed.refused(moment, 5)
+    assert "GV441" in said
+    assert path.name in said
+    assert "behind the damage" in timed.notes()
+
+
+def test_a_recovery_that_is_killed_leaves_the_data_as_they_are(timed: Timed) -> None:
+    timed.wait_running("wal")
+    timed.base()
+    moment = timed.note("wanted again")
+    timed.note("and kept")
+    words = [sys.executable, "-m", "gavan", "backup", "restore", "--yes", "--at"]
+    process = subprocess.Popen([*words, moment.isoformat()], cwd=timed.root, text=True,
+                               stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)  # fmt: skip
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "replay start" in line:
+            break
+    process.kill()
+    process.wait()
+    process.stderr.close()
+    assert "and kept" in timed.notes()
+    timed.back_to(moment)
+    timed.wait_running("postgres")
+    assert "and kept" not in timed.notes()
+    left = [path.name for path in (timed.root / ".gavan").iterdir() if "recovered" in path.name]
+    assert left == []
+
+
+def test_a_slot_that_lost_its_place_is_a_gap_that_is_said(timed: Timed) -> None:
+    timed.wait_running("wal")
+    timed.base()
+    before = timed.note("before the gap")
+    timed.live.gavan("stop", "wal")
+    wait_until(lambda: not timed.live.units()["wal"]["pid"], 30)
+    timed.ask("create table public.filler (a int)")
+    for _ in range(10):
+        timed.ask("insert into public.filler select generate_series(1, 100)")
+        timed.ask("select pg_switch_wal()", role=ADMIN)
+    timed.ask("checkpoint", role=ADMIN)
+    inside = timed.moment()
+    timed.live.gavan("start", "wal")
+    timed.wait_running("wal")
+    said = timed.refused(inside, 2)
+    assert "GV455" in said
+    assert "last moment before it" in said
+    logs = (timed.root / ".gavan" / "logs").glob("wal*")
+    assert any("lost its place" in path.read_text() for path in logs)
+    timed.base()
+    after = timed.note("after the gap")
+    timed.back_to(after)
+    timed.wait_running("postgres")
+    assert "after the gap" in timed.notes()
+    assert before < inside < after
+
+
+def test_sealed_segments_open_with_the_private_key_alone(tmp_path: Path) -> None:
+    identity = pyrage.x25519.Identity.generate()
+    key = tmp_path / "key"
+    key.write_text(str(identity))
+    segment = tmp_path / "000000010000000000000007"
+    segment.write_bytes(os.urandom(100_000))
+    archive = WalArchive(Repository(tmp_path / "backups"))
+    stored = archive.add(segment, Age((str(identity.to_public()),)))
+    assert stored is not None
+    assert archive.path(stored).name == "000000010000000000000007.gz.age"
+    assert segment.read_bytes()[:64] not in archive.path(stored).read_bytes()
+    archive.unpack(stored, AgeOpener(key), tmp_path / "clear")
+    assert (tmp_path / "clear").read_bytes() == segment.read_bytes()
+
+
+def test_another_segment_of_the_same_name_is_refused_and_the_first_one_stays(
+    tmp_path: Path,
+) -> None:
+    archive = WalArchive(Repository(tmp_path / "backups"))
+    segment = tmp_path / "000000010000000000000007"
+    segment.write_bytes(b"one")
+    sealer = Age((str(pyrage.x25519.Identity.generate().to_public()),))
+    assert archive.add(segment, sealer) is not None
+    assert archive.add(segment, sealer) is None
+    segment.write_bytes(b"two")
+    with pytest.raises(GavanError, match="has another") as caught:
+        archive.add(segment, sealer)
+    assert caught.value.code == "GV451"
+    assert len(archive.segments()) == 1
+
+
+def test_a_line_that_a_power_cut_tore_swallows_no_other(tmp_path: Path) -> None:
+    archive = WalArchive(Repository(tmp_path / "backups"))
+    sealer = Age((str(pyrage.x25519.Identity.generate().to_public()),))
+    for number in (7, 8):
+        segment = tmp_path / f"00000001000000000000000{number}"
+        segment.write_bytes(b"x")
+        archive.add(segment, sealer)
+        index = archive.index.read_bytes()
+        if number == 7:
+            archive.index.write_bytes(index[:-20])
+    assert [one.name[-1] for one in archive.segments()] == ["8"]
