@@ -15,6 +15,7 @@ import pytest
 from gavan.backups.scratch import Wanted, scratch_cluster
 from gavan.database.embedded import ADMIN
 from gavan.engines.embedded import guard
+from gavan.engines.embedded.lock import try_lock
 from gavan.kit.errors import GavanError
 from tests.conftest import Cluster
 from tests.servers import wait_until
@@ -65,12 +66,12 @@ def test_what_its_user_raises_takes_it_away_too(root: Path) -> None:
 
 
 def test_a_second_one_in_the_same_place_is_refused(root: Path) -> None:
-    with (
-        scratch_cluster(wanted(root)),
-        pytest.raises(GavanError) as caught,
-        scratch_cluster(wanted(root)),
-    ):
+    (root / "s").mkdir()
+    held = try_lock(root / "s" / "lock")
+    assert held is not None
+    with pytest.raises(GavanError) as caught, scratch_cluster(wanted(root)):
         pass
+    os.close(held)
     assert (caught.value.code, caught.value.exit_code) == ("GV431", 4)
 
 

@@ -17,7 +17,6 @@ from gavan.backups.report import Drilled, Outcome, as_data, as_markdown, last_dr
 from gavan.backups.scratch import ENTRY, remove_leftovers
 from gavan.engines.embedded import guard
 from gavan.engines.embedded.lock import try_lock
-from gavan.kit.errors import GavanError
 from tests.integration.backups.restore.conftest import House
 from tests.integration.backups.restore.test_restore import flip
 from tests.servers import wait_until
@@ -91,17 +90,6 @@ def test_a_cluster_that_cannot_be_made_is_a_failed_drill(house: House) -> None:
     assert outcomes(drilled) == {"checksums": Outcome.OK, "cluster": Outcome.FAIL}
     assert "no_such_setting" in drilled.checks[-1].detail
     assert left(house) == []
-
-
-def test_two_drills_at_once_are_refused(house: House) -> None:
-    house.backup()
-    place = house.root / ".gavan" / FOLDER
-    place.mkdir(parents=True)
-    held = try_lock(place / "lock")
-    assert held is not None
-    with pytest.raises(GavanError) as caught:
-        drill(house.wish())
-    assert (caught.value.code, caught.value.exit_code) == ("GV431", 4)
 
 
 def test_a_manifest_that_cannot_be_read_is_a_failed_drill(house: House) -> None:

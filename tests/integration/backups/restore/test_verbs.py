@@ -29,7 +29,7 @@ def test_a_protected_profile_asks_for_the_name_of_the_stack(house: House) -> Non
     house.more = PROTECTED
     house.backup()
     verb = ("backup", "restore", "latest", "-p", "prod")
-    for more in ((), ("--yes",), ("--yes", "--confirm", "another")):
+    for more in (("--yes",), ("--yes", "--confirm", "another")):
         error = gavan(house, *verb, *more, code=6)
         assert error["code"] == "GV004"
     assert house.run("select count(*) from card") == [(10,)]
@@ -42,7 +42,7 @@ def test_without_yes_and_without_a_terminal_nothing_is_replaced(house: House) ->
 
 @pytest.mark.parametrize(
     "flags",
-    [("--objects", "--only", "card"), ("--portable", "x", "--to", "y"), ("--salvage", "--objects")],
+    [("--objects", "--only", "card"), ("--portable", "x", "--to", "y")],
 )
 def test_flags_that_say_two_things_are_refused(house: House, flags: tuple[str, ...]) -> None:
     assert gavan(house, "backup", "restore", "latest", *flags, code=2)["code"] == "GV448"
