@@ -19,8 +19,9 @@ from gavan.core.realtime.rooms import RoomKey, Rooms
 
 log = logging.getLogger(__name__)
 
-BEAT_S = 10.0
-SILENT_S = 30.0
+BEAT_S = 5.0
+SILENT_S = 20.0
+"""A process that died is let go this long after its last word, or a beat later"""
 ANSWER_S = 1.0
 """Within this time of a hello the others have answered, if there are any"""
 

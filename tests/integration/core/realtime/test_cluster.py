@@ -225,6 +225,7 @@ async def test_others_who_may_log_in_hear_nothing(pair: Pair, database: Database
 async def test_a_process_that_dies_without_a_word_takes_its_presence_along(
     pair: Pair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    assert cluster_module.BEAT_S + cluster_module.SILENT_S < 30, "as the reference page promises"
     monkeypatch.setattr(cluster_module, "BEAT_S", 0.05)
     monkeypatch.setattr(cluster_module, "SILENT_S", 0.5)
     (dying, one), (stays, two) = pair
