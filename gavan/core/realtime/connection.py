@@ -15,6 +15,13 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 
 CONNECT_TIMEOUT_S = 10
+# A network that is gone without a word is found out within half a minute, whether we wait or write.
+ALIVE: dict[str, int] = {
+    "keepalives_idle": 15,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
 LASTING = (
     " -c idle_session_timeout=0 -c idle_in_transaction_session_timeout=0 -c lock_timeout=0"
     " -c bytea_output=hex -c quote_all_identifiers=off"
@@ -40,6 +47,7 @@ async def connect(conninfo: str) -> psycopg.AsyncConnection[Any]:
     A connect that is cancelled half-way would leave a backend waiting for the client's password,
     and such a backend holds up every DROP DATABASE: so it is finished first, then closed.
     """
+    conninfo = make_conninfo(conninfo, **ALIVE)
     connecting = asyncio.ensure_future(psycopg.AsyncConnection.connect(conninfo, autocommit=True))
     try:
         return await asyncio.shield(connecting)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -14,6 +16,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from gavan.core.realtime import stream as stream_module
 from gavan.core.realtime.app import build
+from gavan.core.realtime.connection import connect
 from gavan.core.realtime.limits import Limits
 from gavan.core.realtime.pgoutput import Change, Relation
 from gavan.core.realtime.source import Source
@@ -220,6 +223,22 @@ async def test_a_server_that_does_not_answer_holds_up_nothing_else() -> None:
         await end.wait_closed()
     with pytest.raises(psycopg.OperationalError):
         await opening
+
+
+async def test_a_network_that_is_gone_is_found_out_by_every_connection(database: Database) -> None:
+    connection = await connect(database.url("supabase_admin"))
+    try:
+        with socket.socket(fileno=os.dup(connection.fileno())) as wire:
+            patience = {
+                name: wire.getsockopt(socket.IPPROTO_TCP, getattr(socket, f"TCP_{name}"))
+                for name in ("KEEPIDLE", "KEEPINTVL", "KEEPCNT", "USER_TIMEOUT")
+            }
+            is_kept_alive = wire.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+    finally:
+        await connection.close()
+    assert is_kept_alive
+    assert patience["KEEPIDLE"] + patience["KEEPINTVL"] * patience["KEEPCNT"] <= 30
+    assert 0 < patience["USER_TIMEOUT"] <= 30_000
 
 
 async def test_what_the_database_says_is_heard_though_its_publication_was_dropped(
