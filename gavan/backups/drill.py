@@ -70,18 +70,19 @@ class _Notes:
             detail, outcome = question(), Outcome.OK
         except (GavanError, psycopg.Error, httpx.HTTPError, OSError) as error:
             detail, outcome = _said(error), Outcome.FAIL
-        self._add(name, outcome, detail, time.monotonic() - began)
+        self.add(name, outcome, detail, time.monotonic() - began)
         return outcome is Outcome.OK
 
     def fail(self, name: str, error: GavanError) -> None:
         """Note what stopped everything else."""
-        self._add(name, Outcome.FAIL, _said(error), 0.0)
+        self.add(name, Outcome.FAIL, _said(error), 0.0)
 
     def skip(self, name: str, why: str) -> None:
         """Note that a question could not be asked, or has no sense here."""
-        self._add(name, Outcome.SKIP, why, 0.0)
+        self.add(name, Outcome.SKIP, why, 0.0)
 
-    def _add(self, name: str, outcome: Outcome, detail: str, seconds: float) -> None:
+    def add(self, name: str, outcome: Outcome, detail: str, seconds: float) -> None:
+        """Note an answer."""
         self.checks.append(Check(name=name, outcome=outcome, detail=detail, seconds=seconds))
         self.wish.report(name, outcome.value, detail.splitlines()[0] if detail else "")
 
@@ -97,8 +98,12 @@ def drill(wish: Wish, *, sample: int = SAMPLE) -> Drilled:
     notes = _Notes(wish=wish)
     rto_s: float | None = None
     if notes.ask("checksums", lambda: _verified(wish)):
+        starting = time.monotonic()
+        wish.report("cluster", "start", "")
         try:
             with scratch_cluster(_wanted(wish)) as scratch:
+                said = f"Postgres on port {scratch.server.port}"
+                notes.add("cluster", Outcome.OK, said, time.monotonic() - starting)
                 rto_s = _Rehearsal(notes, scratch, sample, began).run()
         except GavanError as error:
             if error.code == BUSY:
