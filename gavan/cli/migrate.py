@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import click
@@ -17,6 +18,7 @@ from gavan.cli.migration_adopt import adopt
 from gavan.cli.migration_drift import FINDINGS_EXIT, add_verbs, shadow_of
 from gavan.cli.migration_lint import lint
 from gavan.cli.migration_lock import unlock
+from gavan.cli.migration_missing import checkout_line
 from gavan.cli.migration_plan import plan_data, plan_text
 from gavan.cli.migration_squash import squash
 from gavan.cli.migration_verify import verified_data, verified_text
@@ -227,11 +229,12 @@ def show(context: Context, exit_code: bool) -> Result:
     folder = stack.database.migrations.dir
     entries = status(access.owner, folder)
     squashed = archived_versions(folder)
+    mends = {one.version: _mend(one, folder, squashed) for one in entries if one.state in MENDS}
     wanted = (State.APPLIED, State.REFORMATTED)
     is_clean = all(entry.state in wanted for entry in entries)
     return Result(
-        data=[_row(entry, squashed) for entry in entries],
-        text=lambda style: _table(entries, squashed, style),
+        data=[_row(entry, mends) for entry in entries],
+        text=lambda style: _table(entries, mends, style),
         exit_code=FINDINGS_EXIT if exit_code and not is_clean else 0,
     )
 
@@ -267,25 +270,33 @@ def _summary(applied: list[str]) -> str:
     return f"applied {len(applied)} {noun}: {', '.join(applied)}"
 
 
-def _row(entry: Entry, squashed: Mapping[str, str]) -> dict[str, Any]:
+def _mend(entry: Entry, folder: Path, squashed: Mapping[str, str]) -> str:
+    """Return what mends an entry; for a missing file the commit that has it, where git knows."""
+    found = None
+    if entry.state is State.MISSING and entry.version not in squashed:
+        found = checkout_line(folder, entry.version)
+    return f"{found}; {mend(entry, squashed)}" if found else mend(entry, squashed)
+
+
+def _row(entry: Entry, mends: Mapping[str, str]) -> dict[str, Any]:
     return {
         "version": entry.version,
         "name": entry.name,
         "state": str(entry.state),
         "path": entry.file.path if entry.file else None,
         "diff": difference(entry) if entry.state is State.CHANGED else None,
-        "mend": mend(entry, squashed) if entry.state in MENDS else None,
+        "mend": mends.get(entry.version),
     }
 
 
-def _table(entries: list[Entry], squashed: Mapping[str, str], style: Style) -> str:
+def _table(entries: list[Entry], mends: Mapping[str, str], style: Style) -> str:
     if not entries:
         return "no migrations"
     rows = [(entry.version, entry.name, _colour(entry, style)) for entry in entries]
     diffs = [difference(entry) for entry in entries if entry.state is State.CHANGED]
-    mends = [f"{one.version}: {mend(one, squashed)}" for one in entries if one.state in MENDS]
+    lines = [f"{version}: {text}" for version, text in mends.items()]
     shown = table(("version", "name", "state"), rows, style)
-    return "\n\n".join(filter(None, [shown, *diffs, "\n".join(mends)]))
+    return "\n\n".join(filter(None, [shown, *diffs, "\n".join(lines)]))
 
 
 def _colour(entry: Entry, style: Style) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -327,3 +328,30 @@ def test_no_migration_file_at_all_is_no_success(run: Run, stack: Path) -> None:
     code, error = run("migrate", "up")
     assert (code, error["code"]) == (2, "GV343")
     assert error["message"].startswith("0 local migration files in ")
+
+
+def test_a_missing_file_is_found_on_the_branch_that_has_it(run: Run, stack: Path) -> None:
+    def git(*words: str) -> str:
+        who = ["-c", "user.name=ada", "-c", "user.email=ada@example.com"]
+        done = subprocess.run(["git", *who, *words], cwd=stack, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    folder = stack / "supabase/migrations"
+    git("init", "-q", "-b", "main")
+    git("add", "supabase")
+    git("commit", "-qm", "one")
+    git("checkout", "-qb", "labels")
+    (folder / "010_label.sql").write_text("create table label (id int);\n")
+    git("add", "supabase")
+    git("commit", "-qm", "two")
+    commit = git("rev-parse", "--short", "HEAD")
+    run("migrate", "up")
+    git("checkout", "-q", "main")
+    row = run("migrate", "status")[1][1]
+    assert (row["version"], row["state"]) == ("010", "missing")
+    line = f"git -C {folder} checkout {commit} -- 010_label.sql"
+    assert row["mend"].startswith(f"{line}; ")
+    subprocess.run(line.split(), check=True)
+    assert run("migrate", "status", "--exit-code")[0] == 0
+    shutil.rmtree(stack / ".git")
