@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 WEB := stacks/crm/web
 
-.PHONY: help demo test setup programs web check fmt lint types layers unit integration clients stacks chaos hosts web-check bench bench-start bench-rest bench-scale bench-auth bench-storage bench-realtime bench-others bench-driver docs clean
+.PHONY: help demo test setup programs web check fmt lint types layers unit integration clients stacks chaos hosts web-check bench bench-start bench-rest bench-scale bench-auth bench-storage bench-realtime bench-migrate bench-others bench-driver docs clean
 
 help:            ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## ?/\t/' | expand -t 14
@@ -68,7 +68,7 @@ chaos: setup
 hosts: setup     ## real Docker and real servers, begun by the tests; needs root
 	$(BIN)/pytest tests/hosts
 
-bench: bench-start bench-rest bench-scale bench-auth bench-storage bench-realtime  ## time to ready, memory, the data API beside the others, auth, storage, realtime
+bench: bench-start bench-rest bench-scale bench-auth bench-storage bench-realtime bench-migrate  ## time to ready, memory, the data API beside the others, auth, storage, realtime, migrations
 
 bench-start: setup
 	$(BIN)/python -m bench.start
@@ -91,6 +91,9 @@ bench-storage: setup
 bench-realtime: setup bench/.venv/.installed
 	$(BIN)/python -m bench.realtime $(ARGS)
 
+bench-migrate: setup bench/migrate/node_modules/.installed
+	$(BIN)/python -m bench.migrate $(ARGS)
+
 bench-driver: setup
 	$(BIN)/python -m bench.driver
 
@@ -102,6 +105,10 @@ bench/.venv/.installed: pyproject.toml $(VENV)/.installed
 	UV_SYSTEM_CERTS=true $(BIN)/uv pip install --quiet --python bench/.venv/bin/python --group bench
 	touch $@
 
+bench/migrate/node_modules/.installed: bench/migrate/package.json
+	cd bench/migrate && npm install --no-package-lock --no-audit --no-fund --silent --no-progress
+	touch $@
+
 bench/node_modules/.package-lock.json: bench/package.json bench/package-lock.json
 	cd bench && npm ci --silent --no-progress
 	touch $@
@@ -110,4 +117,4 @@ docs:            ## write the reference pages that are made from the code
 	$(BIN)/python tools/reference.py
 
 clean:           ## remove what the commands above made, never data of a stack
-	rm -rf $(VENV) bench/.venv bench/node_modules .mypy_cache .ruff_cache .pytest_cache $(WEB)/node_modules $(WEB)/dist
+	rm -rf $(VENV) bench/.venv bench/node_modules bench/migrate/node_modules .mypy_cache .ruff_cache .pytest_cache $(WEB)/node_modules $(WEB)/dist

@@ -10,9 +10,10 @@ from __future__ import annotations
 import getpass
 import hashlib
 import socket
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, LiteralString, Protocol
 
 import psycopg
 
@@ -21,6 +22,13 @@ from gavan.kit.errors import GavanError
 from gavan.kit.version import VERSION
 
 Connection = psycopg.Connection[tuple[Any, ...]]
+
+
+class Executes(Protocol):
+    """What takes a command: a connection, or what gathers them for one."""
+
+    def execute(self, command: LiteralString, values: Sequence[Any] = (), /) -> object: ...
+
 
 # Column by column like the CLI: it adds statements and name to tables of older versions.
 CREATE_HISTORY = (
@@ -99,7 +107,8 @@ class Record:
     statements: list[str]
     text: str
     checksum: str
-    duration_ms: int
+    duration_ms: int | None
+    """None: since the transaction began that it is written in."""
     raw_sha256: str | None = None
     direction: str = "up"
     outcome: str = "applied"
@@ -173,7 +182,7 @@ def _read_made(connection: Connection) -> dict[tuple[str, str], str]:
     return {(str(version), str(checksum)): str(raw) for version, checksum, raw in rows}
 
 
-def insert_applied(connection: Connection, record: Record) -> None:
+def insert_applied(connection: Executes, record: Record) -> None:
     """Write the row of the CLI's table; a twin inserted meanwhile raises UniqueViolation."""
     connection.execute(
         "insert into supabase_migrations.schema_migrations (version, name, statements)"
@@ -204,10 +213,11 @@ def delete_applied(connection: Connection, version: str) -> None:
 
     Raises GavanError GV326 when another tool removed it meanwhile.
     """
-    cursor = connection.execute(
-        "delete from supabase_migrations.schema_migrations where version = %s", (version,)
-    )
-    if cursor.rowcount != 1:
+    row = connection.execute(
+        "delete from supabase_migrations.schema_migrations where version = %s returning 1",
+        (version,),
+    ).fetchone()
+    if row is None:
         raise GavanError(
             "GV326",
             f"migration {version} was taken back by another tool meanwhile",
@@ -216,12 +226,13 @@ def delete_applied(connection: Connection, version: str) -> None:
         )
 
 
-def insert_log(connection: Connection, record: Record) -> None:
+def insert_log(connection: Executes, record: Record) -> None:
     """Append to our own log."""
     connection.execute(
         "insert into gavan.migration_log (version, name, checksum, raw_sha256, direction,"
         " applied_by, host, duration_ms, tool, statement_no, outcome, down_sql, phase)"
-        " values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+        " values (%s, %s, %s, %s, %s, %s, %s, coalesce(%s, (extract(epoch from clock_timestamp()"
+        " - transaction_timestamp()) * 1000)::int), %s, %s, %s, %s, %s)",
         (
             record.version,
             record.name,

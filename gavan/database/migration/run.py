@@ -24,10 +24,11 @@ from gavan.database.migration.errors import (
     from_database,
 )
 from gavan.database.migration.files import Phase
-from gavan.database.migration.history import Connection, Record
+from gavan.database.migration.history import Connection, Executes, Record
 from gavan.database.migration.large import ROWS, SINGLE
 from gavan.database.migration.parsed import Direction, Parsed, needs_no_transaction
 from gavan.database.migration.split import Statement, checksum
+from gavan.database.migration.together import Outbox, RefusedError, can_go_together
 from gavan.database.migration.unfinished import clear, is_finished
 from gavan.kit.errors import GavanError
 
@@ -110,13 +111,20 @@ def run_file(connection: Connection, parsed: Parsed, options: Options) -> bool:
 
 
 def _run(connection: Connection, parsed: Parsed, options: Options) -> None:
-    started = time.monotonic()
-    connection.execute("reset all")
-    _end_with_the_client(connection)
     if parsed.is_outside:
-        _run_outside(connection, parsed, started)
+        _begin_anew(connection)
+        _run_outside(connection, parsed, time.monotonic())
+    elif _goes_together(parsed):
+        _run_together(connection, parsed, options)
     else:
-        _run_inside(connection, parsed, options, started)
+        _begin_anew(connection)
+        _run_inside(connection, parsed, options)
+
+
+def _goes_together(parsed: Parsed) -> bool:
+    # Taking back must see that there was a row to remove, before it is removed for good.
+    is_up = parsed.direction is Direction.UP
+    return is_up and parsed.large is None and can_go_together(parsed.statements)
 
 
 def run_statement(
@@ -140,21 +148,23 @@ def run_statements(connection: Connection, parsed: Parsed) -> None:
         run_statement(connection, parsed.file.path, parsed.file.text, statement)
 
 
-def limit_transaction(connection: Connection, lock_timeout: str, statement_timeout: str) -> None:
+def limit_transaction(connection: Executes, lock_timeout: str, statement_timeout: str) -> None:
     """Set the limits of the transaction that was just begun."""
-    for name, value in (
-        ("lock_timeout", lock_timeout),
-        ("statement_timeout", statement_timeout),
-        ("idle_in_transaction_session_timeout", "10min"),
-    ):
-        connection.execute("select set_config(%s, %s, true)", (name, value))
-
-
-def _end_with_the_client(connection: Connection) -> None:
-    """Let a long statement end a second after its runner was killed; the next run finds it over."""
     connection.execute(
-        "select set_config(name, '1000', false) from pg_settings"
-        " where name = 'client_connection_check_interval'"
+        "select set_config('lock_timeout', %s, true), set_config('statement_timeout', %s, true),"
+        " set_config('idle_in_transaction_session_timeout', '10min', true)",
+        (lock_timeout, statement_timeout),
+    )
+
+
+def _begin_anew(connection: Executes) -> None:
+    """Take back what the file before set, and what this file must not outlive: its runner."""
+    connection.execute("reset all")
+    # A long statement ends a second after its runner was killed; the next run finds it over.
+    connection.execute(
+        "select set_config(name, '1000', false)"
+        " from (values ('client_connection_check_interval')) as one (name)"
+        " where current_setting(name, true) is not null"
     )
 
 
@@ -163,11 +173,33 @@ def _step(parsed: Parsed) -> str:
     return name if parsed.direction is Direction.UP else f"down/{name}"
 
 
-def _run_inside(connection: Connection, parsed: Parsed, options: Options, started: float) -> None:
+def _run_inside(connection: Connection, parsed: Parsed, options: Options) -> None:
     with kept(parsed), connection.transaction():
         limit_transaction(connection, options.lock_timeout, options.statement_timeout)
         run_statements(connection, parsed)
-        _write_history(connection, parsed, started)
+        _write_history(connection, parsed)
+
+
+def _run_together(connection: Connection, parsed: Parsed, options: Options) -> None:
+    """Do what ``_run_inside`` does in one round trip."""
+    outbox = Outbox(connection)
+    _begin_anew(outbox)
+    outbox.execute("begin")
+    limit_transaction(outbox, options.lock_timeout, options.statement_timeout)
+    for statement in parsed.statements:
+        if statement.is_run:
+            outbox.add(statement)
+    outbox.execute("reset role")
+    record = _record(parsed)
+    history.insert_applied(outbox, record)
+    history.insert_log(outbox, record)
+    outbox.execute("commit")
+    try:
+        with kept(parsed):
+            outbox.send()
+    except RefusedError as refused:
+        file, error = parsed.file, refused.error
+        raise from_database(file.path, file.text, refused.statement, error) from error
 
 
 def _run_outside(connection: Connection, parsed: Parsed, started: float) -> None:
@@ -176,7 +208,7 @@ def _run_outside(connection: Connection, parsed: Parsed, started: float) -> None
     What can be in a transaction is in one with its line of the journal. Of the others the journal
     says that they began, and after a crash the catalogue whether they ended.
     """
-    base = _record(parsed, started)
+    base = _record(parsed)
     done, begun = history.read_journal(connection, base)
     for number, statement in enumerate(parsed.statements, start=1):
         if number <= done:
@@ -204,7 +236,7 @@ def _run_outside(connection: Connection, parsed: Parsed, started: float) -> None
                 _run_one(connection, parsed, number)
                 history.insert_log(connection, finished)
     with connection.transaction():
-        _write_history(connection, parsed, started)
+        _write_history(connection, parsed, _since(started))
 
 
 def _run_one(connection: Connection, parsed: Parsed, number: int) -> None:
@@ -239,10 +271,11 @@ def _from_commit(
     return from_commit(path, large.at(number).text, large.at(number), error, before=before)
 
 
-def _write_history(connection: Connection, parsed: Parsed, started: float) -> None:
+def _write_history(connection: Connection, parsed: Parsed, duration_ms: int | None = None) -> None:
+    """Write the row and the line of the log; ``duration_ms``: since its transaction began."""
     # A file may have changed role, search_path or timeouts; the record is ours again.
     connection.execute("reset role")
-    record = _record(parsed, started)
+    record = replace(_record(parsed), duration_ms=duration_ms)
     if parsed.direction is Direction.UP and parsed.large is not None:
         copy_applied(connection, record.version, record.name, parsed.large)
     elif parsed.direction is Direction.UP:
@@ -256,7 +289,7 @@ def _since(started: float) -> int:
     return round((time.monotonic() - started) * 1000)
 
 
-def _record(parsed: Parsed, started: float) -> Record:
+def _record(parsed: Parsed) -> Record:
     texts = [] if parsed.large else parsed.texts
     return Record(
         version=parsed.file.version,
@@ -265,7 +298,7 @@ def _record(parsed: Parsed, started: float) -> Record:
         text=parsed.file.held or "",
         checksum=parsed.large.checksum() if parsed.large else checksum(texts),
         raw_sha256=parsed.large.raw_sha256 if parsed.large else None,
-        duration_ms=_since(started),
+        duration_ms=None,
         direction=parsed.direction,
         statement_no=len(parsed.statements),
         phase=parsed.file.phase,

@@ -1,0 +1,104 @@
+"""Send a whole transaction to the server at once: one round trip for a migration file.
+
+Stands beside the runner. The server goes from one command to the next by itself and skips all that
+follow a refused one, so nothing is committed then. psycopg's own pipeline looks at the socket after
+every command; here everything is written first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from typing import Any, LiteralString
+
+import psycopg
+from psycopg import generators, pq
+from psycopg.errors import error_from_result
+from psycopg.waiting import Wait
+
+from gavan.database.migration.history import Connection
+from gavan.database.migration.split import Statement
+
+MOST = 500
+"""Commands on the way at a time: their results wait in memory."""
+_OTHER_PROTOCOL = "copy"
+_DONE = (pq.ExecStatus.COMMAND_OK, pq.ExecStatus.TUPLES_OK, pq.ExecStatus.EMPTY_QUERY)
+
+
+class RefusedError(Exception):
+    """The server refused a statement of the file, for the reason in ``error``."""
+
+    def __init__(self, statement: Statement, error: psycopg.Error) -> None:
+        super().__init__(str(error))
+        self.statement = statement
+        self.error = error
+
+
+@dataclass(frozen=True, slots=True)
+class _Command:
+    text: bytes
+    statement: Statement | None
+
+
+class Outbox:
+    """Takes commands as a connection does, and sends them all in the end."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._literals = psycopg.ClientCursor(connection)
+        self._commands: list[_Command] = []
+
+    def execute(self, command: LiteralString, values: Sequence[Any] = ()) -> None:
+        """Take a command of the runner itself."""
+        text = self._literals.mogrify(command, values) if values else command
+        self._commands.append(_Command(text.encode(), None))
+
+    def add(self, statement: Statement) -> None:
+        """Take a statement of the file."""
+        self._commands.append(_Command(statement.command.encode(), statement))
+
+    def send(self) -> None:
+        """Run the commands, which begin and end a transaction; it is rolled back for an error.
+
+        Raises RefusedError for a statement, psycopg.Error for a command of the runner.
+        """
+        for start in range(0, len(self._commands), MOST):
+            part = self._commands[start : start + MOST]
+            refused = self._connection.wait(self._exchange(part))
+            if refused is not None:
+                self._connection.execute("rollback")
+                number, error = refused
+                statement = part[number].statement
+                raise RefusedError(statement, error) if statement else error
+
+    def _exchange(
+        self, commands: Sequence[_Command]
+    ) -> Generator[Any, Any, tuple[int, psycopg.Error] | None]:
+        """Return which command was refused, and why."""
+        pgconn, encoding = self._connection.pgconn, self._connection.info.encoding
+        pgconn.enter_pipeline_mode()
+        for command in commands:
+            pgconn.send_query_params(command.text, None)
+        pgconn.pipeline_sync()
+        yield from generators.send(pgconn)
+        done, refused = 0, None
+        while True:
+            while pgconn.is_busy():
+                yield Wait.R
+                pgconn.consume_input()
+            result = pgconn.get_result()
+            if result is None:
+                continue  # the end of one command
+            if result.status == pq.ExecStatus.PIPELINE_SYNC:
+                break
+            if result.status in _DONE:
+                done += 1
+            elif refused is None:
+                refused = done, error_from_result(result, encoding=encoding)
+        pgconn.exit_pipeline_mode()
+        return refused
+
+
+def can_go_together(statements: Sequence[Statement]) -> bool:
+    """Tell whether libpq can send all of them without waiting for an answer."""
+    return all(one.first_word != _OTHER_PROTOCOL for one in statements)
