@@ -6,6 +6,8 @@ Stands under the runner, on a connection of its own: afterwards nobody can tell 
 from __future__ import annotations
 
 import threading
+import time
+import weakref
 from types import TracebackType
 from typing import Self
 
@@ -15,6 +17,7 @@ from psycopg.conninfo import make_conninfo
 from gavan.database.migration.history import Connection
 
 POLL_S = 0.25
+TICK_S = 0.1
 _WHO = (
     "select format('backend %%s (%%s, %%s) has been in %%s for %%s s: %%s', pid, usename,"
     " coalesce(nullif(application_name, ''), 'no name'), state,"
@@ -29,13 +32,14 @@ class Blockers:
 
     def __init__(self, connection: Connection) -> None:
         self.seen: list[str] = []
-        self._pid = connection.info.backend_pid
-        self._url = make_conninfo(connection.info.dsn, password=connection.info.password)
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self.began = 0.0
+        if connection not in _watchers:
+            _watchers[connection] = _Watcher(connection)
+        self._watcher = _watchers[connection]
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        self.began = time.monotonic()
+        self._watcher.run = self
         return self
 
     def __exit__(
@@ -44,19 +48,40 @@ class Blockers:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._over.set()
-        self._thread.join()
+        self._watcher.run = None
+
+
+class _Watcher:
+    """Looks at one connection for as long as it is open: most runs end before the first look."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.run: Blockers | None = None
+        self._connection = weakref.ref(connection)
+        self._pid = connection.info.backend_pid
+        self._url = make_conninfo(connection.info.dsn, password=connection.info.password)
+        threading.Thread(target=self._watch, daemon=True).start()
 
     def _watch(self) -> None:
-        # Most files are done before the first look, and need no second connection.
-        if self._over.wait(POLL_S):
-            return
+        while self._is_open():
+            time.sleep(TICK_S)
+            run = self.run
+            if run is not None and time.monotonic() - run.began >= POLL_S:
+                self._look(run)
+
+    def _is_open(self) -> bool:
+        connection = self._connection()
+        return connection is not None and not connection.closed
+
+    def _look(self, run: Blockers) -> None:
         try:
             with psycopg.connect(self._url, autocommit=True, connect_timeout=5) as connection:
-                while not self._over.is_set():
+                while self.run is run and self._is_open():
                     rows = connection.execute(_WHO.encode(), (self._pid,)).fetchall()
                     if rows:
-                        self.seen = [str(row[0]) for row in rows]
-                    self._over.wait(POLL_S)
+                        run.seen = [str(row[0]) for row in rows]
+                    time.sleep(TICK_S)
         except psycopg.Error:
-            return  # a look aside must not fail the migration
+            time.sleep(POLL_S)  # a look aside must not fail the migration
+
+
+_watchers: weakref.WeakKeyDictionary[Connection, _Watcher] = weakref.WeakKeyDictionary()
