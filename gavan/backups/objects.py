@@ -40,7 +40,8 @@ LIST = "objects.list"
 STAGING = ".staging"
 AT_ONCE = 512
 """Objects that reach the disk together"""
-THREADS = 4
+THREADS = 2
+"""More wait for one another: most of the work on a small object is Python's"""
 NAMED_ABSENT = 20
 
 
@@ -91,6 +92,8 @@ class ObjectStore:
     known: Known
     stop: Stop
     heard: Heard
+    numbers: Iterator[int] = field(default_factory=itertools.count)
+    """Names of files on their way in"""
 
     def copy(self, rows: Iterable[ObjectRow], folder: Path) -> Copied:
         """Store what is new of ``rows`` and write the two lists into ``folder``.
@@ -111,6 +114,8 @@ class ObjectStore:
                     self.stop.check()
                     entries = self._chunk(pool, chunk, counted)
                     _write(entries, index, listed)
+            # The bytes are there; now their names are, too.
+            sync_all(self.repository.objects)
         finally:
             shutil.rmtree(staging, ignore_errors=True)
         return Copied(
@@ -160,21 +165,23 @@ class ObjectStore:
     def _stage(self, version: str) -> tuple[str, tuple[Path, StoredBlob] | None]:
         """Read a version into the staging folder, sealed; None when it has no bytes."""
         self.stop.check()
-        path = self.repository.objects / STAGING / hashlib.sha256(version.encode()).hexdigest()
+        path = self.repository.objects / STAGING / str(next(self.numbers))
         try:
             with self.blobs.reading(version) as source:
                 made = Storing(path)
                 try:
-                    reader = _Hashing(source)
-                    self.sealer.seal(reader, made)
+                    # In clear both digests are the same: one is enough.
+                    reader = _Hashing(source) if self.sealer.method != Clear.method else None
+                    self.sealer.seal(reader or source, made)
                     made.finish(sync=False)
                 except BaseException:
                     made.abandon()
                     raise
         except BlobMissing:
             return version, None
+        clear = reader or made
         blob = StoredBlob(
-            stored=made.sha256, stored_bytes=made.size, clear=reader.sha256, bytes=reader.size
+            stored=made.sha256, stored_bytes=made.size, clear=clear.sha256, bytes=clear.size
         )
         return version, (path, blob)
 
@@ -199,9 +206,7 @@ class ObjectStore:
             # One call for all: a sync for each file would cost more than copying it.
             sync_all(self.repository.objects)
             for path, target in moves:
-                make_folders(target.parent)
-                path.replace(target)
-            sync_all(self.repository.objects)
+                _move(path, target)
         self.known.remember(sealing, kept.items())
         return kept
 
@@ -275,6 +280,14 @@ def read_index(folder: Path, files: Iterable[StoredFile], opener: Opener) -> Ite
             yield IndexEntry(
                 bucket=said["bucket"], name=said["name"], version=said["version"], blob=blob
             )
+
+
+def _move(path: Path, target: Path) -> None:
+    try:
+        path.replace(target)
+    except FileNotFoundError:
+        target.parent.mkdir(mode=0o700, exist_ok=True)
+        path.replace(target)
 
 
 def _write(entries: Iterable[IndexEntry], index: IO[bytes], listed: IO[bytes]) -> None:
