@@ -31,6 +31,7 @@ from gavan.database.migration.split import Statement
 GROUP_BYTES = 128 * 1024
 _COPY_HEAD = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _COPY_END = b"\xff\xff"
+_MOSTLY = pq.ExecStatus.COMMAND_OK
 _DONE = (pq.ExecStatus.COMMAND_OK, pq.ExecStatus.TUPLES_OK, pq.ExecStatus.EMPTY_QUERY)
 _COPY = (
     "copy supabase_migrations.schema_migrations (version, name, statements)"
@@ -133,7 +134,8 @@ def _run(pgconn: PGconn, data: bytes, encoding: str) -> Generator[Any, Any, None
         result = pgconn.get_result()
         if result is None:
             break
-        if result.status in _DONE:
+        status = result.status
+        if status == _MOSTLY or status in _DONE:
             done += 1
         elif failure is None:
             failure = _Refused(done, error_from_result(result, encoding=encoding))

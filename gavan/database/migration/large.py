@@ -24,6 +24,7 @@ from gavan.kit.errors import GavanError
 WINDOW_BYTES = 512 * 1024
 SILENT, SINGLE, ROWS = range(3)
 """Kinds of statements: nothing for the server; any; rows, of which many may be sent together."""
+_ROWS_WORD = "insert"
 _ARRAY_HEAD = struct.Struct("!iiiii")
 _TEXT_OID = 25
 LENGTH = struct.Struct("!i")
@@ -213,7 +214,8 @@ class _Stretch:
 
 
 def _kind(statement: Statement, brackets: Brackets) -> int:
-    if statement.first_word == "insert":
+    start = statement.first - statement.offset
+    if statement.text[start : start + len(_ROWS_WORD)].lower() == _ROWS_WORD:
         return ROWS if statement.command is statement.text else SINGLE
     return SILENT if statement.is_comment or brackets.is_bracket(statement) else SINGLE
 

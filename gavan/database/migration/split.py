@@ -17,6 +17,7 @@ COMMENTS = frozenset({"SQL_COMMENT", "C_COMMENT"})
 _RESTRICT = re.compile(r"^\\(?:un)?restrict\b.*$", re.MULTILINE)
 _WORD = re.compile(r"\w+")
 _OUTSIDE = re.compile(r"--[^\n\r]*|/\*|;")
+_SHORT_GAP = 8
 _IN_COMMENT = re.compile(r"/\*|\*/")
 # What the parser says of a text that is only the beginning of one.
 _UNFINISHED = re.compile("unterminated |syntax error at end of input")
@@ -182,6 +183,10 @@ def _semicolons(text: str, start: int, end: int) -> Iterator[int]:
     """Yield the semicolons of a stretch that holds only blanks, comments and semicolons."""
     depth = 0
     at = start
+    if end - start <= _SHORT_GAP and text[start:end].strip() == ";":
+        # Between most statements there is nothing else.
+        yield text.index(";", start, end)
+        return
     while found := (_IN_COMMENT if depth else _OUTSIDE).search(text, at, end):
         at = found.end()
         if found[0] == "/*":
