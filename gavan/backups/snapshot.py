@@ -6,6 +6,7 @@ Stands beside the dump, which reads the same moment: what the manifest counts is
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -155,12 +156,32 @@ def _in_words() -> Iterator[None]:
 
 
 def hash_schema(schema: Schema) -> str:
-    """Return one digest of every object of a schema and its definition."""
+    """Return one digest of every object of a schema and the essence of its definition."""
     total = hashlib.sha256()
     for (kind, name), definition in sorted(schema.items()):
-        for part in (kind, name, definition):
+        said = definition if kind in _TEXTUAL else essence(definition)
+        for part in (kind, name, said):
             total.update(part.encode() + b"\0")
     return total.hexdigest()
+
+
+def essence(definition: str) -> str:
+    """Return a definition without what changes when Postgres reads its own spelling again.
+
+    A view or a CHECK that was dumped and restored is spelled with other casts, parentheses and
+    column labels than before (``'-1'::integer`` becomes ``'-1'::integer AS int4``), and means
+    the same.
+    """
+    return _NOISE.sub("", definition)
+
+
+_TEXTUAL = ("function", "procedure", "comment")
+"""Kinds whose definition Postgres keeps as it was written"""
+_TYPE = r'(?:"[^"]+"|\w+)'
+_NOISE = re.compile(
+    rf"::\s*{_TYPE}(?:\.{_TYPE})?(?: varying| precision| with(?:out)? time zone)?"
+    rf"(?:\(\d+(?:,\s*\d+)?\))?(?:\[\])*| AS {_TYPE}|[\s()]"
+)
 
 
 def migration_head(connection: Connection) -> str:
