@@ -53,6 +53,9 @@ memory = "64MiB"
 [sites.web]
 dir = "web"
 output = "public"
+
+[backup]
+schedule = "30 3 * * *"
 """
 
 
@@ -152,9 +155,22 @@ def test_only_the_proxy_listens_on_this_machine(wharf: Wharf) -> None:
 
 def test_every_service_is_well_and_the_job_is_done(wharf: Wharf) -> None:
     assert wharf.services() == {
-        "api-blue": "healthy", "core-blue": "healthy", "migrate": "done",
+        "api-blue": "healthy", "core-blue": "healthy", "cron": "running", "migrate": "done",
         "postgres": "healthy", "proxy": "healthy", "web-blue": "healthy",
     }  # fmt: skip
+
+
+def test_a_backup_is_made_by_the_clock_and_a_drill_restores_it(wharf: Wharf) -> None:
+    environment = gavan(wharf.root, "exec", "cron", "--", "printenv", "GAVAN_CRON").stdout
+    commands = {job["name"]: job["command"] for job in json.loads(environment)}
+    assert commands["gavan:backup"] == "exec gavan -q backup run --prune --wait 1h"
+    for verb in ("run", "drill"):
+        done = gavan(wharf.root, "exec", "cron", "--", "gavan", "--json", "backup", verb)
+        checks = json.loads(done.stdout)["data"].get("checks", [])
+        assert [check for check in checks if check["outcome"] == "fail"] == []
+        assert done.returncode == 0, done.stderr
+    folders = (wharf.root / ".gavan/compose/prod-sim/data/backups").iterdir()
+    assert any("-logical-" in folder.name for folder in folders)
 
 
 def test_the_second_slot_takes_over_by_its_snippet_alone(wharf: Wharf) -> None:

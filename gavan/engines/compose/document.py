@@ -11,14 +11,13 @@ from typing import Any
 
 import yaml
 
-from gavan.engines.compose import services
+from gavan.engines.compose import jobs, services
 from gavan.engines.compose.addresses import SLOTS, is_slotted
 from gavan.engines.compose.services import Plan, Service
 from gavan.engines.compose.values import finished, required
 from gavan.stack.model import App, Site
-from gavan.stack.plan import cron_entries
 
-DATA = ("postgres-data", "storage-data", "state-data", "caddy-data")
+DATA = ("postgres-data", "storage-data", "state-data", "backups", "caddy-data")
 STANDBY = SLOTS[1]
 """Services of this compose profile run only when a release names them."""
 
@@ -47,7 +46,7 @@ def _services(plan: Plan) -> Iterator[tuple[str, Service]]:
     stack = plan.stack
     if stack.database.external_url is None:
         yield "postgres", services.postgres(stack)
-    yield "migrate", services.migrate(plan)
+    yield "migrate", jobs.migrate(plan)
     yield from _in_slots("core", services.core(plan), own_image=False)
     for app in stack.apps:
         yield from _app(plan, app)
@@ -55,8 +54,8 @@ def _services(plan: Plan) -> Iterator[tuple[str, Service]]:
         service = {**_image(site), **services.site(plan, site)}
         yield from _in_slots(site.name, service, own_image=site.container.image is not None)
     yield "proxy", services.proxy()
-    if cron_entries(stack):
-        yield "cron", services.cron(plan)
+    if jobs.has_clock(stack):
+        yield "cron", jobs.cron(plan)
 
 
 def _app(plan: Plan, app: App) -> Iterator[tuple[str, Service]]:

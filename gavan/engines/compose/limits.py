@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gavan.engines.compose.addresses import is_slotted
-from gavan.engines.compose.services import CRON_LIMITS, JOB_LIMITS, PROXY_LIMITS
+from gavan.engines.compose.jobs import MIGRATE_LIMITS, clock_limits, has_clock
+from gavan.engines.compose.services import PROXY_LIMITS
 from gavan.kit.errors import GavanError
 from gavan.stack.model import Stack
-from gavan.stack.plan import cron_entries
 
 MEBIBYTE = 2**20
 
@@ -30,8 +30,8 @@ def _staying(stack: Stack) -> Iterator[tuple[str, int]]:
     for site in stack.sites:
         yield site.name, site.container.memory
     yield "proxy", PROXY_LIMITS.memory
-    if cron_entries(stack):
-        yield "cron", CRON_LIMITS.memory
+    if has_clock(stack):
+        yield "cron", clock_limits(stack).memory
 
 
 def overlap_of(stack: Stack) -> int:
@@ -39,7 +39,7 @@ def overlap_of(stack: Stack) -> int:
     slots = [stack.core.container.memory]
     slots += [app.container.memory for app in stack.apps if is_slotted(app)]
     slots += [site.container.memory for site in stack.sites]
-    return max(*slots, JOB_LIMITS.memory)
+    return max(*slots, MIGRATE_LIMITS.memory)
 
 
 def check_memory(stack: Stack) -> None:

@@ -22,7 +22,6 @@ from gavan.engines.compose.addresses import (
     site_host,
 )
 from gavan.engines.compose.values import (
-    DATABASE_HOST,
     PASSWORDS,
     VariableKeys,
     VariableUrls,
@@ -31,21 +30,15 @@ from gavan.engines.compose.values import (
     required,
     written,
 )
-from gavan.engines.embedded.cronfile import encode_jobs
 from gavan.engines.embedded.environment import Surroundings, base_env, core_env, provided
 from gavan.engines.images.plan import late_variables
-from gavan.engines.images.runtime import STACK_DIR
-from gavan.stack.example import variables
 from gavan.stack.model import App, Container, Site, Stack
-from gavan.stack.plan import cron_entries
 from gavan.stack.source import Source
 from gavan.stack.values import scalar_text
 
 Service = dict[str, Any]
 PROXY = "proxy"
 PROXY_LIMITS = Container(memory=96 * 2**20, cpus=0.25)
-JOB_LIMITS = Container(memory=256 * 2**20, cpus=0.5)
-CRON_LIMITS = Container(memory=192 * 2**20, cpus=0.2)
 HEALTH_PORT = 8081
 GRACE_S = 10
 _CADDY_PROBE = (
@@ -88,7 +81,7 @@ def postgres(stack: Stack) -> Service:
     """Return the database: gavan's own Postgres, or an image that behaves as the official one."""
     container = stack.database.container
     common = {
-        **_limits(container),
+        **limits(container),
         "shm_size": "128m",
         "stop_signal": "SIGINT",
         "stop_grace_period": "60s",
@@ -108,7 +101,7 @@ def postgres(stack: Stack) -> Service:
         "command": ["python", "-m", "gavan.database.container"],
         "environment": environment,
         "volumes": [f"postgres-data:{HOME}"],
-        **_closed(),
+        **closed(),
         **common,
         "healthcheck": _check(["python", "-m", "gavan.database.container", "ready"], start_s=300),
     }
@@ -131,38 +124,10 @@ def _foreign_postgres(stack: Stack) -> Service:
     }  # fmt: skip
 
 
-def migrate(plan: Plan) -> Service:
-    """Return the job that brings the database up to date; it ends."""
-    urls = plan.around.urls
-    return {
-        "image": required("STACK_IMAGE"),
-        "command": ["gavan", "migrate", "up", "--bootstrap"],
-        "environment": {
-            **stack_variables(plan),
-            "GAVAN_DB_URL": urls.url("postgres").reveal(),
-            "GAVAN_DB_ADMIN_URL": urls.url("supabase_admin").reveal(),
-        },
-        **_closed(),
-        "restart": "no",
-        "tmpfs": [_TMP, _STATE],
-        **_limits(JOB_LIMITS),
-        "networks": ["data"],
-        "depends_on": _after(plan.stack, "service_healthy"),
-    }
-
-
-def stack_variables(plan: Plan) -> dict[str, str]:
-    """Return what a process needs to read the stack file: the variables it speaks of, and keys."""
-    spoken_of = {name: optional(name) for name in variables(plan.source)}
-    keys = {name: required(name) for name in (*PASSWORDS, "JWT_SECRET", "ANON_KEY",
-                                              "SERVICE_ROLE_KEY")}  # fmt: skip
-    return {**spoken_of, **keys, "GAVAN_PROFILE": required("GAVAN_PROFILE")}
-
-
 def core(plan: Plan) -> Service:
     """Return one slot of the core."""
     stack = plan.stack
-    environment = _without_machine(core_env(plan.around)) | {
+    environment = without_machine(core_env(plan.around)) | {
         "GAVAN_CORE_HOST": "0.0.0.0",  # noqa: S104 - inside the network of the stack
         "API_EXTERNAL_URL": public_url(stack.core.host),
         "FILE_STORAGE_BACKEND_PATH": f"{HOME}/storage",
@@ -178,8 +143,8 @@ def core(plan: Plan) -> Service:
         "command": ["python", "-m", "gavan.core"],
         "environment": environment,
         "volumes": [f"storage-data:{HOME}/storage"],
-        **_closed(),
-        **_limits(stack.core.container),
+        **closed(),
+        **limits(stack.core.container),
         "networks": ["app", "data"],
         "healthcheck": _check(["python", "-c", code], start_s=60),
         "depends_on": {"migrate": {"condition": "service_completed_successfully"}},
@@ -191,7 +156,7 @@ def app(plan: Plan, one: App) -> Service:
     texts = plan.source.table(("apps", one.name, "env"))
     known = addresses(plan.stack)
     environment = {
-        **_provided(plan),
+        **given(plan),
         "WORKERS": str(one.workers),
         **({"PORT": str(one.port), "HOST": "0.0.0.0"} if one.port else {}),  # noqa: S104 - as above
         **{name: written(name, scalar_text(text) or "", known) for name, text in texts.items()},
@@ -206,8 +171,8 @@ def app(plan: Plan, one: App) -> Service:
         "stop_grace_period": f"{one.stop_timeout_s:g}s",
         "security_opt": ["no-new-privileges:true"],
         "cap_drop": ["ALL"],
-        "tmpfs": [_TMP],
-        **_limits(one.container),
+        "tmpfs": [TMP],
+        **limits(one.container),
         "networks": ["app", "data"],
         "depends_on": _needs(plan.stack, waits),
         "logging": _LOGGING,
@@ -223,8 +188,8 @@ def site(plan: Plan, one: Site) -> Service:
     }
     return {
         "environment": {name: urls[name] for name in late_variables(one)},
-        **_closed(),
-        **_limits(one.container),
+        **closed(),
+        **limits(one.container),
         "networks": ["app"],
     }
 
@@ -248,14 +213,14 @@ def proxy() -> Service:
             f"{required('SLOTS_DIR')}:/etc/caddy/slots:ro",
             "caddy-data:/data",
         ],
-        "tmpfs": ["/run/caddy", "/config", _TMP],
+        "tmpfs": ["/run/caddy", "/config", TMP],
         "restart": "unless-stopped",
         "init": True,
         "read_only": True,
         "cap_drop": ["ALL"],
         "cap_add": ["NET_BIND_SERVICE"],
         "security_opt": ["no-new-privileges:true"],
-        **_limits(PROXY_LIMITS),
+        **limits(PROXY_LIMITS),
         "networks": {"edge": None, "app": {"aliases": [INSIDE]}},
         "stop_grace_period": "30s",
         "healthcheck": _check(["/bin/sh", "-c", _CADDY_PROBE], start_s=15),
@@ -263,31 +228,7 @@ def proxy() -> Service:
     }  # fmt: skip
 
 
-def cron(plan: Plan) -> Service:
-    """Return what runs the jobs of [cron]; commands run in the image of the stack."""
-    urls = plan.around.urls
-    return {
-        "image": required("STACK_IMAGE"),
-        "command": ["python", "-m", "gavan.engines.embedded.cron"],
-        "environment": {
-            **stack_variables(plan),
-            **_provided(plan),
-            "GAVAN_CRON": encode_jobs(cron_entries(plan.stack)),
-            "GAVAN_CRON_DB_URL": urls.url("postgres").reveal(),
-            "GAVAN_CRON_STATE": f"{HOME}/state/cron.json",
-        },
-        "volumes": [f"state-data:{HOME}/state"],
-        **_closed(),
-        "tmpfs": [_TMP, _STATE],
-        **_limits(CRON_LIMITS),
-        "networks": ["app", "data"],
-        "depends_on": {"migrate": {"condition": "service_completed_successfully"}},
-    }
-
-
-_TMP = "/tmp"  # noqa: S108 - in a container of its own
-_STATE = f"{STACK_DIR}/.gavan:uid=10001,gid=10001,mode=0700"
-"""Where a verb of gavan keeps what only this run of it needs"""
+TMP = "/tmp"  # noqa: S108 - in a container of its own
 _RESTARTS = {"always": "unless-stopped", "on-failure": "on-failure", "no": "no"}
 _LOGGING = {"driver": "json-file", "options": {"max-size": "10m", "max-file": "5"}}
 _CONDITIONS = {
@@ -297,20 +238,21 @@ _CONDITIONS = {
 }
 
 
-def _closed() -> Service:
+def closed() -> Service:
     """Return the rules of a container of ours: no root, no writing, no new rights."""
     return {
         "restart": "unless-stopped",
         "init": True,
         "read_only": True,
-        "tmpfs": [_TMP],
+        "tmpfs": [TMP],
         "cap_drop": ["ALL"],
         "security_opt": ["no-new-privileges:true"],
         "logging": _LOGGING,
     }
 
 
-def _limits(container: Container) -> Service:
+def limits(container: Container) -> Service:
+    """Return what a container may take."""
     return {"mem_limit": container.memory, "cpus": container.cpus, "pids_limit": 512}
 
 
@@ -323,13 +265,6 @@ def _check(words: Sequence[str], *, start_s: int) -> Service:
         "start_period": f"{start_s}s",
         "start_interval": "500ms",
     }
-
-
-def _after(stack: Stack, condition: str) -> Service:
-    """Return the wait for the database, none for one that is elsewhere."""
-    if stack.database.external_url is not None:
-        return {}
-    return {DATABASE_HOST: {"condition": condition}}
 
 
 def _needs(stack: Stack, waits: Mapping[str, str]) -> Service:
@@ -345,16 +280,16 @@ def _needs(stack: Stack, waits: Mapping[str, str]) -> Service:
     return found
 
 
-def _provided(plan: Plan) -> dict[str, str]:
+def given(plan: Plan) -> dict[str, str]:
     """Return the well-known names that apps and jobs are given."""
-    return _without_machine(provided(plan.around)) | {
+    return without_machine(provided(plan.around)) | {
         "SUPABASE_URL": inside_url(plan.stack.core.port),
         "ENV": required("GAVAN_PROFILE"),
         "NODE_ENV": "production",
     }
 
 
-def _without_machine(env: Mapping[str, str]) -> dict[str, str]:
+def without_machine(env: Mapping[str, str]) -> dict[str, str]:
     """Return an environment without what a process inherits of the machine it is made on."""
     inherited = base_env()
     return {name: value for name, value in env.items() if name not in inherited}

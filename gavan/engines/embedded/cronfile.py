@@ -16,8 +16,9 @@ OWN_ENVIRONMENT = "GAVAN_CRON_OWN"
 
 def environment_of(job: Cron) -> dict[str, str]:
     """Return the environment that a job's command runs with."""
-    if job.name.startswith(OWN):
-        return dict(json.loads(os.environ[OWN_ENVIRONMENT]))
+    own = os.environ.get(OWN_ENVIRONMENT)
+    if own is not None and job.name.startswith(OWN):
+        return dict(json.loads(own))
     return {name: text for name, text in os.environ.items() if name != OWN_ENVIRONMENT}
 
 

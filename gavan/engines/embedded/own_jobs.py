@@ -21,13 +21,18 @@ TIMEOUT_S = 12 * 3600.0
 _FOUND_BY = ("GNUPGHOME", "XDG_RUNTIME_DIR", "GAVAN_BACKUP_IDENTITY_FILE")
 
 
-def own_jobs(stack: Stack) -> tuple[Cron, ...]:
-    """Return the jobs; each is made up once when the stack was down."""
+def own_jobs(stack: Stack, gavan: Sequence[str] = ()) -> tuple[Cron, ...]:
+    """Return the jobs; each is made up once when the stack was down.
+
+    ``gavan`` are the words that start the tool where they run; none: this one, on this stack file.
+    """
+    here = [sys.executable, "-m", "gavan", "-f", str(stack.file), "-p", stack.profile.name, "-q"]
     wanted = (
         ("backup", stack.backup.schedule, "backup run --prune --wait 1h"),
         ("drill", _drill_schedule(stack), "backup drill"),
     )
-    return tuple(_job(stack, name, when, verb) for name, when, verb in wanted if when is not None)
+    argv = gavan or here
+    return tuple(_job(argv, name, when, verb) for name, when, verb in wanted if when is not None)
 
 
 def _drill_schedule(stack: Stack) -> str | None:
@@ -37,8 +42,7 @@ def _drill_schedule(stack: Stack) -> str | None:
     return stack.backup.drill.schedule if is_clear or is_said else None
 
 
-def _job(stack: Stack, name: str, schedule: str, verb: str) -> Cron:
-    argv = [sys.executable, "-m", "gavan", "-f", str(stack.file), "-p", stack.profile.name, "-q"]
+def _job(argv: Sequence[str], name: str, schedule: str, verb: str) -> Cron:
     return Cron(
         name=f"{OWN}{name}",
         schedule=schedule,

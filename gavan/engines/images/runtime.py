@@ -37,10 +37,11 @@ FROM ${{PYTHON_IMAGE}}
 RUN groupadd --gid 10001 gavan \\
  && useradd --uid 10001 --gid gavan --home-dir {HOME} --create-home gavan \\
  && install -d -o gavan -g gavan -m 0700 {HOME}/data {HOME}/storage {HOME}/backups {HOME}/state
-ENV PATH=/opt/gavan/bin:$PATH PYTHONPATH=/opt/gavan/package PYTHONUNBUFFERED=1 \\
-    PYTHONDONTWRITEBYTECODE=1 MALLOC_ARENA_MAX=2
+ENV PATH=/opt/gavan/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 MALLOC_ARENA_MAX=2
 COPY --from=packages /opt/gavan /opt/gavan
 COPY package /opt/gavan/package
+# By a path file and not by a variable: processes that gavan starts inherit few of those.
+RUN echo /opt/gavan/package >"$(python -c 'import site; print(site.getsitepackages()[0])')/gavan.pth"
 RUN printf '#!/bin/sh\\nexec python -m gavan "$@"\\n' >/opt/gavan/bin/gavan \\
  && chmod 0755 /opt/gavan/bin/gavan && python -m compileall -q /opt/gavan/package
 USER 10001:10001
@@ -51,7 +52,7 @@ CMD ["gavan", "version"]
 STACK = f"""\
 ARG GAVAN_IMAGE
 FROM ${{GAVAN_IMAGE}}
-COPY . {STACK_DIR}
+COPY --chown=10001:10001 . {STACK_DIR}
 WORKDIR {STACK_DIR}
 """
 
@@ -80,9 +81,15 @@ def runtime_recipe(folder: Path, args: Mapping[str, str]) -> Recipe:
 
 def stack_recipe(stack: Stack, folder: Path, gavan_image: str) -> Recipe:
     """Lay out in ``folder`` the files of the stack that its jobs read; return the recipe."""
-    # The file names the folders of apps and sites, and says GV160 when one is not there.
-    for home in [*(app.dir for app in stack.apps), *(site.dir for site in stack.sites)]:
-        (folder / home.relative_to(stack.root)).mkdir(parents=True, exist_ok=True)
+    # The file names folders, and says GV160 when one is not there; volumes take their owners.
+    for home in [
+        stack.state_dir / "storage",
+        stack.backup.dir,
+        *(app.dir for app in stack.apps),
+        *(site.dir for site in stack.sites),
+    ]:
+        if home.is_relative_to(stack.root):
+            (folder / home.relative_to(stack.root)).mkdir(parents=True, exist_ok=True)
     for path in _stack_files(stack):
         target = folder / path.relative_to(stack.root)
         target.parent.mkdir(parents=True, exist_ok=True)

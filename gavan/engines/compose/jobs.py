@@ -1,0 +1,112 @@
+"""The services that run verbs of gavan: migrations before the others start, jobs by the clock.
+
+Stands beside services.py. They run in the image of the stack, whose folder has what a person's has:
+the stack file, a state folder, backups.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from gavan.engines.compose.services import (
+    Plan,
+    Service,
+    closed,
+    given,
+    limits,
+)
+from gavan.engines.compose.values import DATABASE_HOST, PASSWORDS, optional, required
+from gavan.engines.embedded.cronfile import encode_jobs
+from gavan.engines.embedded.own_jobs import own_jobs
+from gavan.engines.images.runtime import STACK_DIR
+from gavan.stack.example import variables
+from gavan.stack.model import Container, Stack
+from gavan.stack.plan import cron_entries
+
+STATE = f"{STACK_DIR}/.gavan"
+_MEBIBYTE = 2**20
+MIGRATE_LIMITS = Container(memory=256 * _MEBIBYTE, cpus=0.5)
+_CLOCK = Container(memory=192 * _MEBIBYTE, cpus=0.2)
+_CLOCK_WITH_BACKUPS = Container(memory=512 * _MEBIBYTE, cpus=0.5)
+
+
+def has_clock(stack: Stack) -> bool:
+    """Say whether anything runs by the clock."""
+    return bool(cron_entries(stack)) or stack.backup.schedule is not None
+
+
+def clock_limits(stack: Stack) -> Container:
+    """Return the limits of what runs by the clock; a drill has a Postgres and a core of its own."""
+    return _CLOCK if stack.backup.schedule is None else _CLOCK_WITH_BACKUPS
+
+
+def migrate(plan: Plan) -> Service:
+    """Return the job that brings the database up to date; it ends."""
+    after = {} if plan.stack.database.external_url else {
+        DATABASE_HOST: {"condition": "service_healthy"}
+    }  # fmt: skip
+    return {
+        "image": required("STACK_IMAGE"),
+        "command": ["gavan", "migrate", "up", "--bootstrap"],
+        "environment": {**_stack_variables(plan), **_urls(plan)},
+        "volumes": _volumes(plan.stack),
+        **closed(),
+        "restart": "no",
+        **limits(MIGRATE_LIMITS),
+        "networks": ["data"],
+        "depends_on": after,
+    }
+
+
+def cron(plan: Plan) -> Service:
+    """Return what runs the jobs of [cron], backups and drills."""
+    stack = plan.stack
+    jobs = [*cron_entries(stack), *own_jobs(stack, ("gavan", "-q"))]
+    return {
+        "image": required("STACK_IMAGE"),
+        "command": ["python", "-m", "gavan.engines.embedded.cron"],
+        "environment": {
+            **_stack_variables(plan),
+            **_urls(plan),
+            **given(plan),
+            "GAVAN_CRON": encode_jobs(jobs),
+            "GAVAN_CRON_DB_URL": plan.around.urls.url("postgres").reveal(),
+            "GAVAN_CRON_STATE": f"{STATE}/cron.json",
+        },
+        "volumes": _volumes(stack),
+        **closed(),
+        **limits(clock_limits(stack)),
+        "networks": ["app", "data"],
+        "depends_on": {"migrate": {"condition": "service_completed_successfully"}},
+    }
+
+
+def _stack_variables(plan: Plan) -> dict[str, str]:
+    """Return what a process needs to read the stack file: the variables it speaks of, and keys."""
+    spoken_of = {name: optional(name) for name in variables(plan.source)}
+    keys = {name: required(name) for name in (*PASSWORDS, "JWT_SECRET", "ANON_KEY",
+                                              "SERVICE_ROLE_KEY")}  # fmt: skip
+    return {**spoken_of, **keys, "GAVAN_PROFILE": required("GAVAN_PROFILE")}
+
+
+def _urls(plan: Plan) -> dict[str, str]:
+    urls = plan.around.urls
+    return {
+        "GAVAN_DB_URL": urls.url("postgres").reveal(),
+        "GAVAN_DB_ADMIN_URL": urls.url("supabase_admin").reveal(),
+    }
+
+
+def _volumes(stack: Stack) -> list[str]:
+    """Return the folders of the stack that outlive a container."""
+    return [
+        f"state-data:{STATE}",
+        f"storage-data:{STATE}/storage",
+        f"backups:{backups_folder(stack)}",
+    ]
+
+
+def backups_folder(stack: Stack) -> Path:
+    """Return where the folder of backups is in a container."""
+    return Path(STACK_DIR) / os.path.relpath(stack.backup.dir, stack.root)
