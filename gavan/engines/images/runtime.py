@@ -41,7 +41,8 @@ ENV PATH=/opt/gavan/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 MALLO
 COPY --from=packages /opt/gavan /opt/gavan
 COPY package /opt/gavan/package
 # By a path file and not by a variable: processes that gavan starts inherit few of those.
-RUN echo /opt/gavan/package >"$(python -c 'import site; print(site.getsitepackages()[0])')/gavan.pth"
+RUN cd "$(python -c 'import site; print(site.getsitepackages()[0])')" \\
+ && echo /opt/gavan/package >gavan.pth
 RUN printf '#!/bin/sh\\nexec python -m gavan "$@"\\n' >/opt/gavan/bin/gavan \\
  && chmod 0755 /opt/gavan/bin/gavan && python -m compileall -q /opt/gavan/package
 USER 10001:10001
