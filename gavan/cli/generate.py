@@ -17,8 +17,8 @@ from gavan.engines.generated import File, State, write
 from gavan.engines.images.dockerfiles import IGNORED
 from gavan.engines.images.plan import OWN, dockerfile_of
 from gavan.kit.errors import GavanError
-from gavan.stack.findings import StackErrors
-from gavan.stack.load import load
+from gavan.stack.findings import Level, StackErrors, apart_from_values
+from gavan.stack.load import Loaded, load
 from gavan.stack.model import App, EngineName, Site, Stack
 from gavan.stack.schema.sections import BUILT_IN_PROFILES
 
@@ -41,7 +41,7 @@ def command(
     wanted = kinds or KINDS[:3]
     found = [file for kind in wanted for file in _files(context, kind)]
     files = list({file.path: file for file in found}.values())
-    root = context.stack.root
+    root = _loaded(context, context.flags.profile).stack.root
     if stdout:
         return Result(data={str(f.path.relative_to(root)): f.text for f in files},
                       text="\n".join(file.text for file in files))  # fmt: skip
@@ -58,7 +58,7 @@ def command(
 
 def _files(context: Context, kind: str) -> list[File]:
     if kind == "dockerfile":
-        return _dockerfiles(context.stack)
+        return _dockerfiles(_loaded(context, context.flags.profile).stack)
     endings = {"compose": ".yml", "caddy": "Caddyfile", "env": ".example"}
     found: dict[Path, File] = {}
     for project in _projects(context):
@@ -76,15 +76,23 @@ def _projects(context: Context) -> Iterator[Project]:
     """
     flags = context.flags
     names = (flags.profile,) if flags.profile else BUILT_IN_PROFILES
-    loads = [load(flags.file, profile=name, overrides=flags.set) for name in names]
+    loads = [_loaded(context, name) for name in names]
     wanted = [one for one in loads if one.stack.profile.engine is EngineName.COMPOSE]
     if not wanted:
         raise GavanError("GV112", f"the profile {flags.profile} does not run on containers",
                          hint="gavan generate -p prod-sim", exit_code=2)  # fmt: skip
     for loaded in wanted:
-        if loaded.errors:
-            raise StackErrors(loaded.findings)
         yield Project(plan=Plan(stack=loaded.stack, source=loaded.source))
+
+
+def _loaded(context: Context, profile: str | None) -> Loaded:
+    """Return the stack under a profile. A generated file has no value of a variable, so none needs
+    to be known here."""
+    loaded = load(context.flags.file, profile=profile, overrides=context.flags.set)
+    findings = apart_from_values(loaded.findings)
+    if any(one.level is Level.ERROR for one in findings):
+        raise StackErrors(findings)
+    return loaded
 
 
 def _differ(one: File, other: File) -> GavanError:

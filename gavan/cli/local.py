@@ -10,13 +10,13 @@ from collections.abc import Mapping
 
 from gavan.cli.context import Context
 from gavan.engines.embedded import ports
+from gavan.engines.embedded.environment import S3_REGION
 from gavan.engines.embedded.model import Status
 from gavan.kit.errors import GavanError
 from gavan.secrets.keys import StackKeys
 from gavan.stack.load import load_stack
 from gavan.stack.model import EngineName, Stack
 
-S3_REGION = "local"
 _S3_ROWS = (
     ("S3", "STORAGE_S3_URL"),
     ("S3 access key", "S3_PROTOCOL_ACCESS_KEY_ID"),

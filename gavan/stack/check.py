@@ -346,9 +346,8 @@ def _secrets(on: _Subject) -> None:
         for index, name in enumerate(app.secrets):
             if name in on.stack.env or name in app.env:
                 continue
-            on.report.add(
+            on.report.unset(
                 on.source.value(("apps", app.name, "secrets", index)),
-                "GV150",
                 f"secret {name} is not set",
                 why=f"no .env file of profile {on.stack.profile.name} and no environment has it",
                 mend=f"add a line to .env: {name}=...",

@@ -23,7 +23,8 @@ class Level(StrEnum):
 class Finding:
     """One mistake; ``source`` is the line of the file, ``length`` what the caret underlines.
 
-    ``rename`` is (old key, new key) when `gavan check --fix` can mend it.
+    ``rename`` is (old key, new key) when `gavan check --fix` can mend it. ``is_unset``: only the
+    value of a variable is missing, which another machine may have.
     """
 
     code: str
@@ -35,12 +36,24 @@ class Finding:
     source: str = ""
     length: int = 1
     rename: tuple[str, str] | None = None
+    is_unset: bool = False
 
     @property
     def where(self) -> str:
         """``file:line:column``, the file as short as it can be said from here."""
         place = self.position
         return f"{shorten(place.file)}:{place.line}:{place.column}"
+
+
+def apart_from_values(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    """Return what is wrong wherever the stack runs: not what comes of a variable that is not set.
+
+    A text with such a variable in it is read as it is written, and whatever is wrong with that
+    lies on the same line.
+    """
+    unset = {(one.position.file, one.position.line) for one in findings if one.is_unset}
+    return tuple(one for one in findings
+                 if (one.position.file, one.position.line) not in unset)  # fmt: skip
 
 
 class StackErrors(GavanError):

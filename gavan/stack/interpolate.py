@@ -25,11 +25,20 @@ _SECRET = re.compile(r"secret://([A-Za-z_][A-Za-z0-9_]*)")
 class Unresolved(Exception):
     """A form that has no value: ``text`` is the form as written, ``reason`` says why not."""
 
+    is_unset = False
+    """Only the value of a variable is missing"""
+
     def __init__(self, text: str, reason: str, mend: str | None = None) -> None:
         super().__init__(f"{text}: {reason}")
         self.text = text
         self.reason = reason
         self.mend = mend
+
+
+class Unset(Unresolved):
+    """A required variable that no layer sets; another machine may."""
+
+    is_unset = True
 
 
 class Scope(Protocol):
@@ -150,8 +159,8 @@ def _variable(scope: Scope, form: Variable) -> EnvValue:
     if form.operator == ":-":
         return form.argument
     if form.operator == ":?":
-        raise Unresolved(form.text, form.argument or f"{form.name} is required")
-    raise Unresolved(form.text, f"variable {form.name} is not set")
+        raise Unset(form.text, form.argument or f"{form.name} is required")
+    raise Unset(form.text, f"variable {form.name} is not set")
 
 
 def _join(parts: list[EnvValue]) -> EnvValue:

@@ -125,13 +125,13 @@ class Reader:
         try:
             return resolve(text, self._scope)
         except Unresolved as error:
-            why = (
-                f"searched: {self._searched}" if "is not set" in error.reason else "it has no value"
-            )
-            self._report.add(self._source.inside(path, error.text), "GV150",
-                             f"{error.text}: {error.reason}", why=why,
-                             mend=error.mend or "set it in .env, or give a default: ${NAME:-text}",
-                             )  # fmt: skip
+            place = self._source.inside(path, error.text)
+            message = f"{error.text}: {error.reason}"
+            mend = error.mend or "set it in .env, or give a default: ${NAME:-text}"
+            if error.is_unset:
+                self._report.unset(place, message, why=f"searched: {self._searched}", mend=mend)
+            else:
+                self._report.add(place, "GV150", message, why="it has no value", mend=mend)
             return text
 
     def _secret(self, key: Key, text: str, path: KeyPath) -> Secret:

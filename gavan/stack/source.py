@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -176,6 +176,11 @@ class Report:
                 length=place.length,
             )
         )
+
+    def unset(self, place: Place, message: str, *, why: str, mend: str) -> None:
+        """Note a variable without a value: GV150, an error where the stack is to run."""
+        self.add(place, "GV150", message, why=why, mend=mend)
+        self.findings[-1] = replace(self.findings[-1], is_unset=True)
 
     def rename(self, place: Place, finding: tuple[str, str, str], names: tuple[str, str]) -> None:
         """Note a misspelt key, (code, message, why), that --fix can rename from, to."""

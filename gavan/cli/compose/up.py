@@ -38,8 +38,9 @@ def up(context: Context) -> Result:
     written = write(project.files())
     for file in written:
         context.progress.message(f"wrote {file.path.relative_to(stack.root)}")
-    built = list(build_images(_order(context, stack)))
-    project.write_variables(values_of(context), image_variables(project.plan, built))
+    order = _order(context, stack)
+    images = image_variables(project.plan, list(build_images(order)))
+    project.write_variables(values_of(context), {"GAVAN_RELEASE": order.tags[0], **images})
     try:
         _start(context, project)
     except GavanError as error:

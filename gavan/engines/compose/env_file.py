@@ -15,7 +15,7 @@ from gavan.stack.model import Profile, Stack
 _VARIABLE = re.compile(r"(?<!\$)(?:\$\$)*\$\{([A-Za-z_][A-Za-z0-9_]*)(:[-?][^{}]*)?")
 _PLAIN = re.compile(r"[A-Za-z0-9_./:@%+,=-]*")
 HSTS = 'header Strict-Transport-Security "max-age=31536000"'
-RELEASE = re.compile(r"[A-Z0-9_]*IMAGE|SLOTS_DIR|DATA_DIR|COMPOSE_PROJECT_NAME")
+RELEASE = re.compile(r"[A-Z0-9_]*IMAGE|GAVAN_RELEASE|SLOTS_DIR|DATA_DIR|COMPOSE_PROJECT_NAME")
 """Variables that a release sets, not a person"""
 
 

@@ -30,7 +30,13 @@ from gavan.engines.compose.values import (
     required,
     written,
 )
-from gavan.engines.embedded.environment import Surroundings, base_env, core_env, provided
+from gavan.engines.embedded.environment import (
+    S3_DOOR,
+    Surroundings,
+    base_env,
+    core_env,
+    provided,
+)
 from gavan.engines.images.plan import late_variables
 from gavan.stack.model import App, Container, Site, Stack
 from gavan.stack.source import Source
@@ -282,10 +288,18 @@ def _needs(stack: Stack, waits: Mapping[str, str]) -> Service:
 
 def given(plan: Plan) -> dict[str, str]:
     """Return the well-known names that apps and jobs are given."""
-    return without_machine(provided(plan.around)) | {
-        "SUPABASE_URL": inside_url(plan.stack.core.port),
+    core = plan.stack.core
+    known = without_machine(provided(plan.around))
+    ends = {
+        "S3_ENDPOINT": f"{inside_url(core.port)}{S3_DOOR}",
+        "S3_PUBLIC_ENDPOINT": f"{public_url(core.host)}{S3_DOOR}",
+    }
+    return known | {
+        "SUPABASE_URL": inside_url(core.port),
+        **{name: url for name, url in ends.items() if name in known},
         "ENV": required("GAVAN_PROFILE"),
         "NODE_ENV": "production",
+        "GAVAN_RELEASE": optional("GAVAN_RELEASE"),
     }
 
 

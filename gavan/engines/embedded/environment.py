@@ -25,6 +25,8 @@ AUTHENTICATOR = "authenticator"
 AUTH_ADMIN = "supabase_auth_admin"
 STORAGE_ADMIN = "supabase_storage_admin"
 REALTIME_ADMIN = "supabase_realtime_admin"
+S3_DOOR = "/storage/v1/s3"
+S3_REGION = "local"
 ADMIN = "supabase_admin"
 
 
@@ -170,6 +172,26 @@ def provided(around: Surroundings) -> dict[str, str]:
         "ENV": around.stack.profile.name,
         "NODE_ENV": kind,
         "LOG_LEVEL": "info",
+        **s3_door(around),
+    }
+
+
+def s3_door(around: Surroundings) -> dict[str, str]:
+    """Return where apps find an S3 and by which keys: the core's own; none for one without.
+
+    What an app signs for a browser must name the host that the browser asks: the public endpoint.
+    """
+    core = around.stack.core
+    if "storage" not in core.services or core.storage.get("S3_PROTOCOL_ENABLED") == "false":
+        return {}
+    return {
+        "S3_ENDPOINT": f"{around.core_url}{S3_DOOR}",
+        "S3_PUBLIC_ENDPOINT": f"{around.core_url}{S3_DOOR}",
+        "S3_REGION": S3_REGION,
+        "S3_ACCESS_KEY_ID": around.keys.s3_access_key_id.reveal(),
+        "S3_SECRET_ACCESS_KEY": around.keys.s3_secret_access_key.reveal(),
+        "S3_FORCE_PATH_STYLE": "true",
+        "S3_PRESIGN_TTL_SECONDS": "900",
     }
 
 

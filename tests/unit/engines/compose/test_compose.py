@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -70,6 +71,56 @@ sql = "select $1"
 SECRETS = {"MAIL_PASSWORD": "mail-secret-1", "STRIPE_API_KEY": "stripe-secret-2", "TOKEN": "tok-3"}
 
 
+NOT_HERE = """
+[stack]
+name = "far"
+
+[database.migrations]
+dir = "."
+
+[apps.api]
+dir = "."
+command = "python -m api"
+port = 8000
+secrets = ["STRIPE_API_KEY"]
+
+[apps.api.env]
+TOKEN = "${TOKEN:?ask the office}"
+
+[backup.encrypt]
+method = "gpg"
+recipients = ["${BACKUP_GPG_KEY:?}"]
+
+[profiles.prod]
+domain = "far.example"
+acme_email = "ops@far.example"
+"""
+
+
+def generate(folder: Path, text: str, *words: str) -> subprocess.CompletedProcess[str]:
+    (folder / "gavan.toml").write_text(text)
+    argv = [sys.executable, "-m", "gavan", "-p", "prod", "generate", *words]
+    return subprocess.run(argv, cwd=folder, capture_output=True, text=True, check=False,
+                          env={"PATH": os.environ["PATH"]})  # fmt: skip
+
+
+def test_files_are_made_where_the_values_of_their_variables_are_not_known(tmp_path: Path) -> None:
+    done = generate(tmp_path, NOT_HERE)
+    assert done.returncode == 0, done.stderr
+    text = (tmp_path / "deploy" / "compose.stack.yml").read_text()
+    assert "TOKEN: ${TOKEN:?ask the office}" in text
+    assert "STRIPE_API_KEY: ${STRIPE_API_KEY:?}" in text
+    assert generate(tmp_path, NOT_HERE, "--check").returncode == 0
+
+
+def test_what_is_wrong_on_every_machine_still_stops_the_files(tmp_path: Path) -> None:
+    wrong = NOT_HERE.replace("${TOKEN:?ask the office}", "${apps.nobody.url}")
+    done = generate(tmp_path, wrong)
+    assert done.returncode == 2
+    assert "GV150 ${apps.nobody.url}" in done.stderr
+    assert "STRIPE" not in done.stderr
+
+
 def plan_of(tmp_path: Path, profile: str = "prod-sim", text: str = FILE) -> Plan:
     file = tmp_path / "gavan.toml"
     file.write_text(text)
@@ -122,6 +173,23 @@ def test_variables_of_an_app_keep_their_forms_and_what_is_literal_may_be_set_out
     assert environment["SHAPE"] == '{"a": 1}'
     assert environment["TOKEN"] == "${TOKEN:?ask the office}"
     assert environment["STRIPE_API_KEY"] == "${STRIPE_API_KEY:?}"
+
+
+def test_an_app_finds_the_s3_of_the_core_inside_and_signs_for_the_host_that_browsers_ask(
+    services: dict[str, Any],
+) -> None:
+    found = services["api-blue"]["environment"]
+    assert {name: found[name] for name in found if name.startswith("S3_")} == {
+        "S3_ENDPOINT": "http://proxy:54321/storage/v1/s3",
+        "S3_PUBLIC_ENDPOINT": "${PUBLIC_SCHEME:-https}://api.${DOMAIN:?}${PUBLIC_PORT:-}"
+        "/storage/v1/s3",
+        "S3_REGION": "local",
+        "S3_ACCESS_KEY_ID": "${S3_PROTOCOL_ACCESS_KEY_ID:?}",
+        "S3_SECRET_ACCESS_KEY": "${S3_PROTOCOL_ACCESS_KEY_SECRET:?}",
+        "S3_FORCE_PATH_STYLE": "true",
+        "S3_PRESIGN_TTL_SECONDS": "900",
+    }
+    assert found["GAVAN_RELEASE"] == "${GAVAN_RELEASE:-}"
 
 
 def test_only_the_proxy_has_ports_of_the_host(services: dict[str, Any]) -> None:
