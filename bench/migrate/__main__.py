@@ -103,8 +103,8 @@ def _memory(server: Server, folder: Path, sizes: Sequence[int]) -> Mapping[str, 
 def as_markdown(machine: str, found: Found, memory: Mapping[str, Mapping[int, Run]]) -> str:
     """Return a table per project and one of memory, with the command that makes them."""
     rounds = len(next(iter(next(iter(found.values())).values())))
-    times = "one round" if rounds == 1 else f"median of {rounds} rounds"
-    lines = [f"Made by `make bench-migrate` on {machine}; {times}."]
+    how_often = "one round" if rounds == 1 else f"median of {rounds} rounds"
+    lines = [f"Made by `make bench-migrate` on {machine}; {how_often}."]
     for name, tools in found.items():
         lines += ["", f"**{name}**", "", f"| {' | '.join(HEADS)} |"]
         lines.append("| --- |" + " ---: |" * (len(HEADS) - 1))
