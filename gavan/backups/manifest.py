@@ -10,9 +10,10 @@ import dataclasses
 import hashlib
 import hmac
 import os
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import orjson
@@ -32,6 +33,7 @@ from gavan.kit.errors import GavanError
 from gavan.kit.secret import Secret
 
 _PURPOSE = b"gavan backup manifest 1"
+_SHA = re.compile(r"[0-9a-f]{64}")
 
 
 def signing_key(password: Secret) -> bytes:
@@ -103,7 +105,7 @@ def _read(folder: Path) -> tuple[Manifest, dict[str, Any]]:
     try:
         return _built(said), whole
     except (KeyError, TypeError, ValueError) as error:
-        raise _damaged(path, "something is missing in it") from error
+        raise _damaged(path, "something is missing in it, or is not what it must be") from error
 
 
 def _damaged(path: Path, why: str) -> GavanError:
@@ -121,7 +123,7 @@ def _built(said: Mapping[str, Any]) -> Manifest:
         "started": datetime.fromisoformat(said["started"]),
         "ended": datetime.fromisoformat(said["ended"]),
         "rows": {name: RowCount(**row) for name, row in said["rows"].items()},
-        "files": tuple(StoredFile(**file) for file in said["files"]),
+        "files": tuple(_file(**file) for file in said["files"]),
         "objects": ObjectTotals(**said["objects"]),
         "encryption": Sealed(
             method=said["encryption"]["method"],
@@ -130,6 +132,18 @@ def _built(said: Mapping[str, Any]) -> Manifest:
         **{name: tuple(said[name]) for name in ("extensions", "roles", "warnings")},
     }
     return Manifest(**{**said, **made})
+
+
+def _file(path: str, bytes: int, sha256: str) -> StoredFile:
+    """Return a file of the folder; raise ValueError for a path that leads out of it.
+
+    Whoever writes to the folder, or to the second place, makes the digest of a manifest fit.
+    """
+    name = PurePosixPath(path)
+    is_inside = name.parts and not name.is_absolute() and ".." not in name.parts
+    if not is_inside or "\0" in path or not _SHA.fullmatch(sha256) or bytes < 0:
+        raise ValueError(path)
+    return StoredFile(path=path, bytes=bytes, sha256=sha256)
 
 
 def _canonical(said: object) -> bytes:

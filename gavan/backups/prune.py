@@ -108,7 +108,7 @@ def _sweep(repository: Repository, known: Known) -> int:
     gone, freed = [], 0
     for folder in _folders(repository):
         for entry in os.scandir(folder):
-            if entry.name in wanted or not entry.is_file():
+            if entry.name in wanted or not entry.is_file(follow_symlinks=False):
                 continue
             freed += entry.stat().st_size
             with suppress(FileNotFoundError):
@@ -134,7 +134,12 @@ def _named(repository: Repository, entries: Iterable[Entry]) -> set[str] | None:
 
 def _folders(repository: Repository) -> list[str]:
     try:
-        return [e.path for e in os.scandir(repository.objects) if e.is_dir() and len(e.name) == 2]
+        # A link that somebody put there leads to what is not ours to remove.
+        return [
+            entry.path
+            for entry in os.scandir(repository.objects)
+            if entry.is_dir(follow_symlinks=False) and len(entry.name) == 2
+        ]
     except FileNotFoundError:
         return []
 

@@ -21,6 +21,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from gavan.backups import manifest
 from gavan.backups.base import ARCHIVE
 from gavan.backups.layout import Repository
 from gavan.backups.listing import backups
@@ -41,6 +42,7 @@ from gavan.engines.embedded import ports
 from gavan.kit.errors import GavanError
 from gavan.kit.secret import Secret
 from gavan.kit.size import in_bytes
+from gavan.kit.storage.disk import sync_folder
 
 FILED_S = 15.0
 START_S = 60.0
@@ -123,7 +125,9 @@ def _marked(server: Server, entry: str) -> Server:
 
 
 def _prove(on: Recovery, road: Road) -> None:
-    problems = [f"{one.file}: {one.what}" for one in verify(on.repository, road.base.id, on.report)]
+    key = manifest.signing_key(on.access.passwords[ADMIN])
+    found = verify(on.repository, road.base.id, on.report, key=key)
+    problems = [f"{one.file}: {one.what}" for one in found]
     archive = WalArchive(on.repository)
     problems += [f"{file}: {what}" for file, what in archive.problems(list(road.segments))]
     if problems:
@@ -270,19 +274,22 @@ def exchange(data_dir: Path, fresh: Path, kept: Path) -> None:
     """Give ``fresh`` the name of the data folder; the former one gets the name ``kept``.
 
     The two change names in one step of the file system: whoever is killed leaves one of them under
-    the name, whole. The server must not run.
+    the name, whole, and the former one never under a name that the next recovery clears away. The
+    server must not run. Raises GavanError GV457, with nothing changed.
     """
+    fresh.rename(kept)
     libc = ctypes.CDLL(None, use_errno=True)
-    done = libc.renameat2(_AT_CWD, os.fsencode(fresh), _AT_CWD, os.fsencode(data_dir), _EXCHANGE)
+    done = libc.renameat2(_AT_CWD, os.fsencode(kept), _AT_CWD, os.fsencode(data_dir), _EXCHANGE)
     if done != 0:
         error = os.strerror(ctypes.get_errno())
+        kept.rename(fresh)
         raise GavanError(
             "GV457",
             f"the folders {fresh} and {data_dir} cannot change names: {error}",
             details="nothing was changed",
             hint="this file system cannot exchange two names (ext4, xfs, btrfs and tmpfs can)",
         )
-    fresh.rename(kept)
+    sync_folder(data_dir.parent)
 
 
 def kept_name(data_dir: Path, now: datetime) -> Path:

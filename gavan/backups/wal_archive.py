@@ -21,6 +21,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import orjson
 
@@ -39,6 +40,7 @@ INDEX = "index.jsonl"
 BLOCK_BYTES = 1024 * 1024
 _SEGMENT = re.compile(r"[0-9A-F]{24}")
 _HISTORY = re.compile(r"[0-9A-F]{8}\.history")
+_STORED = re.compile(r"[0-9A-F]{8}([0-9A-F]{16}|\.history)\.gz(\.age|\.gpg)?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,9 +113,8 @@ class WalArchive:
             return []
         for line in lines:
             try:
-                said = orjson.loads(line)
-                said["ended"] = datetime.fromisoformat(said["ended"])
-                found[said["name"]] = Segment(**said)
+                segment = _segment(**orjson.loads(line))
+                found[segment.name] = segment
             except (orjson.JSONDecodeError, KeyError, TypeError, ValueError):
                 continue
         return sorted(found.values(), key=lambda one: (one.timeline, one.name))
@@ -235,6 +236,18 @@ def gaps(segments: list[Segment]) -> list[tuple[Segment, Segment]]:
     whole = [one for one in segments if is_segment(one.name)]
     return [(a, b) for a, b in itertools.pairwise(whole)
             if a.timeline == b.timeline and b.number != a.number + 1]  # fmt: skip
+
+
+def _segment(name: str, file: str, ended: str, **facts: Any) -> Segment:
+    """Return what a line says; raise ValueError for names that lead out of the archive.
+
+    What writes to the folder of backups may write any line, and files go by their names.
+    """
+    if not (is_segment(name) or is_history(name)) or not _STORED.fullmatch(file):
+        raise ValueError(file)
+    if file.partition(".gz")[0] != name:
+        raise ValueError(file)
+    return Segment(name=name, file=file, ended=datetime.fromisoformat(ended), **facts)
 
 
 def _ends_line(path: Path) -> bool:
