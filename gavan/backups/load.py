@@ -6,15 +6,17 @@ here under a name of its own and is nobody's until its caller renames it.
 
 from __future__ import annotations
 
+import itertools
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from psycopg.conninfo import make_conninfo
 
-from gavan.backups.archive import Archive, Entry, failed, list_file
+from gavan.backups.archive import Archive, Entry, Said, failed, list_file
+from gavan.backups.loader import Loader, functions_as_owners, loader
 from gavan.backups.model import Report
 from gavan.backups.roles import apply_roles, apply_settings
 from gavan.backups.swap import MAINTENANCE, exists, maintenance, shortened
@@ -134,11 +136,49 @@ def loading_environment(url: Secret) -> dict[str, str]:
     return {**libpq_environment(url), "PGOPTIONS": OPTIONS, "PGAPPNAME": "gavan-restore"}
 
 
+def pour(
+    loader: Loader,
+    archive: Archive,
+    entries: Sequence[Entry],
+    *options: str,
+    tolerant: bool = False,
+) -> Said:
+    """Restore entries in their order, each by whom it may be restored; say how it ended.
+
+    ``tolerant``: go on after errors, as pg_restore does without ``--exit-on-error``.
+    """
+    errors: list[str] = []
+    for stretch in loader.stretches(entries):
+        more = options
+        if stretch.makes_for is not None:
+            loader.may_create(entry.schema for entry in stretch.entries)
+            more = (*options, "--no-owner")
+        with list_file(stretch.entries) as name:
+            said = archive.load(
+                loading_environment(stretch.url), "--use-list", name, *more, tolerant=tolerant
+            )
+        errors += said.errors
+        if said.code != 0 and not tolerant:
+            return said
+        if stretch.makes_for is not None and "--no-owner" not in options:
+            loader.give_all_to(stretch.makes_for)
+    return Said(code=0, errors=errors)
+
+
+def shape_of(entries: Sequence[Entry]) -> tuple[list[Entry], list[Entry]]:
+    """Return what comes before the first rows of a dump, and the rest."""
+    shape = list(itertools.takewhile(lambda entry: not entry.has_data, entries))
+    return shape, list(entries[len(shape) :])
+
+
 def _pour(url: Secret, source: Source) -> GavanError | None:
-    environment = loading_environment(url)
-    kept = [e for e in source.archive.entries() if e.id not in source.left_out]
-    with list_file(kept) as name:
-        said = source.archive.load(environment, "--exit-on-error", "--use-list", name)
+    shape, rest = shape_of([e for e in source.archive.entries() if e.id not in source.left_out])
+    with loader(url) as role:
+        with functions_as_owners(role):
+            said = pour(role, source.archive, shape, "--exit-on-error")
+            if said.code != 0:
+                return failed(said)
+        said = pour(role, source.archive, rest, "--exit-on-error")
     return failed(said) if said.code != 0 else None
 
 

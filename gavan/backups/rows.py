@@ -13,8 +13,9 @@ from datetime import datetime
 import psycopg
 from psycopg import sql
 
-from gavan.backups.archive import Archive, failed, list_file
-from gavan.backups.load import loading_environment
+from gavan.backups.archive import Archive, Entry, failed
+from gavan.backups.load import pour, shape_of
+from gavan.backups.loader import Loader, functions_as_owners, loader
 from gavan.backups.swap import NAME_BYTES
 from gavan.database.migration.history import Connection
 from gavan.database.migration.lock import connect_bare
@@ -61,17 +62,24 @@ def load_tables(url: Secret, archive: Archive, tables: Sequence[Table]) -> None:
 
     Raises GavanError: GV443 for a table that the backup does not have, GV435 when pg_restore fails.
     """
-    environment = loading_environment(url)
     # Without the rights of roles, which may be gone: nobody works in this database.
-    shape = ("--section=pre-data", "--no-owner", "--no-privileges")
-    said = archive.load(environment, "--exit-on-error", *shape)
-    if said.code != 0:
-        raise failed(said)
-    with connect_bare(url, "restore") as connection:
-        wanted = {leaf for table in tables for leaf in _leaves(connection, table)}
-    entries = [e for e in archive.entries() if e.kind == "TABLE DATA" and e.title in wanted]
-    with list_file(entries) as name:
-        said = archive.load(environment, "--exit-on-error", "--use-list", name)
+    options = ("--exit-on-error", "--no-owner", "--no-privileges")
+    entries = archive.entries()
+    shape, _ = shape_of(entries)
+    attached = [entry for entry in shape if entry.kind == "TABLE ATTACH"]
+    with loader(url) as role:
+        with functions_as_owners(role, whoever=True):
+            _pour(role, archive, [e for e in shape if e not in attached], *options)
+            role.own_tables()
+            _pour(role, archive, attached, *options)
+        with connect_bare(url, "restore") as connection:
+            wanted = {leaf for table in tables for leaf in _leaves(connection, table)}
+        rows = [e for e in entries if e.kind == "TABLE DATA" and e.title in wanted]
+        _pour(role, archive, rows, *options)
+
+
+def _pour(role: Loader, archive: Archive, entries: Sequence[Entry], *options: str) -> None:
+    said = pour(role, archive, entries, *options)
     if said.code != 0:
         raise failed(said)
 
@@ -84,7 +92,16 @@ def replace_rows(
     One transaction, without triggers. Raises GavanError: GV443 for a table that is not there or has
     other columns now, GV444 when a foreign key would point nowhere; nothing has changed then.
     """
-    with connect_bare(admin, "restore") as live, connect_bare(side, "restore") as backup:
+    with loader(admin) as role:
+        role.may_create([KEPT_SCHEMA])
+        role.may_set("session_replication_role")
+        return _replace_all(role.url, side, tables, at)
+
+
+def _replace_all(
+    live_url: Secret, side: Secret, tables: Sequence[Table], at: datetime
+) -> list[Replaced]:
+    with connect_bare(live_url, "restore") as live, connect_bare(side, "restore") as backup:
         columns = {table.title: _common_columns(live, backup, table) for table in tables}
         with live.transaction():
             live.execute(f"set local lock_timeout = '{LOCK_TIMEOUT}'".encode())

@@ -13,11 +13,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from gavan.backups import manifest
-from gavan.backups.archive import Archive, Entry, list_file
+from gavan.backups.archive import Archive, Entry
 from gavan.backups.checks import count_rows
 from gavan.backups.dump import ARCHIVE, FOLDER
 from gavan.backups.layout import MANIFEST, Repository
-from gavan.backups.load import fresh_database, fresh_name, loading_environment
+from gavan.backups.load import fresh_database, fresh_name, pour, shape_of
+from gavan.backups.loader import functions_as_owners, loader
 from gavan.backups.model import NO_OBJECTS, Kind, Manifest, Sealed, StoredFile
 from gavan.backups.restore import Wish, archive_of, roles_of, ticking
 from gavan.backups.roles import apply_roles
@@ -156,14 +157,12 @@ def _roles(wish: Wish, admin: Secret) -> list[str]:
 
 
 def _load(url: Secret, archive: Archive, entries: Sequence[Entry]) -> list[str]:
-    """Load all that can be; a sealed stream has to be begun again for what comes after the rows."""
-    environment = loading_environment(url)
-    errors: list[str] = []
-    with list_file(entries) as name:
-        sections = [("--section=pre-data", "--section=data"), ("--section=post-data",)]
-        for section in sections:
-            said = archive.load(environment, "--use-list", name, *section, tolerant=True)
-            errors += said.errors
+    """Load all that can be; a sealed stream is begun again for each stretch."""
+    shape, rest = shape_of(entries)
+    with loader(url) as role:
+        with functions_as_owners(role):
+            errors = pour(role, archive, shape, tolerant=True).errors
+        errors += pour(role, archive, rest, tolerant=True).errors
     return errors
 
 
