@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from gavan.cli.build import named
+from gavan.cli.build import named, stack_to_build
 from gavan.cli.context import Context
 from gavan.cli.render import Result, Style, table
 from gavan.cli.verb import verb
@@ -17,7 +17,7 @@ from gavan.kit.errors import GavanError
 @click.option("--tag", metavar="TAG", help="Name of the images; default: that of the commit.")
 def command(context: Context, tag: str | None) -> Result:
     """Send what gavan build made to the registry of [deploy]."""
-    stack = context.stack
+    stack = stack_to_build(context)
     if not stack.deploy.registry:
         raise GavanError(
             "GV522", "the stack has no registry to push to",

@@ -75,6 +75,22 @@ def load_or_create_keys(stack: Stack) -> StackKeys:
     return _with_overrides(stack, complete)
 
 
+def fresh_keys() -> StackKeys:
+    """Return keys that nobody has yet, for a server; nothing is stored here."""
+    made = _completed({})
+    jwt_secret = Secret(made["jwt_secret"])
+    expires_at = int(made["expires_at"])
+    random = ("publishable_key", "secret_key", "s3_access_key_id", "s3_secret_access_key")
+    return StackKeys(
+        jwt_secret=jwt_secret,
+        signing_keys=None,
+        anon_key=_role_key("anon", jwt_secret, expires_at),
+        service_role_key=_role_key("service_role", jwt_secret, expires_at),
+        postgres_password=Secret(secrets.token_urlsafe(24)),
+        **{name: Secret(made[name]) for name in (*random, *_PASSWORDS)},
+    )
+
+
 def _read(file: Path) -> dict[str, str]:
     try:
         raw = file.read_bytes()

@@ -22,6 +22,7 @@ from gavan.stack.model import (
     Cron,
     Database,
     Deploy,
+    DeployHost,
     EngineName,
     EnvValue,
     Health,
@@ -91,9 +92,19 @@ def build(file: Path, parts: Parts, layers: Layers) -> Stack:
         sites=sites,
         cron=tuple(_cron(name, values) for name, values in parts.cron.items()),
         backup=build_backup(root, parts.backup, is_written=parts.has_backup),
-        deploy=Deploy(**parts.deploy),
+        deploy=_deploy(parts),
         env=layers.merged(),
     )
+
+
+def _deploy(parts: Parts) -> Deploy:
+    hosts = tuple(
+        DeployHost(
+            name=name, **(values | {"path": values["path"] or f"/opt/{parts.stack['name']}"})
+        )
+        for name, values in parts.deploy["hosts"].items()
+    )
+    return Deploy(**(parts.deploy | {"hosts": hosts}))
 
 
 def root_of(file: Path, written: object) -> Path:

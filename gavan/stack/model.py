@@ -279,12 +279,30 @@ class Backup:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeployHost:
+    """A server; ``host_key`` and ``jump`` are empty when the user's own SSH settings say them."""
+
+    name: str
+    address: str
+    user: str
+    port: int
+    path: str
+    host_key: str
+    jump: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Deploy:
-    """``registry`` without the name of an image, empty when images stay on this machine."""
+    """``registry`` without the name of an image, empty when images go straight to the host."""
 
     registry: str
     memory: int
     build_args: Mapping[str, str]
+    retain: int
+    health_timeout: float
+    """Seconds, as ``drain``"""
+    drain: float
+    hosts: tuple[DeployHost, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

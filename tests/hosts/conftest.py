@@ -20,9 +20,10 @@ def machine(script: str, *words: str) -> dict[str, str]:
         [str(MACHINES / script), *words], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, f"{script}: {done.stderr[-4000:]}"
-    lines = (line.removeprefix("export ") for line in done.stdout.splitlines())
-    pairs = (line.partition("=") for line in lines if "=" in line)
-    return {name: os.path.expandvars(shlex.split(value)[0]) for name, _, value in pairs}
+    lines = [line for line in done.stdout.splitlines() if line.startswith("export ")]
+    said = [word for line in lines for word in shlex.split(line.removeprefix("export "))]
+    pairs = (word.partition("=") for word in said)
+    return {name: os.path.expandvars(value) for name, _, value in pairs}
 
 
 @pytest.fixture(scope="session")

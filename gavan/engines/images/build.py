@@ -81,7 +81,7 @@ def find_images(order: Order) -> list[Built]:
     """
     found: list[Built] = []
     missing: list[str] = []
-    for part, names in _names(order):
+    for part, names in image_names(order):
         if all(try_docker("image", "inspect", name) is not None for name in names):
             found.append(_built(part, names))
         else:
@@ -92,7 +92,7 @@ def find_images(order: Order) -> list[Built]:
     return found
 
 
-def _names(order: Order) -> Iterator[tuple[str, tuple[str, ...]]]:
+def image_names(order: Order) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Yield every part that has an image of ours, and what it is called."""
     stack = order.stack
     gavan = runtime_name(stack)

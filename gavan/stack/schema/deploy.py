@@ -7,7 +7,31 @@ from __future__ import annotations
 
 from gavan.stack.schema.key import Key, Kind, Section
 
+HOST_NAME = r"[a-z][a-z0-9-]{0,30}"
 _IMAGE = r"[a-z0-9.-]+(:\d{1,5})?(/[a-z0-9._-]+)*"
+
+HOST = Section(
+    path=("deploy", "hosts", "*"),
+    example="web",
+    meaning="A server that releases are brought to, reached by OpenSSH and the user's own "
+    "configuration of it.",
+    keys=(
+        Key(name="address", kind=Kind.TEXT, required=True, example='"203.0.113.7"',
+            pattern=r"[A-Za-z0-9][A-Za-z0-9.:_-]*",
+            meaning="Name or address, or a Host of ~/.ssh/config."),
+        Key(name="user", kind=Kind.TEXT, default="deploy", pattern=r"[a-z_][a-z0-9_-]{0,31}",
+            meaning="Who logs in; needs Docker, and sudo for gavan hosts bootstrap only."),
+        Key(name="port", kind=Kind.PORT, default=22, meaning="Port of its SSH server."),
+        Key(name="path", kind=Kind.TEXT, default="", pattern=r"(/[A-Za-z0-9._-]+)*",
+            example='"/opt/crm"', meaning="Folder of the stack there; default: /opt/<stack>."),
+        Key(name="host_key", kind=Kind.TEXT, default="", pattern=r"([a-z0-9@.-]+ [A-Za-z0-9+/=]+)?",
+            example='"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFvZ"',
+            meaning="Its public key, the only one that is taken; default: as ~/.ssh/known_hosts "
+            "has it."),
+        Key(name="jump", kind=Kind.TEXT, default="", pattern=r"([A-Za-z0-9_][A-Za-z0-9@.:_-]*)?",
+            example='"deploy@bastion.example.com"', meaning="Host to go through."),
+    ),
+)  # fmt: skip
 
 DEPLOY = Section(
     path=("deploy",),
@@ -23,5 +47,16 @@ DEPLOY = Section(
             example='{ PYTHON_IMAGE = "python:3.13-slim" }',
             meaning="Arguments of every build, the base images among them: PYTHON_IMAGE, "
             "NODE_IMAGE, CADDY_IMAGE."),
+        Key(name="retain", kind=Kind.INTEGER, default=5, at_least=1,
+            meaning="Releases whose images stay on the server, to roll back to."),
+        Key(name="health_timeout", kind=Kind.DURATION, default="2m",
+            meaning="How long a new slot may take until it is healthy."),
+        Key(name="drain", kind=Kind.DURATION, default="30s",
+            meaning="How long an old slot may go on with what it was doing."),
+        Key(name="hosts", kind=Kind.TABLES, default={}, section=HOST, pattern=HOST_NAME,
+            example='{ web = { address = "203.0.113.7", user = "deploy", port = 22, '
+            'path = "/opt/crm", host_key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFvZ", '
+            'jump = "deploy@bastion.example.com" } }',
+            meaning="Servers of the stack; containers run on one."),
     ),
 )  # fmt: skip

@@ -1,0 +1,134 @@
+"""`gavan deploy`: a release on its way to a server, and what became of it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from gavan.cli.build import named
+from gavan.cli.context import Context
+from gavan.cli.deploy.common import deployed, host_of, wanted_names
+from gavan.cli.deploy.follow import followed
+from gavan.cli.deploy.hosts import host_option
+from gavan.cli.flags import Duration
+from gavan.cli.render import Result
+from gavan.cli.verb import verb
+from gavan.deploy import hosts, images, runner
+from gavan.deploy.plan import Image, Wish, compile_plan, files_of
+from gavan.deploy.ssh import Ssh
+from gavan.engines.compose.limits import check_memory
+from gavan.engines.compose.project import Project
+from gavan.engines.images.build import Order
+from gavan.kit.errors import GavanError
+
+WAIT_LOCK_S = 0.0
+
+
+@verb("deploy", examples=["gavan deploy", "gavan deploy --plan", "gavan deploy --tag sha-1a2b3c4",
+                          "gavan deploy --resume"])  # fmt: skip
+@click.option("--tag", metavar="TAG", help="Images to deploy; default: those of the commit.")
+@click.option("--plan", "only_plan", is_flag=True, help="Say what it would do, and end.")
+@click.option("--resume", is_flag=True, help="Go on with a release that was broken off.")
+@click.option("--restart-data", is_flag=True, help="The database may begin anew for this release.")
+@click.option("--skip-backup", default="", metavar="REASON",
+              help="No backup before migrations of real data, and why.")  # fmt: skip
+@click.option("--wait-lock", type=Duration(), default=WAIT_LOCK_S, metavar="TIME",
+              help="Wait this long for another release to end.")  # fmt: skip
+@host_option
+def command(context: Context, **flags: Any) -> Result:
+    """Bring images to the server, start them beside the old ones, and turn to them when well."""
+    project = deployed(context)
+    ssh = host_of(context, flags["name"])
+    seen = _ready(context, project, ssh)
+    if flags["resume"]:
+        return _resumed(context, ssh, seen, flags["wait_lock"])
+    revision, tags = named(context.stack, flags["tag"])
+    order = Order(stack=context.stack, revision=revision, tags=tags[:1], report=_report(context))
+    live = {**seen["live"], "root": ssh.host.path}
+    found, commit = _images(context, ssh, order)
+    wish = Wish(project=project, tag=tags[0], commit=commit, images=found, live=live,
+                restart_data=flags["restart_data"], skip_backup=flags["skip_backup"])  # fmt: skip
+    plan = compile_plan(wish)
+    text = shown(plan, seen)
+    if flags["only_plan"]:
+        return Result(data=plan, text=text)
+    context.progress.message(text)
+    if context.stack.profile.protected:
+        context.confirm(f"Deploy {plan['tag']} to {ssh.host.name}?")
+    if not context.stack.deploy.registry:
+        images.send(ssh, context.stack, wish.images, _report(context))
+    runner.upload(ssh, plan["id"], files_of(wish) | {"plan.json": json.dumps(plan, indent=1)})
+    runner.begin(ssh, plan["id"], flags["wait_lock"])
+    return followed(context, ssh, plan["id"], 0)
+
+
+def _ready(context: Context, project: Project, ssh: Ssh) -> dict[str, Any]:
+    """Return what is on the host; raise GavanError GV535 for one that cannot take a release."""
+    stack = context.stack
+    check_memory(stack)
+    facts = hosts.look(ssh, stack.profile.name)
+    wanted = wanted_names(project)
+    found = list(hosts.findings(facts, wanted, 0))
+    if found:
+        raise GavanError(
+            "GV535", f"{ssh.host.name} is not ready for {stack.name}",
+            details="\n".join(one.what for one in found), hint=found[0].mend, exit_code=3,
+        )  # fmt: skip
+    return runner.look(ssh)
+
+
+def _images(context: Context, ssh: Ssh, order: Order) -> tuple[list[Image], str]:
+    """Return the images of the tag and the commit that they were made of."""
+    tag, stack = order.tags[0], context.stack
+    if tag.endswith("-dirty") and stack.profile.protected:
+        raise GavanError(
+            "GV536", "the files differ from their commit", exit_code=6,
+            hint="commit them; what serves must be found again by its commit",
+        )  # fmt: skip
+    commit = order.revision.commit if order.revision else ""
+    if not stack.deploy.registry:
+        return images.images_here(order), commit
+    found, labelled = images.pull(ssh, order, _report(context))
+    if labelled and labelled != commit:
+        context.output.warn(f"{tag} was made of {labelled[:12]}, the files that say how it runs "
+                            f"are of {commit[:12]}")  # fmt: skip
+    return found, labelled or commit
+
+
+def _report(context: Context) -> Any:
+    return lambda step, state, detail: getattr(context.progress, state)(step, detail)
+
+
+def shown(plan: dict[str, Any], seen: dict[str, Any]) -> str:
+    """Return a plan as people read it."""
+    before = seen["plans"].get(seen["live"].get("release"), {})
+    old = {one["part"]: one["id"] for one in before.get("images", [])}
+    lines = [f"release {plan['id']}, in place of {before.get('id', 'nothing')}"]
+    for one in plan["images"]:
+        was = old.get(one["part"])
+        word = "new" if was is None else "as it is" if was == one["id"] else "changes"
+        lines.append(f"  {one['part']}: {one['reference']} ({word})")
+    new = sorted(set(plan["migrations"]) - set(before.get("migrations", [])))
+    lines.append(f"migrations: {', '.join(new) or 'none'}")
+    lines.append(f"memory: at most {plan['memory'] // 2**20} MiB, and the second slots meanwhile")
+    lines.append("asked after it: " + ", ".join(f"{q['host']}{q['path']}" for q in plan["smoke"]))
+    back = f"gavan rollback {before['tag']}" if before else "none, it is the first"
+    lines.append(f"way back: {back}")
+    return "\n".join(lines)
+
+
+def _resumed(context: Context, ssh: Ssh, seen: dict[str, Any], wait_lock: float) -> Result:
+    """Go on with what was broken off; what still runs is only followed."""
+    lock = seen["lock"]
+    release = lock.get("release") if lock.get("alive") else None
+    if release is None:
+        if not seen["unfinished"]:
+            raise GavanError("GV537", "no release was broken off", hint="gavan releases",
+                             exit_code=3)  # fmt: skip
+        release = seen["unfinished"][-1]
+        number = runner.events_so_far(ssh, release)
+        runner.begin(ssh, release, wait_lock)
+        return followed(context, ssh, release, number)
+    return followed(context, ssh, release, 0)

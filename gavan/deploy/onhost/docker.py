@@ -1,0 +1,173 @@
+"""docker and docker compose on the server, called by argument lists.
+
+Stands above files.py.
+"""
+
+from __future__ import annotations
+
+import calendar
+import hashlib
+import json
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+from gavan.deploy.onhost.failure import Failure
+from gavan.deploy.onhost.files import Place
+from gavan.kit.cause import Cause, cause_of
+
+LAST_LINES = 50
+LONG_S = 900.0
+POLL_S = 0.25
+SETTLED_S = 3.0
+RESTART_S = 5.0
+_NOT_OF_A_SLOT = ("profiles", "depends_on")
+
+
+def docker(*words: str, deadline_s: float = LONG_S) -> str:
+    """Run docker and return what it printed; raise Failure GV541 with its last lines."""
+    done = attempt(*words, deadline_s=deadline_s)
+    if done.returncode != 0:
+        verb = " ".join(word for word in words[:2] if not word.startswith("-"))
+        raise Failure("GV541", f"docker {verb} failed", tail(done.stderr or done.stdout))
+    return done.stdout
+
+
+def attempt(*words: str, deadline_s: float = LONG_S) -> subprocess.CompletedProcess[str]:
+    """Run docker; that it fails is an answer."""
+    try:
+        return subprocess.run(["docker", *words], stdin=subprocess.DEVNULL, capture_output=True,
+                              text=True, errors="replace", check=False,
+                              timeout=deadline_s)  # fmt: skip
+    except subprocess.TimeoutExpired:
+        raise Failure("GV541", f"docker {words[0]} did not end in {deadline_s:g} s") from None
+
+
+def tail(text: str) -> str:
+    return "\n".join(text.strip().splitlines()[-LAST_LINES:])
+
+
+def image_id(name: str) -> str:
+    """Return the id of an image that is here, empty when it is not."""
+    done = attempt("image", "inspect", "--format", "{{.Id}}", name)
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+class Compose:
+    """The project of the stack by the files of one release."""
+
+    def __init__(self, place: Place, plan: dict[str, Any]) -> None:
+        self._place = place
+        self._plan = plan
+
+    def words(self, *more: str) -> list[str]:
+        folder = self._place.folder
+        return [
+            *("compose", "--progress=plain", "--project-name", self._plan["project"]),
+            *("--project-directory", str(self._place.root)),
+            *("--file", str(folder / "compose.stack.yml")),
+            *("--env-file", str(self._place.env_file(self._plan))),
+            *("--env-file", str(folder / "release.env")),
+            *more,
+        ]
+
+    def run(self, *more: str, deadline_s: float = LONG_S) -> str:
+        return docker(*self.words(*more), deadline_s=deadline_s)
+
+    def attempt(self, *more: str) -> subprocess.CompletedProcess[str]:
+        return attempt(*self.words(*more))
+
+    def digests(self) -> dict[str, str]:
+        """Return the digest of every service as it would run: image, variables, limits, mounts.
+
+        The slots of a part have the same one. Values of variables are only in the digest.
+        """
+        text = self.run("--profile", "*", "config", "--format", "json")
+        services: dict[str, dict[str, Any]] = json.loads(text)["services"]
+        return {name: _digest(service) for name, service in services.items()}
+
+    def container(self, service: str) -> dict[str, Any] | None:
+        """Return what docker knows of the container of a service, None when it has none."""
+        found = self.attempt("--profile", "*", "ps", "--all", "--quiet", service)
+        names = found.stdout.split() if found.returncode == 0 else []
+        done = attempt("inspect", names[0]) if names else None
+        if done is None or done.returncode != 0:
+            return None
+        inspected: list[dict[str, Any]] = json.loads(done.stdout)
+        return inspected[0]
+
+    def runs(self, service: str) -> bool:
+        found = self.container(service)
+        return found is not None and bool(found["State"]["Running"])
+
+    def start(self, service: str, *, anew: bool = False) -> None:
+        how = ["--force-recreate"] if anew else []
+        self.run("up", "--detach", "--no-deps", "--no-build", *how, service)
+
+    def gate(self, service: str, within_s: float) -> None:
+        """Wait until a service is healthy; raise Failure GV545 with the cause when it is not."""
+        until = time.monotonic() + within_s
+        while True:
+            found = self.container(service)
+            if found is None:
+                raise Failure("GV545", f"the container of {service} is gone")
+            if _is_well(found):
+                return
+            cause = cause_of(service, found)
+            has_ended = not found["State"]["Running"] or found["RestartCount"] > 0
+            if found["State"]["Running"] and found["RestartCount"]:
+                # Begun again: how it ended is only told until then, so the next end is met.
+                cause = self._next_end(service) or cause
+            if has_ended or _is_unhealthy(found) or time.monotonic() > until:
+                what = cause.what if cause else f"was not healthy within {within_s:g} s"
+                said = attempt("logs", "--tail", str(LAST_LINES), found["Id"])
+                facts = [cause.details if cause else "", said.stdout, said.stderr]
+                raise Failure("GV545", f"{service} {what}", "\n".join(f for f in facts if f))
+            time.sleep(POLL_S)
+
+    def _next_end(self, service: str) -> Cause | None:
+        until = time.monotonic() + RESTART_S
+        while time.monotonic() < until:
+            found = self.container(service)
+            if found is None or not found["State"]["Running"]:
+                return cause_of(service, found) if found else None
+            time.sleep(POLL_S / 5)
+        return None
+
+
+def _is_unhealthy(found: dict[str, Any]) -> bool:
+    return bool((found["State"].get("Health") or {}).get("Status") == "unhealthy")
+
+
+def _is_well(found: dict[str, Any]) -> bool:
+    """Say whether a container is healthy; one without a check, whether it has run for a while."""
+    state = found["State"]
+    if not state["Running"] or found["RestartCount"]:
+        return False
+    health = state.get("Health")
+    if health:
+        return bool(health["Status"] == "healthy")
+    began = state["StartedAt"].partition(".")[0]
+    age = time.time() - calendar.timegm(time.strptime(began, "%Y-%m-%dT%H:%M:%S"))
+    return age > SETTLED_S
+
+
+def _digest(service: dict[str, Any]) -> str:
+    told = {name: value for name, value in service.items() if name not in _NOT_OF_A_SLOT}
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+
+
+def connections(pid: int, port: int) -> int | None:
+    """Return how many connections a container has at its port; None when nobody may look."""
+    count = 0
+    for name in ("tcp", "tcp6"):
+        try:
+            rows = Path(f"/proc/{pid}/net/{name}").read_text(encoding="utf-8").splitlines()[1:]
+        except OSError:
+            return None
+        for row in rows:
+            fields = row.split()
+            is_open = fields[3] == "01" and int(fields[1].rpartition(":")[2], 16) == port
+            count += is_open and "0100007F:" not in fields[2]
+    return count

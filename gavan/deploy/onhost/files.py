@@ -1,0 +1,80 @@
+"""Files that are whole at any moment, and the folder of the stack on its server.
+
+Stands at the bottom of the runner.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+def write_whole(path: Path, text: str, mode: int = 0o644) -> None:
+    """Replace a file; a power cut leaves the old one or the new one."""
+    draft = path.with_name(f".{path.name}.partial")
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Return an object, an empty one when there is no such file."""
+    try:
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    return found
+
+
+@dataclass(frozen=True)
+class Place:
+    """The folder of the stack: ``root`` of all releases, ``release`` the one at hand."""
+
+    root: Path
+    release: str
+
+    @property
+    def folder(self) -> Path:
+        return self.root / "releases" / self.release
+
+    @property
+    def state_file(self) -> Path:
+        return self.folder / "state.json"
+
+    @property
+    def events_file(self) -> Path:
+        return self.folder / "events.ndjson"
+
+    @property
+    def history_file(self) -> Path:
+        return self.root / "releases.jsonl"
+
+    @property
+    def live_file(self) -> Path:
+        """What runs now: for each part its slot, image and the digest of its configuration."""
+        return self.root / "live.json"
+
+    @property
+    def lock(self) -> Path:
+        return self.root / "lock"
+
+    @property
+    def slots(self) -> Path:
+        return self.root / "slots"
+
+    def plan(self) -> dict[str, Any]:
+        return read_json(self.folder / "plan.json")
+
+    def env_file(self, plan: dict[str, Any]) -> Path:
+        return self.root / f".env.{plan['profile']}"

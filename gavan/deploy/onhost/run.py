@@ -1,0 +1,175 @@
+"""A release from its first step to its line in the log; what fails is taken back.
+
+Stands above steps.py. Whatever ends the process, its state says where it was: the same release is
+gone on with by ``--resume``, another release takes an unfinished one back before it begins.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from gavan.deploy.onhost import history, steps
+from gavan.deploy.onhost.docker import attempt
+from gavan.deploy.onhost.failure import Failure
+from gavan.deploy.onhost.files import Place, read_json
+from gavan.deploy.onhost.lock import Lock, is_alive
+from gavan.deploy.onhost.state import State
+from gavan.deploy.onhost.steps import BEYOND_RETURN, STEPS, Work
+
+OK, ROLLED_BACK, FAILED, LOCKED = "ok", "rolled_back", "failed", "locked"
+
+
+def run(place: Place, wait_lock_s: float) -> str:
+    """Bring a release to serve, or take it back; return how it ended."""
+    state = State(place)
+    state.begin()
+    plan = place.plan()
+    lock = Lock(place.lock, place.release, plan["by"])
+    try:
+        lock.take(wait_lock_s)
+    except Failure as failure:
+        state.put(outcome=LOCKED)
+        _tell_end(state, LOCKED, failure)
+        return LOCKED
+    try:
+        take_back_others(place, state)
+        outcome, reason = _walk(place, state)
+        _log(place, state, outcome, reason)
+    finally:
+        lock.release()
+    _tell_end(state, outcome, reason)
+    return outcome
+
+
+def _walk(place: Place, state: State) -> tuple[str, Failure | None]:
+    work = Work(place, state)
+    if state.values.get("taking_back"):
+        return _take_back(work, Failure("GV549", "it was broken off while it was taken back"))
+    expected = work.plan["live_release"]
+    if not state.values["done"] and work.live.get("release", "") != expected:
+        return FAILED, Failure("GV540", "another release came in between: "
+                               f"{work.live.get('release')} serves, the plan was made on "
+                               f"{expected or 'an empty server'}")  # fmt: skip
+    for name, step in STEPS:
+        if name in state.values["done"]:
+            continue
+        state.put(step=name)
+        state.tell(name, "start")
+        began = time.monotonic()
+        try:
+            said = step(work)
+        except Failure as failure:
+            state.tell(name, "fail", failure.message)
+            if name in BEYOND_RETURN:
+                state.tell(name, "warn", "the new release serves and stays")
+                continue
+            return _take_back(work, failure)
+        took = round((time.monotonic() - began) * 1000)
+        state.finish(name, took)
+        state.tell(name, "ok", said, ms=took)
+    prune(place, work.plan)
+    return OK, None
+
+
+def _take_back(work: Work, why: Failure) -> tuple[str, Failure]:
+    """Let the former release serve alone; it never stopped, or its slot is turned to again."""
+    state = work.state
+    state.put(taking_back=True, why=[why.code, why.message, why.details])
+    served = bool(work.live.get("release"))
+    state.tell("take back", "start", work.live.get("release", ""))
+    before = Place(work.place.root, work.live.get("release", ""))
+    try:
+        if state.values.get("switching") and served:
+            _turn_back(work, before)
+        for part in state.values.get("changed", []):
+            slot = state.values.get("slots", {}).get(part)
+            if slot and slot != work.slot_of(part):
+                work.compose.attempt("--profile", "*", "rm", "--stop", "--force", f"{part}-{slot}")
+    except Failure as failure:
+        state.tell("take back", "fail", f"{failure.message}\n{failure.details}")
+        return FAILED, why
+    state.tell("take back", "ok")
+    return (ROLLED_BACK if served else FAILED), why
+
+
+def _turn_back(work: Work, before: Place) -> None:
+    for part in work.changed():
+        slot = work.slot_of(part)
+        if slot:
+            if not work.compose.runs(f"{part}-{slot}"):
+                Work(before, State(before)).compose.start(f"{part}-{slot}")
+            steps.write_slot(work, part, slot)
+    steps.write_caddyfile(work, before)
+    steps.reload(work)
+    former = Work(before, State(before))
+    for name in work.single_changed():
+        if name in former.plan["singles"]:
+            former.compose.start(name)
+        else:
+            work.compose.attempt("rm", "--stop", "--force", name)
+
+
+def unfinished(root: Path) -> Iterator[Place]:
+    """Yield the releases that began and did not end, their process gone."""
+    for folder in sorted((root / "releases").iterdir()):
+        state = read_json(folder / "state.json")
+        if state and not state.get("outcome") and not is_alive(state):
+            yield Place(root, folder.name)
+
+
+def take_back_others(place: Place, state: State) -> None:
+    """Take back what unfinished releases have left; one that was recorded serves already."""
+    for other in unfinished(place.root):
+        its_state = State(other)
+        state.tell("unfinished", "start", other.release)
+        why = Failure("GV549", f"broken off in step {its_state.values.get('step', '')}")
+        work = Work(other, its_state)
+        is_live = work.live.get("release") == other.release
+        outcome, reason = (OK, None) if is_live else _take_back(work, why)
+        _log(other, its_state, outcome, reason)
+        state.tell("unfinished", "ok", f"{other.release}: {outcome}")
+
+
+def _log(place: Place, state: State, outcome: str, why: Failure | None) -> None:
+    plan, values = place.plan(), state.values
+    lines = history.good(history.read(place.history_file))
+    history.append(place.history_file, {
+        "id": place.release, "action": plan["action"], "stack": plan["stack"],
+        "profile": plan["profile"], "tag": plan["tag"],
+        "digests": {one["part"]: one["digest"] or one["id"] for one in plan["images"]},
+        "commit": plan["commit"], "dirty": plan["dirty"], "by": plan["by"], "ci": plan["ci"],
+        "prev": lines[-1]["id"] if lines else "", "migrations": plan["migrations"],
+        "backup": values.get("backup", ""), "steps": values["steps"],
+        "smoke": values.get("smoke", []),
+        "result": outcome, "reason": why.message if why else "",
+        "started": plan["started"],
+        "ended": time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime()),
+    })  # fmt: skip
+    state.put(outcome=outcome)
+
+
+def _tell_end(state: State, outcome: str, why: Failure | None) -> None:
+    told = {"code": why.code, "message": why.message, "details": why.details} if why else {}
+    state.tell("end", outcome, why.message if why else "", **told)
+
+
+def prune(place: Place, plan: dict[str, Any]) -> None:
+    """Remove releases past ``retain`` and the images that only they had."""
+    good = list(dict.fromkeys(line["id"] for line in history.good(
+        history.read(place.history_file))))  # fmt: skip
+    kept = {*good[-plan["retain"] :], place.release, *([good[-1]] if good else [])}
+    folders = [folder for folder in (place.root / "releases").iterdir() if folder.is_dir()]
+    keep: set[str] = set()
+    drop: set[str] = set()
+    for folder in folders:
+        names = {one["name"] for one in read_json(folder / "plan.json").get("images", [])}
+        (keep if folder.name in kept else drop).update(names)
+    for name in sorted(drop - keep):
+        attempt("image", "rm", name)
+    for folder in folders:
+        if folder.name not in kept:
+            shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,268 @@
+"""The steps of a release, in their order; each may be done again.
+
+Stands above docker.py; run.py walks through them. A part is what has two slots: the core, an app
+with a port, a site.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from gavan.deploy.onhost import smoke
+from gavan.deploy.onhost.docker import Compose, connections, docker, image_id, tail
+from gavan.deploy.onhost.failure import Failure
+from gavan.deploy.onhost.files import Place, read_json, write_whole
+from gavan.deploy.onhost.state import State
+
+SLOTS = ("blue", "green")
+CORE = "core"
+CADDYFILE = Path("caddy") / "Caddyfile"
+RELOAD = ("caddy", "reload", "--config", "/etc/caddy/Caddyfile", "--adapter", "caddyfile",
+          "--address", "unix//run/caddy/admin.sock")  # fmt: skip
+MIGRATE = ("gavan", "migrate", "up", "--bootstrap")
+SMOKE_S = 20.0
+PAUSE_S = 0.2
+
+
+class Work:
+    """One release at work; ``live`` is what served when it began."""
+
+    def __init__(self, place: Place, state: State) -> None:
+        self.place = place
+        self.state = state
+        self.plan: dict[str, Any] = place.plan()
+        self.compose = Compose(place, self.plan)
+        self.live: dict[str, Any] = read_json(place.live_file)
+        self._digests: dict[str, str] = {}
+
+    @property
+    def digests(self) -> dict[str, str]:
+        self._digests = self._digests or self.compose.digests()
+        return self._digests
+
+    def slot_of(self, part: str) -> str:
+        """Return the slot that serves a part, empty when none does."""
+        return str(self.live.get("parts", {}).get(part, {}).get("slot", ""))
+
+    def next_slot(self, part: str) -> str:
+        """Return the slot of a part in this release: chosen once, kept by --resume."""
+        chosen: dict[str, str] = self.state.values.setdefault("slots", {})
+        if part not in chosen:
+            chosen[part] = SLOTS[1] if self.slot_of(part) == SLOTS[0] else SLOTS[0]
+        return chosen[part]
+
+    def changed(self) -> list[str]:
+        """Return the parts whose configuration or image is another, or that do not run."""
+        if "changed" not in self.state.values:
+            self.state.put(changed=[part for part in self.plan["parts"] if self._differs(part)])
+        found: list[str] = self.state.values["changed"]
+        return found
+
+    def _differs(self, part: str) -> bool:
+        slot = self.slot_of(part)
+        if not slot or self.live["parts"][part]["digest"] != self.digests[f"{part}-{slot}"]:
+            return True
+        return not self.compose.runs(f"{part}-{slot}")
+
+    def single_changed(self) -> list[str]:
+        """Return the services without slots, but for data and proxy, that are to be replaced."""
+        known: dict[str, str] = self.live.get("singles", {})
+        return [name for name in self.plan["singles"] if known.get(name) != self.digests[name]]
+
+
+def images(work: Work) -> str:
+    """Give the images names of their content, which also keep them here."""
+    missing = [one["name"] for one in work.plan["images"] if image_id(one["id"]) != one["id"]]
+    if missing:
+        raise Failure("GV542", f"these images are not on the server: {', '.join(missing)}")
+    for one in work.plan["images"]:
+        docker("tag", one["id"], one["name"])
+    return f"{len(work.plan['images'])} images"
+
+
+def variables(work: Work) -> str:
+    """Prove that every variable has a value: compose refuses the file otherwise."""
+    done = work.compose.attempt("--profile", "*", "config", "--quiet")
+    if done.returncode != 0:
+        raise Failure("GV543", "the variables do not fit the release", tail(done.stderr))
+    for name in work.plan["folders"]:
+        (work.place.root / name).mkdir(parents=True, exist_ok=True)
+    changed, singles = work.changed(), work.single_changed()
+    return f"new: {', '.join([*changed, *singles]) or 'nothing'}"
+
+
+def data(work: Work) -> str:
+    """Start the database, or leave it as it is; it begins anew only when that was said."""
+    names: list[str] = work.plan["data"]
+    known: dict[str, str] = work.live.get("data", {})
+    for name in names:
+        differs = name in known and known[name] != work.digests[name]
+        if differs and not work.plan["restart_data"]:
+            raise Failure("GV544", f"{name} would begin anew: its image or settings are others")
+        if differs or not work.compose.runs(name):
+            work.compose.start(name)
+        work.compose.gate(name, work.plan["data_timeout"])
+    return ", ".join(names) or "elsewhere"
+
+
+def migrate(work: Work) -> str:
+    """Bring the schema up to date by the job of the new release; old code goes on meanwhile."""
+    if work.plan["action"] == "rollback":
+        return "left as it is"
+    backups = work.place.root / "backups"
+    before = _made(backups)
+    skip: str = work.plan["skip_backup"]
+    words = [*MIGRATE, "--skip-backup", skip] if skip else []
+    done = work.compose.attempt("run", "--rm", "--no-deps", "-T", "migrate", *words)
+    work.state.put(backup=", ".join(sorted(_made(backups) - before)))
+    if done.returncode != 0:
+        raise Failure("GV546", "the migrations failed", tail(done.stdout + done.stderr))
+    lines = done.stdout.strip().splitlines()
+    return lines[-1] if lines else "up to date"
+
+
+def _made(folder: Path) -> set[str]:
+    """Return the ids of the backups in a folder, which begin with their time; none when only the
+    user of the job may look."""
+    try:
+        return {path.name for path in folder.iterdir() if path.name[0].isdigit()}
+    except PermissionError:
+        return set()
+
+
+def start(work: Work) -> str:
+    """Start every new slot beside the one that serves; the core first, others may need it."""
+    changed = work.changed()
+    groups = [[part for part in changed if part == CORE], [p for p in changed if p != CORE]]
+    for group in groups:
+        for part in group:
+            service = f"{part}-{work.next_slot(part)}"
+            work.state.put()
+            work.compose.start(service, anew=True)
+        for part in group:
+            work.compose.gate(f"{part}-{work.next_slot(part)}", work.plan["health_timeout"])
+            work.state.tell("start", "tick", f"{part} is healthy")
+        if not work.compose.runs("proxy"):
+            _begin_proxy(work)
+    return ", ".join(f"{part}-{work.next_slot(part)}" for part in changed) or "nothing new"
+
+
+def _begin_proxy(work: Work) -> None:
+    for part in work.plan["parts"]:
+        if not (work.place.slots / f"{part}.caddy").exists():
+            write_slot(work, part, work.slot_of(part) or work.next_slot(part))
+    write_caddyfile(work, work.place)
+    work.compose.start("proxy")
+    work.compose.gate("proxy", work.plan["health_timeout"])
+
+
+def write_slot(work: Work, part: str, slot: str) -> None:
+    port = work.plan["parts"][part]["port"]
+    text = f"(slot-{part}) {{\n\tto {part}-{slot}:{port}\n}}\n"
+    write_whole(work.place.slots / f"{part}.caddy", text)
+
+
+def write_caddyfile(work: Work, of: Place) -> None:
+    """Write the Caddyfile of a release into the very file that the proxy has mounted."""
+    wanted = (of.folder / CADDYFILE).read_text(encoding="utf-8")
+    file = work.place.root / CADDYFILE
+    file.parent.mkdir(parents=True, exist_ok=True)
+    if not file.exists() or file.read_text(encoding="utf-8") != wanted:
+        file.write_text(wanted, encoding="utf-8")
+
+
+def switch(work: Work) -> str:
+    """Turn the proxy to the new slots at one stroke; what is under way goes on where it is."""
+    changed = work.changed()
+    work.state.put(switching=True)
+    for part in changed:
+        write_slot(work, part, work.next_slot(part))
+    write_caddyfile(work, work.place)
+    if work.live.get("proxy") not in (None, work.digests["proxy"]):
+        work.compose.start("proxy")
+        work.compose.gate("proxy", work.plan["health_timeout"])
+    reload(work)
+    for name in work.single_changed():
+        work.compose.start(name)
+        work.compose.gate(name, work.plan["health_timeout"])
+    return ", ".join(f"{part} to {work.next_slot(part)}" for part in changed) or "nothing to turn"
+
+
+def reload(work: Work) -> None:
+    """Let the proxy read its files; a mistake in them leaves it as it was."""
+    done = work.compose.attempt("exec", "-T", "proxy", *RELOAD)
+    if done.returncode != 0:
+        raise Failure("GV548", "the proxy refused its new routes", tail(done.stderr))
+
+
+def ask(work: Work) -> str:
+    """Ask the release through the proxy."""
+    found = []
+    for question in work.plan["smoke"]:
+        took = smoke.check(question, SMOKE_S)
+        found.append({"name": question["name"], "ms": round(took), "ok": True})
+    work.state.put(smoke=found)
+    return f"{len(found)} questions"
+
+
+def drain(work: Work) -> str:
+    """Stop the old slots once nobody talks to them, at the latest after the time to drain."""
+    old = {part: self_slot for part in work.changed()
+           if (self_slot := work.slot_of(part)) and self_slot != work.next_slot(part)}  # fmt: skip
+    until = time.monotonic() + work.plan["drain"]
+    for part, slot in old.items():
+        service = f"{part}-{slot}"
+        found = work.compose.container(service)
+        pid = found["State"]["Pid"] if found else 0
+        while pid and time.monotonic() < until:
+            if connections(pid, work.plan["parts"][part]["port"]) == 0:
+                break
+            time.sleep(PAUSE_S)
+        work.compose.run("stop", service)
+    return ", ".join(old) or "nothing"
+
+
+def record(work: Work) -> str:
+    """Make this release the one that serves, and forget those that are too old."""
+    parts = dict(work.live.get("parts", {}))
+    for part in work.changed():
+        slot = work.next_slot(part)
+        parts[part] = {"slot": slot, "digest": work.digests[f"{part}-{slot}"]}
+    live = {
+        "release": work.place.release,
+        "parts": {name: value for name, value in parts.items() if name in work.plan["parts"]},
+        "data": {name: work.digests[name] for name in work.plan["data"]},
+        "singles": {name: work.digests[name] for name in work.plan["singles"]},
+        "proxy": work.digests["proxy"],
+    }
+    gone = [name for name in parts if name not in live["parts"]]
+    for part in gone:
+        (work.place.slots / f"{part}.caddy").unlink(missing_ok=True)
+    work.state.put(before=work.live.get("release", ""))
+    write_whole(work.place.live_file, json.dumps(live, indent=1), 0o600)
+    shutil.copyfile(work.place.folder / "compose.stack.yml", work.place.root / "compose.stack.yml")
+    link = work.place.root / ".current.partial"
+    link.unlink(missing_ok=True)
+    link.symlink_to(Path("releases") / work.place.release)
+    link.replace(work.place.root / "current")
+    return work.place.release
+
+
+STEPS: tuple[tuple[str, Callable[[Work], str]], ...] = (
+    ("images", images),
+    ("variables", variables),
+    ("data", data),
+    ("migrate", migrate),
+    ("start", start),
+    ("switch", switch),
+    ("smoke", ask),
+    ("drain", drain),
+    ("record", record),
+)
+BEYOND_RETURN = ("drain", "record")
+"""When one of these fails, the new release serves already and stays."""

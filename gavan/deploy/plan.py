@@ -1,0 +1,167 @@
+"""What a release is: the files it brings, its images by their content, what is asked of it after.
+
+Stands above runner.py. Made here, carried out there; a person reads it before it begins.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from gavan.engines.compose import caddy, document, env_file
+from gavan.engines.compose.addresses import is_slotted, site_host, slotted
+from gavan.engines.compose.jobs import has_clock
+from gavan.engines.compose.limits import memory_of
+from gavan.engines.compose.project import Project, image_variables
+from gavan.engines.images.build import Built
+from gavan.stack.model import AppKind, Stack
+
+ID_LENGTH = 12
+DATA_TIMEOUT_S = 300.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    """An image of the release; ``digest`` is the registry's, empty for one that was sent."""
+
+    part: str
+    reference: str
+    id: str
+    digest: str
+
+    def name(self, stack: Stack) -> str:
+        """What it is called on the host: after its content, so that the same is the same."""
+        short = self.id.removeprefix("sha256:")[:ID_LENGTH]
+        return f"{stack.name}-{self.part}:{short}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What is to be deployed, and how it stands on the host (``live`` as runner.look has it)."""
+
+    project: Project
+    tag: str
+    commit: str
+    images: Sequence[Image]
+    live: Mapping[str, Any]
+    restart_data: bool = False
+    skip_backup: str = ""
+
+
+def compile_plan(wish: Wish) -> dict[str, Any]:
+    """Return the plan that the runner carries out."""
+    stack = wish.project.plan.stack
+    now = datetime.now(UTC)
+    parts = {part.name: {"port": part.port} for part in slotted(stack)}
+    return {
+        "v": 1,
+        "id": f"{now:%Y%m%dT%H%M%SZ}-{wish.tag}",
+        "action": "deploy",
+        "stack": stack.name,
+        "profile": stack.profile.name,
+        "project": wish.project.name,
+        "tag": wish.tag,
+        "commit": wish.commit,
+        "dirty": wish.tag.endswith("-dirty"),
+        "by": who(),
+        "ci": ci(),
+        "started": now.isoformat(timespec="seconds"),
+        "live_release": wish.live.get("release", ""),
+        "images": [
+            {"part": one.part, "name": one.name(stack), "id": one.id, "digest": one.digest,
+             "reference": one.reference}
+            for one in wish.images
+        ],
+        "parts": parts,
+        "singles": list(_singles(stack)),
+        "data": [] if stack.database.external_url is not None else ["postgres"],
+        "folders": list(document.DATA),
+        "restart_data": wish.restart_data,
+        "skip_backup": wish.skip_backup,
+        "data_timeout": DATA_TIMEOUT_S,
+        "health_timeout": stack.deploy.health_timeout,
+        "drain": stack.deploy.drain,
+        "retain": stack.deploy.retain,
+        "migrations": sorted(path.name for path in stack.database.migrations.dir.glob("*.sql")),
+        "memory": sum(memory_of(stack).values()),
+        "smoke": list(_questions(stack)),
+    }  # fmt: skip
+
+
+def files_of(wish: Wish) -> dict[str, str]:
+    """Return the texts of a release by their paths in its folder; none has a secret in it."""
+    stack = wish.project.plan.stack
+    place = {
+        "COMPOSE_PROJECT_NAME": wish.project.name,
+        "DATA_DIR": _root(wish),
+        "SLOTS_DIR": f"{_root(wish)}/slots",
+    }
+    built = [
+        Built(part=one.part, references=(one.name(stack),), id=one.id, bytes=0)
+        for one in wish.images
+    ]
+    values = {**place, **image_variables(wish.project.plan, built)}
+    lines = [f"{env_file.format_line(name, value)}\n" for name, value in values.items()]
+    return {
+        "compose.stack.yml": document.render(wish.project.plan),
+        "caddy/Caddyfile": caddy.render(stack),
+        "release.env": "".join(lines),
+    }
+
+
+def _root(wish: Wish) -> str:
+    return str(wish.live["root"])
+
+
+def _singles(stack: Stack) -> Iterator[str]:
+    """Yield what has no second slot: workers, and what runs the jobs of [cron]."""
+    for app in stack.apps:
+        if not is_slotted(app) and app.kind is not AppKind.JOB:
+            yield app.name
+    if has_clock(stack):
+        yield "cron"
+
+
+def _questions(stack: Stack) -> Iterator[dict[str, Any]]:
+    """Yield what is asked of a release through the proxy: the core, every site, every route."""
+    yield _question(stack, "core", stack.core.host, "/auth/v1/health", most=499)
+    for site in stack.sites:
+        path = site.route.path if site.route else "/"
+        yield _question(stack, site.name, site_host(stack, site), path, most=399)
+    for app in stack.apps:
+        for route in app.routes[:1] if is_slotted(app) else ():
+            yield _question(stack, app.name, route.host, route.path, most=499)
+
+
+def _question(stack: Stack, name: str, host: str, path: str, *, most: int) -> dict[str, Any]:
+    profile = stack.profile
+    tls = profile.tls != "off"
+    return {
+        "name": name,
+        "host": f"{host}.{profile.domain}" if host else profile.domain,
+        "path": path,
+        "tls": tls,
+        "port": profile.https_port if tls else profile.http_port,
+        "least": 200,
+        "most": most,
+    }
+
+
+def who() -> str:
+    """Return who deploys, and where from."""
+    return os.environ.get("GITHUB_ACTOR") or f"{getpass.getuser()}@{socket.gethostname()}"
+
+
+def ci() -> dict[str, str]:
+    """Return the run of a pipeline that this is, empty at a desk."""
+    env = os.environ
+    if run := env.get("GITHUB_RUN_ID"):
+        where = f"{env.get('GITHUB_SERVER_URL', '')}/{env.get('GITHUB_REPOSITORY', '')}"
+        return {"run": run, "url": f"{where}/actions/runs/{run}"}
+    run = env.get("CI_PIPELINE_ID", "")
+    return {"run": run, "url": env.get("CI_PIPELINE_URL", "")} if run else {}

@@ -1,0 +1,125 @@
+"""The runner: any Python from 3.10 takes it, its log proves itself, its lock is never for ever."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+
+from gavan.deploy.onhost import history
+from gavan.deploy.onhost.failure import Failure
+from gavan.deploy.onhost.lock import Lock, is_alive, me
+from gavan.deploy.runner import archive
+
+
+def test_the_archive_runs_alone_and_tells_of_an_empty_server(tmp_path: Path) -> None:
+    file = tmp_path / "runner.pyz"
+    file.write_bytes(archive())
+    (tmp_path / "releases").mkdir()
+    done = subprocess.run([sys.executable, "-I", "-S", str(file), "look", str(tmp_path)],
+                          capture_output=True, text=True, check=False, cwd="/")  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == {
+        "live": {}, "plans": {}, "unfinished": [], "lock": {}, "log": "",
+    }  # fmt: skip
+
+
+def test_every_file_of_the_archive_is_python_3_10_of_the_standard_library() -> None:
+    newer = {"tomllib", "StrEnum", "UTC", "Self", "TaskGroup", "ExceptionGroup"}
+    with zipfile.ZipFile(BytesIO(archive())) as bundle:
+        for name in bundle.namelist():
+            tree = ast.parse(bundle.read(name), feature_version=(3, 10))
+            for node in ast.walk(tree):
+                module = node.module or "" if isinstance(node, ast.ImportFrom) else ""
+                names = [one.name for one in node.names] if isinstance(
+                    node, ast.Import | ast.ImportFrom) else []  # fmt: skip
+                roots = {(module or one).partition(".")[0] for one in names}
+                assert roots <= {*sys.stdlib_module_names, "gavan"}, name
+                assert not newer & {*names, module}, name
+                if module.startswith("gavan"):
+                    assert f"{module.replace('.', '/')}.py" in bundle.namelist() or (
+                        f"{module.replace('.', '/')}/__init__.py" in bundle.namelist()
+                    ), f"{name} imports {module}"
+
+
+def line(name: str, result: str = "ok") -> dict[str, object]:
+    return {"id": name, "action": "deploy", "result": result}
+
+
+def test_the_log_is_a_chain_that_shows_each_change(tmp_path: Path) -> None:
+    file = tmp_path / "releases.jsonl"
+    for name in ("a", "b", "c"):
+        history.append(file, line(name))
+    history.append(file, line("c"))
+    lines = history.read(file)
+    assert [one["id"] for one in lines] == ["a", "b", "c"], "a release is added once"
+    assert history.broken(lines) == ""
+    assert "line 2 (c) does not follow" in history.broken([lines[0], lines[2]])
+    assert "line 2 (b) was changed" in history.broken([lines[0], {**lines[1], "result": "x"}])
+
+
+def test_a_line_that_a_power_cut_left_half_written_costs_no_other(tmp_path: Path) -> None:
+    file = tmp_path / "releases.jsonl"
+    history.append(file, line("a"))
+    with file.open("a") as torn:
+        torn.write('{"id": "b", "act')
+    history.append(file, line("c"))
+    lines = history.read(file)
+    assert [one["id"] for one in lines] == ["a", "c"]
+    assert history.broken(lines) == ""
+
+
+def test_the_lock_of_a_living_process_is_kept_and_says_whose_it_is(tmp_path: Path) -> None:
+    first = Lock(tmp_path / "lock", "one", "ann@laptop")
+    first.take(0)
+    with pytest.raises(Failure, match="release one by ann@laptop is under way") as refused:
+        Lock(tmp_path / "lock", "two", "bob@laptop").take(0)
+    assert refused.value.code == "GV540"
+    first.release()
+    Lock(tmp_path / "lock", "two", "bob@laptop").take(0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "age_s", "may"),
+    [
+        ({"began": "1"}, 0, False),
+        ({"began": "1"}, 61, True),
+        ({"began": "1", "release": "two"}, 0, True),
+        ({"boot": "another"}, 0, True),
+        ({}, 3600, False),
+    ],
+    ids=["just gone", "gone for long", "the same release", "the server began anew", "alive"],
+)
+def test_a_lock_is_taken_over_by_its_rule(
+    tmp_path: Path, changes: dict[str, str], age_s: int, may: bool
+) -> None:
+    folder = tmp_path / "lock"
+    folder.mkdir()
+    owner = {**me(), "release": "one", "by": "ann", "heartbeat": 0.0, **changes}
+    file = folder / "owner.json"
+    file.write_text(json.dumps(owner))
+    then = file.stat().st_mtime - age_s
+    os.utime(file, (then, then))
+    lock = Lock(folder, "two", "bob")
+    if may:
+        lock.take(0)
+        assert lock.owner()["by"] == "bob"
+        lock.release()
+        assert not folder.exists()
+    else:
+        with pytest.raises(Failure):
+            lock.take(0)
+
+
+def test_a_process_of_the_same_number_is_not_the_same() -> None:
+    assert is_alive(me())
+    assert not is_alive({**me(), "began": "1"})
+    assert not is_alive({**me(), "boot": "another"})
+    assert not is_alive({})
