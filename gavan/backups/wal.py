@@ -63,17 +63,18 @@ def receive(on: Receiving, stop: threading.Event) -> None:
     on.repository.create()
     on.spool.mkdir(mode=0o700, parents=True, exist_ok=True)
     archive = WalArchive(on.repository)
-    _file(on, archive)
+    filed: set[str] = set()
+    _file(on, archive, filed)
     _ensure_slot(on)
     sending = _Sending(on, archive)
     with _receiver(on) as (process, said):
         on.report(STEP, "ok", f"receives into {on.spool}")
         while not stop.wait(LOOK_S):
-            _file(on, archive)
+            _file(on, archive, filed)
             sending.send()
             if process.poll() is not None:
                 raise _ended(process.returncode, said)
-    _file(on, archive)
+    _file(on, archive, filed)
     sending.send()
 
 
@@ -143,16 +144,20 @@ def finished(spool: Path) -> list[Path]:
     )
 
 
-def _file(on: Receiving, archive: WalArchive) -> None:
-    """Take what is finished into the archive, and out of the spool.
+def _file(on: Receiving, archive: WalArchive, filed: set[str]) -> None:
+    """Take what is finished into the archive, and out of the spool; ``filed`` remembers it.
 
     The newest finished segment stays: pg_receivewal finds its place by what lies there.
     """
     ready = finished(on.spool)
     for path in ready:
+        if path.name in filed:
+            continue
         segment = archive.add(path, on.sealer)
+        filed.add(path.name)
         if segment is not None:
             on.report(STEP, "tick", segment.name)
+    filed.intersection_update(path.name for path in ready)
     for path in ready[:-1]:
         path.unlink()
     if len(ready) > 1:
