@@ -15,11 +15,13 @@ import signal
 import subprocess
 import tarfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+
+from psycopg import pq
 
 from gavan.backups import manifest
 from gavan.backups.base import ARCHIVE
@@ -31,11 +33,13 @@ from gavan.backups.scratch import FIRST_PORT, MARKER, guarded
 from gavan.backups.sealing import Opener
 from gavan.backups.space import require_room, room_at
 from gavan.backups.streams import opened_gzip
+from gavan.backups.swap import MAINTENANCE
 from gavan.backups.verify import verify
 from gavan.backups.wal import SPOOL, wait_filed
-from gavan.backups.wal_archive import WalArchive
+from gavan.backups.wal_archive import SEGMENT_BYTES, Segment, WalArchive
 from gavan.database.access import Access
-from gavan.database.embedded import ADMIN, Server, loopback_url
+from gavan.database.bootstrap import bootstrap
+from gavan.database.embedded import ADMIN, Server, loopback_url, set_admin_password
 from gavan.database.identity import demote, give
 from gavan.database.migration.lock import connect
 from gavan.engines.embedded import ports
@@ -49,18 +53,24 @@ START_S = 60.0
 POLL_S = 0.1
 GROWTH = 1.2
 STAGED = "gavan_wal"
+AT_ONCE = 64
+"""So many segments are added while the moment is still ahead"""
 LOG_LINES = 25
 _LOG, _SECOND_LOG = "gavan_recovery.log", "gavan_look.log"
 _EXCHANGE = 2
 _AT_CWD = -100
 _TOO_EARLY = "recovery ended before configured recovery target was reached"
-_REPLAYED = re.compile(r"last completed transaction was at log time (?P<moment>[^\n]+)")
+_REPLAYED = re.compile(r"last completed transaction was at log time ([^\n]+)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recovery:
-    """What to recover: ``server`` is the stack's own, whose data are to be replaced."""
+    """What to recover: ``server`` is the stack's own, whose data are to be replaced.
 
+    ``root`` is the folder of the stack, whose owner runs Postgres.
+    """
+
+    root: Path
     moment: datetime
     server: Server
     access: Access
@@ -108,7 +118,9 @@ def recovered(on: Recovery, road: Road) -> Iterator[Recovered]:
         undo.enter_context(guarded(entry, folder))
         on = replace(on, server=_marked(on.server, entry))
         _unpack(on, road, folder)
-        last = _replay(on, folder)
+        last = _replay(on, road, folder)
+        # The keys may have changed since; those of now must open it.
+        set_admin_password(on.root, folder, on.access.passwords[ADMIN])
         rows = _look(on, folder)
         for name in (_LOG, _SECOND_LOG, "postmaster.pid"):
             (folder / name).unlink(missing_ok=True)
@@ -152,27 +164,46 @@ def _unpack(on: Recovery, road: Road, folder: Path) -> None:
     ):
         tar.extractall(folder, filter="data")
     on.report("base", "ok", in_bytes(road.base.database_bytes))
-    archive, staged = WalArchive(on.repository), folder / STAGED
-    staged.mkdir(mode=0o700)
-    on.report("wal", "start", f"{len(road.segments)} segments")
-    for segment in road.segments:
-        archive.unpack(segment, opener, staged / segment.name)
-    on.report("wal", "ok", f"{len(road.segments)} segments")
+    (folder / STAGED).mkdir(mode=0o700)
     for path in (folder, *folder.rglob("*")):
-        path.chmod(0o700 if path.is_dir() else 0o600)
-        if on.server.user is not None:
-            give(on.server.user, path)
+        _hand_over(on, path)
+    _stage(on, road, road.segments, folder)
 
 
-def _replay(on: Recovery, folder: Path) -> datetime | None:
+def _stage(on: Recovery, road: Road, segments: Sequence[Segment], folder: Path) -> None:
+    """Lay segments out where the server asks for them."""
+    archive, opener = WalArchive(on.repository), on.opener_of(road.base)
+    on.report("wal", "start", f"{len(segments)} segments")
+    for segment in segments:
+        path = folder / STAGED / segment.name
+        archive.unpack(segment, opener, path)
+        _hand_over(on, path)
+    on.report("wal", "ok", f"{len(segments)} segments")
+
+
+def _hand_over(on: Recovery, path: Path) -> None:
+    path.chmod(0o700 if path.is_dir() else 0o600)
+    if on.server.user is not None:
+        give(on.server.user, path)
+
+
+def _replay(on: Recovery, road: Road, folder: Path) -> datetime | None:
     """Start the server on the folder until it has replayed to the moment; return the last commit's.
 
     A log that has no commit after the moment is replayed to its end: that is the same state.
     """
     on.report("replay", "start", f"to {on.moment.isoformat()}")
-    said = _run(on, folder, [f"recovery_target_time={on.moment.isoformat()}"])
+    line = f"recovery_target_timeline={road.timeline}"
+    to_moment = [line, f"recovery_target_time={on.moment.isoformat()}"]
+    said = _run(on, folder, to_moment)
+    left = road.more
+    while said is not None and _TOO_EARLY in said and left:
+        require_room(room_at(folder), len(left[:AT_ONCE]) * SEGMENT_BYTES, folder)
+        _stage(on, road, left[:AT_ONCE], folder)
+        left = left[AT_ONCE:]
+        said = _run(on, folder, to_moment)
     if said is not None and _TOO_EARLY in said:
-        said = _run(on, folder, [])
+        said = _run(on, folder, [line])
     if said is not None:
         raise GavanError(
             "GV456",
@@ -180,14 +211,14 @@ def _replay(on: Recovery, folder: Path) -> datetime | None:
             details="\n".join(said.splitlines()[-LOG_LINES:]),
             hint="see the details; nothing was changed",
         )
-    found = _REPLAYED.search((folder / _LOG).read_text(errors="replace"))
-    last = datetime.fromisoformat(found["moment"].replace(" UTC", "+00:00")) if found else None
+    found = _REPLAYED.findall((folder / _LOG).read_text(errors="replace"))
+    last = datetime.fromisoformat(found[-1].replace(" UTC", "+00:00")) if found else None
     on.report("replay", "ok", f"last transaction {last.isoformat()}" if last else "")
     return last
 
 
 def _run(on: Recovery, folder: Path, settings: list[str]) -> str | None:
-    """Run the server until it takes writes, then stop it; return its log when it did not."""
+    """Run the server until it takes writes, then stop it; return what it said when it did not."""
     (folder / "recovery.signal").touch()
     if on.server.user is not None:
         give(on.server.user, folder / "recovery.signal")
@@ -197,16 +228,17 @@ def _run(on: Recovery, folder: Path, settings: list[str]) -> str | None:
         *settings,
     ]
     log = folder / _LOG
-    with _started(on, folder, wanted, log) as (process, url):
-        if _is_promoted(process, url):
+    before = log.stat().st_size if log.exists() else 0
+    with _started(on, folder, wanted, log) as (process, port):
+        if _is_promoted(process, port):
             return None
-    return log.read_text(errors="replace")
+    return log.read_bytes()[before:].decode(errors="replace")
 
 
 @contextmanager
 def _started(
     on: Recovery, folder: Path, settings: list[str], log: Path
-) -> Iterator[tuple[subprocess.Popen[bytes], Secret]]:
+) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
     """Run a server on the folder, on a port and a socket of its own."""
     port = ports.other_ports({"": FIRST_PORT}, {})[""]
     own = [f"port={port}", "listen_addresses=127.0.0.1", f"unix_socket_directories={folder}",
@@ -220,9 +252,8 @@ def _started(
             stderr=stream, start_new_session=True,
             **(demote(on.server.user) if on.server.user else {}),  # type: ignore[call-overload]  # optional keywords by one mapping
         )  # fmt: skip
-    url = loopback_url(ADMIN, on.access.passwords[ADMIN], port=port, database=on.access.database)
     try:
-        yield process, url
+        yield process, port
     finally:
         process.send_signal(signal.SIGINT)
         try:
@@ -232,32 +263,54 @@ def _started(
             process.wait()
 
 
-def _is_promoted(process: subprocess.Popen[bytes], url: Secret) -> bool:
-    """Wait until the server has replayed all it shall and takes writes; False when it ended."""
+def _is_promoted(process: subprocess.Popen[bytes], port: int) -> bool:
+    """Wait until the server has replayed all it shall and takes writes; False when it ended.
+
+    Nobody signs in for that: the passwords are those of the moment.
+    """
     while process.poll() is None:
-        try:
-            with connect(url, "recover") as connection:
-                row = connection.execute("select pg_is_in_recovery()").fetchone()
-                if row == (False,):
-                    return True
-        except GavanError:
-            pass
+        if _is_open(port):
+            return True
         time.sleep(POLL_S)
     return False
 
 
+def _is_open(port: int) -> bool:
+    """Say whether it takes clients; without hot_standby it does so after the recovery."""
+    return pq.PGconn.ping(f"host=127.0.0.1 port={port}".encode()) == pq.Ping.OK
+
+
 def _look(on: Recovery, folder: Path) -> str:
-    """Start what was recovered once more, as it will be, and count what is in it."""
+    """Start what was recovered once more, as it will be; return how much is in it.
+
+    Its system schemas and passwords are brought up to now, as after a restore.
+    """
     log = folder / _SECOND_LOG
-    with _started(on, folder, [], log) as (process, url):
+    with _started(on, folder, [], log) as (process, port):
         until = time.monotonic() + START_S
-        while process.poll() is None and time.monotonic() < until:
-            try:
-                return _counted(url)
-            except GavanError:
-                time.sleep(POLL_S)
-    raise GavanError("GV456", "what was recovered does not start",
-                     details=log.read_text(errors="replace")[-2000:])  # fmt: skip
+        while process.poll() is None and not _is_open(port) and time.monotonic() < until:
+            time.sleep(POLL_S)
+        if not _is_open(port):
+            raise GavanError("GV456", "what was recovered does not start",
+                             details=log.read_text(errors="replace")[-2000:])  # fmt: skip
+        password, name = on.access.passwords[ADMIN], on.access.database
+        _require_database(loopback_url(ADMIN, password, port=port, database=MAINTENANCE), name)
+        url = loopback_url(ADMIN, password, port=port, database=name)
+        bootstrap(url, on.access.passwords)
+        return _counted(url)
+
+
+def _require_database(url: Secret, name: str) -> None:
+    with connect(url, "recover") as connection:
+        rows = connection.execute("select datname from pg_database where not datistemplate")
+        names = sorted(str(row[0]) for row in rows)
+    if name not in names:
+        raise GavanError(
+            "GV456",
+            f"there was no database {name} at that moment",
+            details=f"there were: {', '.join(names)}",
+            hint="take another moment, or name it in the stack file: [database] name",
+        )
 
 
 def _counted(url: Secret) -> str:

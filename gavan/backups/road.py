@@ -5,7 +5,7 @@ Stands between what is stored and the recovery.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -22,20 +22,40 @@ from gavan.kit.errors import GavanError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """A timeline: since when it is the server's, and in which segment each before it began."""
+
+    id: int
+    began: datetime
+    starts: tuple[tuple[int, int], ...]
+
+    def timeline_of(self, number: int) -> int:
+        """Return the timeline whose segment of this number counts."""
+        return max(timeline for timeline, start in self.starts if start <= number)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Span:
-    """A stretch of time that can be reached without a gap; both ends included."""
+    """A stretch of time on a timeline that is reached without a gap; both ends included."""
 
     base: Manifest
     first: datetime
     last: datetime
+    line: Line
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Road:
-    """A base and the segments after it, in order; history files are among them."""
+    """A base and the segments after it, in order; history files are among them.
+
+    All of them: a new timeline must have a number that no other has. ``more``: what follows, for
+    the moment may be behind segments that were received late.
+    """
 
     base: Manifest
+    timeline: int
     segments: tuple[Segment, ...]
+    more: tuple[Segment, ...] = ()
 
     @property
     def bytes(self) -> int:
@@ -64,15 +84,21 @@ def _no_moment(text: str, why: str) -> GavanError:
 
 
 def spans(entries: Sequence[Entry], segments: Sequence[Segment]) -> list[Span]:
-    """Return every stretch of time that can be reached, oldest base first."""
+    """Return every stretch of time that can be reached: oldest base first, then by timeline.
+
+    A recovery begins a timeline and leaves the former one where it was. A moment belongs to the
+    timeline that was the server's then: what was undone by a recovery can be reached as well.
+    """
     found = []
     for entry in entries:
         made = entry.manifest
         if made is None or made.kind is not Kind.PHYSICAL or entry.state is State.FAILED:
             continue
-        chain = _chain(made, segments)
-        last = max([made.ended, *(one.ended for one in chain if is_segment(one.name))])
-        found.append(Span(base=made, first=made.ended, last=last))
+        for line in _lines(made, segments):
+            chain = _chain(made, line, segments)
+            last = max([line.began, *(one.ended for one in chain if one.timeline == line.id)])
+            if chain or line.id == made.timeline:
+                found.append(Span(base=made, first=line.began, last=last, line=line))
     return found
 
 
@@ -86,32 +112,54 @@ def road_to(moment: datetime, entries: Sequence[Entry], segments: Sequence[Segme
     fitting = [span for span in known if span.first <= moment <= span.last]
     if not fitting:
         raise _unreachable(moment, known)
-    base = fitting[-1].base
-    chain = _chain(base, segments)
-    needed: list[Segment] = []
-    for segment in chain:
-        needed.append(segment)
-        # The first that ends after the moment holds the commits up to it.
-        if is_segment(segment.name) and segment.ended >= moment:
-            break
-    histories = [one for one in segments if is_history(one.name) and one not in needed]
-    return Road(base=base, segments=(*histories, *needed))
+    span = max(fitting, key=lambda one: (one.line.id, one.base.ended))
+    chain = _chain(span.base, span.line, segments)
+    # The first that ends after the moment holds the commits up to it, if it came when it was
+    # written; what was received late is dated late.
+    ends = (at for at, one in enumerate(chain, 1) if one.ended >= moment)
+    needed = next(ends, len(chain))
+    histories = [one for one in segments if is_history(one.name)]
+    return Road(
+        base=span.base,
+        timeline=span.line.id,
+        segments=(*histories, *chain[:needed]),
+        more=tuple(chain[needed:]),
+    )
 
 
-def _chain(base: Manifest, segments: Sequence[Segment]) -> list[Segment]:
-    """Return the segments from the base on, to the first gap; the newest timeline wins."""
+def _lines(base: Manifest, segments: Sequence[Segment]) -> Iterator[Line]:
+    """Walk the timelines that a base leads to, its own first."""
+    yield Line(id=base.timeline, began=base.ended, starts=((base.timeline, 0),))
+    for history in segments:
+        left = dict(history.left)
+        if base.timeline not in left or history.timeline <= base.timeline:
+            continue
+        if _position(left[base.timeline]) < _position(base.lsn_end):
+            continue
+        # Each begins in the segment where the one before it was left.
+        ids = [*left, history.timeline]
+        starts = [0, *(number_of_lsn(lsn) for lsn in left.values())]
+        yield Line(
+            id=history.timeline,
+            began=max(base.ended, history.ended),
+            starts=tuple(zip(ids, starts, strict=True)),
+        )
+
+
+def _chain(base: Manifest, line: Line, segments: Sequence[Segment]) -> list[Segment]:
+    """Return the segments of a timeline and those before it, from the base on, to the first gap."""
+    known = {(one.timeline, one.number): one for one in segments if is_segment(one.name)}
     number = number_of_lsn(base.lsn_end)
-    by_number: dict[int, Segment] = {}
-    for segment in segments:
-        if is_segment(segment.name) and segment.timeline >= base.timeline:
-            former = by_number.get(segment.number)
-            if former is None or former.timeline < segment.timeline:
-                by_number[segment.number] = segment
     chain = []
-    while number in by_number:
-        chain.append(by_number[number])
+    while (found := known.get((line.timeline_of(number), number))) is not None:
+        chain.append(found)
         number += 1
     return chain
+
+
+def _position(lsn: str) -> int:
+    high, low = (int(part, 16) for part in lsn.split("/"))
+    return high << 32 | low
 
 
 def _unreachable(moment: datetime, known: Sequence[Span]) -> GavanError:

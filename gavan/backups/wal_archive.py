@@ -16,7 +16,7 @@ import itertools
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -46,7 +46,8 @@ _STORED = re.compile(r"[0-9A-F]{8}([0-9A-F]{16}|\.history)\.gz(\.age|\.gpg)?")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Segment:
     """One file of the archive. ``clear`` is the digest of the segment itself, ``sha256`` that of
-    the stored bytes; ``ended`` when its last record was there."""
+    the stored bytes; ``ended`` when its last record was there. ``left``, of a history file: the
+    timelines before it, and at which position each was left."""
 
     name: str
     file: str
@@ -54,6 +55,7 @@ class Segment:
     sha256: str
     clear: str
     ended: datetime
+    left: tuple[tuple[int, str], ...] = ()
 
     @property
     def timeline(self) -> int:
@@ -162,6 +164,7 @@ class WalArchive:
             sha256=stored.sha256,
             clear=clear.sha256,
             ended=datetime.fromtimestamp(source.stat().st_mtime, UTC),
+            left=_left(source) if is_history(source.name) else (),
         )
 
     def _note(self, segment: Segment) -> None:
@@ -238,7 +241,19 @@ def gaps(segments: list[Segment]) -> list[tuple[Segment, Segment]]:
             if a.timeline == b.timeline and b.number != a.number + 1]  # fmt: skip
 
 
-def _segment(name: str, file: str, ended: str, **facts: Any) -> Segment:
+def _left(history: Path) -> tuple[tuple[int, str], ...]:
+    """Return timelines and positions; lines are ``id <tab> position <tab> reason``.
+
+    (postgres: src/backend/access/transam/timeline.c)
+    """
+    lines = history.read_text(encoding="utf-8", errors="replace").splitlines()
+    words = [line.split() for line in lines if line.strip() and not line.startswith("#")]
+    return tuple((int(word[0]), word[1]) for word in words)
+
+
+def _segment(
+    name: str, file: str, ended: str, left: Sequence[Sequence[Any]] = (), **facts: Any
+) -> Segment:
     """Return what a line says; raise ValueError for names that lead out of the archive.
 
     What writes to the folder of backups may write any line, and files go by their names.
@@ -247,7 +262,13 @@ def _segment(name: str, file: str, ended: str, **facts: Any) -> Segment:
         raise ValueError(file)
     if file.partition(".gz")[0] != name:
         raise ValueError(file)
-    return Segment(name=name, file=file, ended=datetime.fromisoformat(ended), **facts)
+    before = tuple((int(timeline), str(lsn)) for timeline, lsn in left)
+    # Whoever reads it later need not doubt it.
+    for _, lsn in before:
+        number_of_lsn(lsn)
+    return Segment(
+        name=name, file=file, ended=datetime.fromisoformat(ended), left=before, **facts
+    )
 
 
 def _ends_line(path: Path) -> bool:

@@ -328,8 +328,22 @@ def _renew_admin_password(
     bootstrap, over a connection.
     """
     salt, recorded = _read_mark(data_dir)
-    if recorded == _fingerprint(salt, password):
-        return
+    if recorded != _fingerprint(salt, password):
+        _set_admin_password(programs, account, data_dir, password)
+
+
+def set_admin_password(project: Path, data_dir: Path, password: Secret) -> None:
+    """Set the superuser's password in a stopped data directory, whatever it was.
+
+    ``project`` says by its owner who runs Postgres. Raises GavanError GV210, GV211.
+    """
+    account = choose_account(project, create_user=False)
+    _set_admin_password(distribution_for(account), account, data_dir, password)
+
+
+def _set_admin_password(
+    programs: Distribution, account: Account, data_dir: Path, password: Secret
+) -> None:
     statement = f"alter role {ADMIN} password '{password.reveal().replace(chr(39), chr(39) * 2)}'"
     _run(
         [

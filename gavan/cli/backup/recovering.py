@@ -48,6 +48,7 @@ def recover_at(
         raise GavanError("GV450", "the files of this server are not ours", exit_code=2,
                          hint="restore a dump: gavan backup restore latest")  # fmt: skip
     on = Recovery(
+        root=stack.root,
         moment=moment,
         server=prepare(stack, load_or_create_keys(stack), create_user=False),
         access=access,

@@ -15,6 +15,7 @@ from typing import Any
 import psycopg
 import pyrage
 import pytest
+from psycopg import sql
 
 from gavan.backups.layout import Repository
 from gavan.backups.sealing import Age, AgeOpener
@@ -115,6 +116,64 @@ def test_the_server_goes_back_to_a_moment_and_the_former_data_stay(timed: Timed)
     assert "mistake" not in timed.notes()
     assert (Path(done["kept"]) / "PG_VERSION").is_file()
     assert datetime.fromisoformat(done["last_transaction"]) <= moment
+
+
+def test_a_second_thought_reaches_what_the_first_recovery_undid(timed: Timed) -> None:
+    timed.wait_running("wal")
+    base = timed.base()
+    too_early = timed.note("first thought")
+    wanted = timed.note("second thought")
+    timed.note("neither")
+    timed.back_to(too_early)
+    timed.wait_running("postgres")
+    assert "second thought" not in timed.notes()
+    timed.wait_running("wal")
+    timed.note("after the first recovery")
+    assert timed.back_to(wanted)["data"]["base"] == base
+    timed.wait_running("postgres")
+    assert {"first thought", "second thought"} <= timed.notes()
+    assert not {"neither", "after the first recovery"} & timed.notes()
+    timed.wait_running("wal")
+    # The third timeline has a name of its own, and a road from the same base.
+    moment = timed.note("on the third timeline")
+    timed.note("later on the third")
+    timed.back_to(moment)
+    timed.wait_running("postgres")
+    assert "on the third timeline" in timed.notes()
+    assert "later on the third" not in timed.notes()
+
+
+def test_a_log_that_was_received_late_leads_to_the_moment_all_the_same(timed: Timed) -> None:
+    timed.wait_running("wal")
+    timed.base()
+    timed.live.gavan("stop", "wal")
+    wait_until(lambda: not timed.live.units()["wal"]["pid"], 30)
+    timed.note("one segment")
+    timed.ask("select pg_switch_wal()", role=ADMIN)
+    moment = timed.note("the next segment")
+    timed.ask("select pg_switch_wal()", role=ADMIN)
+    timed.note("too late")
+    timed.live.gavan("start", "wal")
+    timed.wait_running("wal")
+    timed.back_to(moment)
+    timed.wait_running("postgres")
+    assert {"one segment", "the next segment"} <= timed.notes()
+    assert "too late" not in timed.notes()
+
+
+def test_passwords_that_changed_since_are_those_of_now_again(timed: Timed) -> None:
+    timed.wait_running("wal")
+    timed.base()
+    now = psycopg.conninfo.conninfo_to_dict(timed.urls[ADMIN])["password"]
+    change = sql.SQL("alter role {} password {}")
+    with psycopg.connect(timed.urls[ADMIN], autocommit=True) as connection:
+        connection.execute(change.format(sql.Identifier(ADMIN), sql.Literal("of that time")))
+        moment = timed.note("with another password")
+        connection.execute(change.format(sql.Identifier(ADMIN), sql.Literal(str(now))))
+    timed.back_to(moment)
+    timed.wait_running("postgres")
+    assert "with another password" in timed.notes()
+    assert timed.ask("select 1", role=ADMIN) == [(1,)]
 
 
 def test_the_new_timeline_has_moments_of_its_own(timed: Timed) -> None:

@@ -88,10 +88,67 @@ def test_without_any_base_the_first_one_is_asked_for() -> None:
     assert caught.value.hint == "gavan backup run --kind physical"
 
 
-def test_the_newest_timeline_is_followed() -> None:
-    segments = [segment(2, 2), segment(3, 3), segment(4, 4), segment(3, 5, 2), segment(4, 6, 2)]
-    road = road_to(at(5.5), [base(2, 1.5)], segments)
-    assert [one.timeline for one in road.segments] == [1, 2, 2]
+def history(timeline: int, minutes: float, *left: tuple[int, int]) -> Segment:
+    """A timeline that began then, and in which segment each before it was left."""
+    name = f"{timeline:08X}.history"
+    before = tuple((one, f"0/{number:X}000100") for one, number in left)
+    return Segment(name=name, file=f"{name}.gz", bytes=1, sha256="", clear="", ended=at(minutes),
+                   left=before)  # fmt: skip
+
+
+# At 10 the server went back to 2.5: the second timeline begins in segment 3.
+BACK_ONCE = [
+    *(segment(n, n) for n in range(2, 9)),
+    history(2, 10, (1, 3)),
+    *(segment(n, n + 8, 2) for n in range(3, 6)),
+]
+
+
+def test_a_moment_after_a_recovery_is_on_the_timeline_that_it_began() -> None:
+    road = road_to(at(12.5), [base(2, 1.5)], BACK_ONCE)
+    assert road.timeline == 2
+    assert [(one.timeline, one.number) for one in road.segments[1:]] == [
+        (1, 2), (2, 3), (2, 4), (2, 5),
+    ]  # fmt: skip
+
+
+def test_what_a_recovery_undid_can_be_reached() -> None:
+    road = road_to(at(6.5), [base(2, 1.5)], BACK_ONCE)
+    assert road.timeline == 1
+    assert [(one.timeline, one.number) for one in road.segments[1:]] == [
+        (1, 2), (1, 3), (1, 4), (1, 5), (1, 6), (1, 7),
+    ]  # fmt: skip
+    # All of them, so that the next timeline is not called like one that is there.
+    assert road.segments[0].name == "00000002.history"
+
+
+def test_while_the_server_was_recovered_there_is_no_moment_to_go_to() -> None:
+    with pytest.raises(GavanError) as caught:
+        road_to(at(9), [base(2, 1.5)], BACK_ONCE)
+    assert "last moment before it: 2026-11-21T12:08" in str(caught.value.details)
+    assert "first moment after it: 2026-11-21T12:10" in str(caught.value.details)
+
+
+def test_a_timeline_that_left_before_the_base_is_no_road_of_it() -> None:
+    found = spans([base(6, 5.5)], BACK_ONCE)
+    assert [(span.line.id, span.last) for span in found] == [(1, at(8))]
+
+
+def test_a_timeline_goes_through_those_it_came_from_alone() -> None:
+    # Back to 2.5, and from there back to 5.5 of the first one: the third knows nothing of the second.
+    segments = [*BACK_ONCE, history(3, 20, (1, 6)), segment(6, 21, 3)]
+    road = road_to(at(20.5), [base(2, 1.5)], segments)
+    assert road.timeline == 3
+    assert [(one.timeline, one.number) for one in road.segments[2:]] == [
+        (1, 2), (1, 3), (1, 4), (1, 5), (3, 6),
+    ]  # fmt: skip
+
+
+def test_what_follows_is_there_for_a_log_that_came_late() -> None:
+    segments = [segment(2, 2), *(segment(n, 9) for n in range(3, 6))]
+    road = road_to(at(5), [base(2, 1.5)], segments)
+    assert [one.number for one in road.segments] == [2, 3]
+    assert [one.number for one in road.more] == [4, 5]
 
 
 def test_a_base_reaches_until_the_first_gap() -> None:
