@@ -13,11 +13,20 @@ from pathlib import Path
 from gavan.backups import manifest, runs
 from gavan.backups.layout import MANIFEST, Repository, is_id
 from gavan.backups.lock import locked
-from gavan.backups.model import Report, StoredFile
+from gavan.backups.model import Kind, Report, StoredFile
 from gavan.backups.objects import read_list
 from gavan.backups.place import Place, object_key
 from gavan.backups.places import OFFSITE, Arrival, write_places
 from gavan.backups.stored import Storing
+from gavan.backups.wal_archive import (
+    INDEX,
+    Segment,
+    WalArchive,
+    is_segment,
+    number_of_lsn,
+    read_index,
+    wal_key,
+)
 from gavan.kit.errors import GavanError
 from gavan.kit.size import in_bytes
 from gavan.kit.storage.disk import make_folders, sync_folder
@@ -44,6 +53,8 @@ def fetch(repository: Repository, place: Place, name: str, report: Report) -> st
     with locked(repository, "backup fetch"):
         repository.remove_unfinished()
         if repository.folder(backup_id).is_dir():
+            # The log has grown since.
+            _Fetching(repository, place, report).bring_log(backup_id)
             return backup_id
         folder = repository.partial(backup_id)
         folder.mkdir(mode=0o700)
@@ -87,9 +98,19 @@ class _Fetching:
             make_folders((folder / file.path).parent)
             self._file(f"{backup_id}/{file.path}", folder / file.path, file)
         self._objects(read_list(folder, made.files))
+        if made.kind is Kind.PHYSICAL:
+            self._log(number_of_lsn(made.lsn_start))
         arrival = Arrival(target=self.place.target, verified_at=runs.now())
         write_places(folder, {OFFSITE: arrival})
         self.report(STEP, "ok", f"{backup_id}: {in_bytes(self.bytes)}")
+
+    def bring_log(self, backup_id: str) -> None:
+        """Bring what the log of a base that is here has at the second place."""
+        made = manifest.read(self.repository.folder(backup_id))
+        if made.kind is Kind.PHYSICAL:
+            self.report(STEP, "start", "the log")
+            self._log(number_of_lsn(made.lsn_start))
+            self.report(STEP, "ok", f"the log: {in_bytes(self.bytes)}")
 
     def _manifest(self, backup_id: str, folder: Path) -> None:
         made = Storing(folder / MANIFEST)
@@ -109,6 +130,16 @@ class _Fetching:
             self._file(object_key(sha256), draft, stored)
             draft.replace(path)
             sync_folder(path.parent)
+
+    def _log(self, first: int) -> None:
+        """Bring the log from this segment on, and how its timelines began."""
+        listed = read_index(self.place.get(f"wal/{INDEX}") or b"")
+        wanted = [one for one in listed if not is_segment(one.name) or one.number >= first]
+        WalArchive(self.repository).take(wanted, self._segment)
+
+    def _segment(self, segment: Segment, path: Path) -> None:
+        stored = StoredFile(path=segment.file, bytes=segment.bytes, sha256=segment.sha256)
+        self._file(wal_key(segment), path, stored)
 
     def _file(self, key: str, path: Path, wanted: StoredFile) -> None:
         made = Storing(path)

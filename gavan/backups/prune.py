@@ -23,7 +23,7 @@ from gavan.backups.model import Kind, Report, State
 from gavan.backups.objects import LIST, read_list
 from gavan.backups.place import Place, object_key, open_place
 from gavan.backups.retention import Candidate, Decision, Policy, candidate, decide, require_clock
-from gavan.backups.wal_archive import WalArchive, is_segment, number_of_lsn, segment_number
+from gavan.backups.wal_archive import Segment, WalArchive, is_segment, number_of_lsn, segment_number
 from gavan.kit.errors import GavanError
 from gavan.kit.size import in_bytes
 from gavan.stack.model import Backup
@@ -85,16 +85,27 @@ def _prune_here(repository: Repository, pruned: Pruned, report: Report) -> None:
         pruned.freed_bytes += _sweep(repository, known)
     finally:
         known.close()
-    first = first_needed(backups(repository))
+    archive = WalArchive(repository)
+    first = first_needed(backups(repository), archive.segments())
     if first is not None:
-        pruned.freed_bytes += WalArchive(repository).remove_before(first)
+        pruned.freed_bytes += archive.remove_before(first)
     report(HERE, "ok", f"{len(going)} removed, {in_bytes(pruned.freed_bytes)} free")
 
 
-def first_needed(entries: Iterable[Entry]) -> int | None:
-    """Return the number of the oldest segment of the log that a base needs; None without one."""
-    bases = (e.manifest for e in entries if e.manifest and e.manifest.kind is Kind.PHYSICAL)
-    return min((number_of_lsn(base.lsn_start) for base in bases), default=None)
+def first_needed(entries: Iterable[Entry], segments: Sequence[Segment]) -> int | None:
+    """Return the number of the oldest segment of the log that a base needs; None: do not ask.
+
+    Without any base it is the newest there is: a base that is made later begins behind it.
+    """
+    needed = []
+    for entry in entries:
+        if entry.manifest is None and candidate(entry).kind is Kind.PHYSICAL:
+            # Perhaps it comes back from the second place.
+            return None
+        if entry.manifest is not None and entry.manifest.kind is Kind.PHYSICAL:
+            needed.append(number_of_lsn(entry.manifest.lsn_start))
+    newest = (one.number for one in reversed(segments) if is_segment(one.name))
+    return min(needed) if needed else next(newest, None)
 
 
 def _sweep(repository: Repository, known: Known) -> int:
@@ -158,16 +169,17 @@ def _prune_there(
     candidates = [_candidate_there(place, one, here.get(one)) for one in ids]
     decisions = pruned.decisions[THERE] = _decided(candidates, settings, now)
     going = [decision.id for decision in decisions if not decision.stays]
-    if dry_run or not going:
-        report(THERE, "ok", f"{len(going)} to remove" if dry_run else "nothing to remove")
+    if dry_run:
+        report(THERE, "ok", f"{len(going)} to remove")
         return
     for backup_id in going:
         keys = sorted(place.sizes(f"{backup_id}/"), key=lambda key: not key.endswith(MANIFEST))
         pruned.stay += place.delete(keys[:1])
         pruned.stay += place.delete(keys[1:])
     left = [one for one in ids if one not in going]
-    pruned.stay += _sweep_there(place, left)
-    pruned.stay += _sweep_wal_there(place, [here[one] for one in left if one in here])
+    if going:
+        pruned.stay += _sweep_there(place, left)
+    pruned.stay += _sweep_wal_there(place, left)
     report(THERE, "ok", f"{len(going)} removed")
 
 
@@ -189,15 +201,33 @@ def _sweep_there(place: Place, ids: Sequence[str]) -> list[str]:
     return place.delete(key for key in place.sizes("objects/") if key not in wanted)
 
 
-def _sweep_wal_there(place: Place, entries: Sequence[Entry]) -> list[str]:
-    """Remove the segments there that no base which is known here needs."""
-    first = first_needed(entries)
-    if first is None:
+def _sweep_wal_there(place: Place, ids: Sequence[str]) -> list[str]:
+    """Remove the segments there that no base there needs, whichever machine made it.
+
+    Nothing goes while a manifest cannot be read.
+    """
+    needed = []
+    for backup_id in ids:
+        if _named_kind(backup_id) is not Kind.PHYSICAL:
+            continue
+        content = place.get(f"{backup_id}/{MANIFEST}")
+        if content is None:
+            continue
+        try:
+            needed.append(number_of_lsn(orjson.loads(content)["manifest"]["lsn_start"]))
+        except (ValueError, KeyError, TypeError):
+            return []
+    if not needed:
         return []
     names = {key: key.rpartition("/")[2].partition(".")[0] for key in place.sizes("wal/")}
+    first = min(needed)
     return place.delete(
         key for key, name in names.items() if is_segment(name) and segment_number(name) < first
     )
+
+
+def _named_kind(backup_id: str) -> Kind:
+    return Kind(backup_id.split("-")[1])
 
 
 def _has_objects(place: Place, backup_id: str) -> bool:

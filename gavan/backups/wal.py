@@ -25,7 +25,7 @@ from gavan.backups.model import Report, StoredFile
 from gavan.backups.place import Place
 from gavan.backups.sealing import Sealer
 from gavan.backups.stored import digest
-from gavan.backups.wal_archive import INDEX, Segment, WalArchive, is_history, is_segment
+from gavan.backups.wal_archive import INDEX, Segment, WalArchive, is_history, is_segment, wal_key
 from gavan.database.migration.lock import connect
 from gavan.kit.errors import GavanError
 from gavan.kit.secret import Secret
@@ -193,7 +193,7 @@ class _Sending:
             self._on.report(PLACE_STEP, "fail", error.message)
 
     def _bring(self, place: Place, segment: Segment, there: dict[str, int]) -> None:
-        key = f"wal/{segment.timeline:08X}/{segment.file}"
+        key = wal_key(segment)
         if there.get(key) == segment.bytes:
             return
         path = self._archive.path(segment)

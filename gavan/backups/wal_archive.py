@@ -16,7 +16,7 @@ import itertools
 import os
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -77,6 +77,11 @@ def is_history(name: str) -> bool:
     return _HISTORY.fullmatch(name) is not None
 
 
+def wal_key(segment: Segment) -> str:
+    """Return the key of a segment at the second place, as the folder here has it."""
+    return f"wal/{segment.timeline:08X}/{segment.file}"
+
+
 def segment_number(name: str) -> int:
     return int(name[8:16], 16) * PER_LOG + int(name[16:24], 16)
 
@@ -108,18 +113,10 @@ class WalArchive:
 
     def segments(self) -> list[Segment]:
         """Return what the index has, in the order of the log; a torn last line is not there."""
-        found: dict[str, Segment] = {}
         try:
-            lines = self.index.read_bytes().splitlines()
+            return read_index(self.index.read_bytes())
         except FileNotFoundError:
             return []
-        for line in lines:
-            try:
-                segment = _segment(**orjson.loads(line))
-                found[segment.name] = segment
-            except (orjson.JSONDecodeError, KeyError, TypeError, ValueError):
-                continue
-        return sorted(found.values(), key=lambda one: (one.timeline, one.name))
 
     def path(self, segment: Segment) -> Path:
         return self._repository.wal_dir(segment.timeline) / segment.file
@@ -135,15 +132,29 @@ class WalArchive:
         if known is not None and self.path(known).is_file():
             if known.clear == clear.sha256:
                 return None
-            raise GavanError(
-                "GV451",
-                f"the archive of the WAL has another {source.name} than the server",
-                details=f"{self.path(known)} is not what {source} is; neither was touched",
-                hint="two servers write to one folder of backups: give each its own [backup] dir",
-            )
+            raise _another(self.path(known), str(source))
         segment = self._store(source, clear, sealer)
         self._note(segment)
         return segment
+
+    def take(self, segments: Iterable[Segment], bring: Callable[[Segment, Path], None]) -> None:
+        """Take stored segments from elsewhere, those that are not here; ``bring`` writes one.
+
+        Raises GavanError: GV451, and what ``bring`` raises; what came until then stays.
+        """
+        here = {one.name: one for one in self.segments() if self.path(one).is_file()}
+        for segment in segments:
+            known, path = here.get(segment.name), self.path(segment)
+            if known is not None and known.clear != segment.clear:
+                raise _another(self.path(known), "the second place")
+            if known is None:
+                make_folders(path.parent)
+                draft = path.with_name(f".{segment.name}.partial")
+                draft.unlink(missing_ok=True)
+                bring(segment, draft)
+                draft.rename(path)
+                sync_folder(path.parent)
+                self._note(segment)
 
     def _store(self, source: Path, clear: StoredFile, sealer: Sealer) -> Segment:
         folder = self._repository.wal_dir(int(source.name[:8], 16))
@@ -234,6 +245,18 @@ class WalArchive:
             yield
 
 
+def read_index(content: bytes) -> list[Segment]:
+    """Return what an index says, in the order of the log; what is no line of it is not there."""
+    found: dict[str, Segment] = {}
+    for line in content.splitlines():
+        try:
+            segment = _segment(**orjson.loads(line))
+            found[segment.name] = segment
+        except (orjson.JSONDecodeError, KeyError, TypeError, ValueError):
+            continue
+    return sorted(found.values(), key=lambda one: (one.timeline, one.name))
+
+
 def gaps(segments: list[Segment]) -> list[tuple[Segment, Segment]]:
     """Return the neighbours between which segments are missing; on one timeline, in order."""
     whole = [one for one in segments if is_segment(one.name)]
@@ -266,15 +289,23 @@ def _segment(
     # Whoever reads it later need not doubt it.
     for _, lsn in before:
         number_of_lsn(lsn)
-    return Segment(
-        name=name, file=file, ended=datetime.fromisoformat(ended), left=before, **facts
-    )
+    return Segment(name=name, file=file, ended=datetime.fromisoformat(ended), left=before, **facts)
 
 
 def _ends_line(path: Path) -> bool:
     with path.open("rb") as file:
         file.seek(-1, os.SEEK_END)
         return file.read(1) == b"\n"
+
+
+def _another(path: Path, source: str) -> GavanError:
+    return GavanError(
+        "GV451",
+        f"the archive of the WAL has another {path.name.partition('.')[0]} than {source}",
+        details=f"{path} was written by another server, or before the data were made anew;"
+        " neither was touched",
+        hint="one server, one folder: another [backup] dir, or move its folder wal aside",
+    )
 
 
 def _damaged(path: Path, why: str) -> GavanError:

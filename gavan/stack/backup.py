@@ -30,7 +30,11 @@ def build_backup(root: Path, values: Values, *, is_written: bool) -> Backup:
             recipients=tuple(_recipient(root, text) for text in encrypt["recipients"]),
         ),
         offsite=_offsite(values["offsite"], values["rate_limit"]),
-        pitr=Pitr(enabled=pitr["enabled"], window_s=pitr["window"]),
+        pitr=Pitr(
+            enabled=pitr["enabled"],
+            window_s=pitr["window"],
+            schedule=pitr["schedule"] if is_written and pitr["enabled"] else None,
+        ),
         drill=Drill(schedule=drill["schedule"] if is_written else None, sql=tuple(drill["sql"])),
     )
 

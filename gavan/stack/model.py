@@ -251,8 +251,11 @@ class Offsite:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pitr:
+    """``schedule`` of the bases; None: by hand only."""
+
     enabled: bool
     window_s: float
+    schedule: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,10 +29,16 @@ def own_jobs(stack: Stack, gavan: Sequence[str] = ()) -> tuple[Cron, ...]:
     here = [sys.executable, "-m", "gavan", "-f", str(stack.file), "-p", stack.profile.name, "-q"]
     wanted = (
         ("backup", stack.backup.schedule, "backup run --prune --wait 1h"),
+        ("base", _base_schedule(stack), "backup run --kind physical --prune --wait 1h"),
         ("drill", _drill_schedule(stack), "backup drill"),
     )
     argv = gavan or here
     return tuple(_job(argv, name, when, verb) for name, when, verb in wanted if when is not None)
+
+
+def _base_schedule(stack: Stack) -> str | None:
+    """Return when a base is made; the files of somebody else's server are not ours to copy."""
+    return stack.backup.pitr.schedule if stack.database.external_url is None else None
 
 
 def _drill_schedule(stack: Stack) -> str | None:

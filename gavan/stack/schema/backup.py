@@ -65,6 +65,12 @@ PITR = Section(
             meaning="Keep what is needed to go back to any moment.",
         ),
         Key(name="window", kind=Kind.DURATION, default="7d", meaning="How far back."),
+        Key(
+            name="schedule",
+            kind=Kind.CRON,
+            default="30 2 * * 0",
+            meaning="When a base is made, in UTC; the log before the oldest that is kept goes.",
+        ),
     ),
 )
 

@@ -10,14 +10,19 @@ from pathlib import Path
 import pytest
 
 from gavan.backups.fetch import backups_there, fetch
+from gavan.backups.layout import Repository
 from gavan.backups.listing import backups, find
-from gavan.backups.model import State
+from gavan.backups.model import Kind, State, silent
 from gavan.backups.place_s3 import S3Place
 from gavan.backups.places import OFFSITE, read_places
 from gavan.backups.prune import HERE, THERE, prune
 from gavan.backups.runs import read_runs
+from gavan.backups.sealing import Clear
 from gavan.backups.verify import verify
+from gavan.backups.wal import Receiving, _Sending
+from gavan.backups.wal_archive import WalArchive, number_of_lsn, segment_number
 from gavan.kit.errors import GavanError
+from gavan.kit.secret import Secret
 from tests.integration.backups.conftest import Backed
 from tests.rclone_s3 import BUCKET, RunningS3, running_s3
 
@@ -230,3 +235,84 @@ def test_prune_keeps_all_objects_while_a_list_cannot_be_read(backed: Backed) -> 
     prune(backed.repository, backed.stack.backup, backed.hear, dry_run=False, now=later)
     assert len(backups(backed.repository)) == 1
     assert list(backed.repository.objects.rglob("?" * 64)) == []
+
+
+def log_of(backed: Backed, *numbers: int) -> WalArchive:
+    """An archive of the log with these segments."""
+    archive = WalArchive(backed.repository)
+    for number in numbers:
+        segment = backed.repository.root.parent / f"{1:08X}{0:08X}{number:08X}"
+        segment.write_bytes(f"segment {number}".encode())
+        archive.add(segment, Clear())
+        segment.unlink()
+    return archive
+
+
+def send_log(backed: Backed, archive: WalArchive) -> None:
+    sending = _Sending(
+        Receiving(
+            url=Secret(""), spool=Path(), repository=backed.repository, sealer=Clear(),
+            place=place(backed), report=silent,
+        ),
+        archive,
+    )  # fmt: skip
+    sending.send()
+
+
+def test_a_base_is_fetched_with_the_log_after_it(backed: Backed, tmp_path: Path) -> None:
+    made = backed.run(kind=Kind.PHYSICAL).manifest
+    first = number_of_lsn(made.lsn_start)
+    archive = log_of(backed, first - 1, first, first + 1)
+    send_log(backed, archive)
+    fresh = Repository(tmp_path / "fresh")
+    fresh.create()
+    assert fetch(fresh, place(backed), "latest", silent) == made.id
+    found = WalArchive(fresh)
+    assert [one.number for one in found.segments()] == [first, first + 1]
+    assert list(found.problems(found.segments())) == []
+    # What has been written since comes when it is asked for again.
+    send_log(backed, log_of(backed, first + 2))
+    fetch(fresh, place(backed), made.id, silent)
+    assert [one.number for one in found.segments()] == [first, first + 1, first + 2]
+
+
+def test_the_log_goes_as_far_as_no_base_needs_it(backed: Backed, s3: RunningS3) -> None:
+    archive = log_of(backed, 1, 2, 3)
+    send_log(backed, archive)
+    prune(backed.repository, backed.stack.backup, silent, dry_run=False, now=NOW)
+    # A base that comes begins behind all of them; at the other place nobody knows of none.
+    assert [one.number for one in archive.segments()] == [3]
+    made = backed.run(kind=Kind.PHYSICAL).manifest
+    first = number_of_lsn(made.lsn_start)
+    send_log(backed, log_of(backed, first, first + 1))
+    prune(backed.repository, backed.stack.backup, silent, dry_run=False, now=datetime.now(UTC))
+    assert [one.number for one in archive.segments()] == [first, first + 1]
+    left = {name for name in sent(s3) if name.startswith("wal/0")}
+    assert {segment_number(name.split("/")[-1][:24]) for name in left} == {first, first + 1}
+
+
+def test_no_log_goes_while_a_base_cannot_be_read(backed: Backed) -> None:
+    made = backed.run(kind=Kind.PHYSICAL).manifest
+    archive = log_of(backed, 1, 2)
+    (backed.repository.folder(made.id) / "manifest.json").write_text("{")
+    prune(backed.repository, backed.stack.backup, silent, dry_run=False, now=datetime.now(UTC))
+    assert [one.number for one in archive.segments()] == [1, 2]
+
+
+def test_a_machine_that_lost_its_bases_leaves_the_log_of_those_at_the_other_place(
+    backed: Backed, s3: RunningS3
+) -> None:
+    old = backed.run(kind=Kind.PHYSICAL).manifest
+    first = number_of_lsn(old.lsn_start)
+    send_log(backed, log_of(backed, first, first + 1))
+    shutil.rmtree(backed.repository.folder(old.id))
+    shutil.rmtree(backed.repository.root / "wal")
+    backed.ask("create table public.moved (a int)")
+    for _ in range(3):
+        backed.ask("insert into public.moved values (1)")
+        backed.ask("select pg_switch_wal()")
+    new = backed.run(kind=Kind.PHYSICAL).manifest
+    assert number_of_lsn(new.lsn_start) > first + 1
+    prune(backed.repository, backed.stack.backup, silent, dry_run=False, now=datetime.now(UTC))
+    left = {name for name in sent(s3) if name.startswith("wal/0")}
+    assert len(left) == 2

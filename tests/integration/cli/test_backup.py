@@ -163,7 +163,11 @@ def test_without_the_section_nothing_is_scheduled(tmp_path: Path) -> None:
     file = tmp_path / "gavan.toml"
     sealed = f'[backup.encrypt]\nmethod = "age"\nrecipients = ["{AGE}"]\n'
     rehearsed = '[backup.drill]\nschedule = "0 5 * * 0"\n'
-    for text, jobs in (("", 0), ("[backup]\n", 2), (sealed, 1), (sealed + rehearsed, 2)):
+    timed = "[backup.pitr]\nenabled = true\n"
+    wanted = (
+        ("", 0), ("[backup]\n", 2), (sealed, 1), (sealed + rehearsed, 2), (sealed + timed, 2),
+    )  # fmt: skip
+    for text, jobs in wanted:
         file.write_text(f'[stack]\nname = "s"\n{text}')
         found = load_stack(file, environ={})
         assert len(own_jobs(found)) == jobs

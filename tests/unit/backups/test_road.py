@@ -135,7 +135,7 @@ def test_a_timeline_that_left_before_the_base_is_no_road_of_it() -> None:
 
 
 def test_a_timeline_goes_through_those_it_came_from_alone() -> None:
-    # Back to 2.5, and from there back to 5.5 of the first one: the third knows nothing of the second.
+    # Back to 2.5, then to 5.5 of the first one: the third knows nothing of the second.
     segments = [*BACK_ONCE, history(3, 20, (1, 6)), segment(6, 21, 3)]
     road = road_to(at(20.5), [base(2, 1.5)], segments)
     assert road.timeline == 3
