@@ -68,7 +68,7 @@ chaos: setup
 hosts: setup     ## real Docker and real servers, begun by the tests; needs root
 	$(BIN)/pytest tests/hosts
 
-bench: bench-start bench-rest bench-scale bench-auth bench-storage bench-realtime bench-migrate  ## time to ready, memory, the data API beside the others, auth, storage, realtime, migrations
+bench: bench-start bench-rest bench-scale bench-auth bench-storage bench-realtime bench-migrate bench-backup  ## time to ready, memory, the data API beside the others, auth, storage, realtime, migrations, backups
 
 bench-start: setup
 	$(BIN)/python -m bench.start
@@ -93,6 +93,9 @@ bench-realtime: setup bench/.venv/.installed
 
 bench-migrate: setup bench/migrate/node_modules/.installed
 	$(BIN)/python -m bench.migrate $(ARGS)
+
+bench-backup: setup
+	$(BIN)/python -m bench.backup $(ARGS)
 
 bench-driver: setup
 	$(BIN)/python -m bench.driver

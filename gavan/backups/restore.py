@@ -7,7 +7,9 @@ new database is proved to be what was dumped does it take the name of the old on
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,6 +28,7 @@ from gavan.backups.roles import without_password
 from gavan.backups.rows import Replaced, Table, load_tables, replace_rows
 from gavan.backups.sealing import Opener
 from gavan.backups.space import require_room, room_at
+from gavan.backups.stop import Stop
 from gavan.backups.swap import exists, maintenance, name_before, rename, swap
 from gavan.backups.verify import Problem, verify
 from gavan.database.access import Access
@@ -125,13 +128,11 @@ def restore(wish: Wish) -> Restored:
     restored = Restored(
         backup=wish.made.id, database=wish.to or wish.access.database, warnings=wish.doubts
     )
-    if wish.with_objects and not wish.only:
-        restored.objects = restore_objects(wish)
-        restored.warnings += object_warnings(wish.made, restored.objects)
     if wish.only:
         _restore_tables(wish, admin, restored)
     else:
-        _restore_database(wish, admin, restored)
+        with _objects_meanwhile(wish) as objects:
+            _restore_database(wish, admin, restored, objects)
     restored.seconds = time.monotonic() - began
     return restored
 
@@ -189,13 +190,37 @@ def damaged(made: Manifest, problems: Sequence[Problem]) -> GavanError:
     )
 
 
-def restore_objects(wish: Wish) -> PutBack:
-    """Put back the bytes of objects that the stack does not have any more."""
+@contextmanager
+def _objects_meanwhile(wish: Wish) -> Iterator[Future[PutBack] | None]:
+    """Put objects back beside the load, which waits for other things; a block that fails ends it.
+
+    Nothing is lost with those that are there already: no byte of a version ever changes.
+    """
+    if not wish.with_objects:
+        yield None
+        return
+    stop = Stop()
+    with ThreadPoolExecutor(1, thread_name_prefix="objects") as pool:
+        try:
+            yield pool.submit(restore_objects, wish, stop)
+        except BaseException:
+            stop.set()
+            raise
+
+
+def restore_objects(wish: Wish, stop: Stop | None = None) -> PutBack:
+    """Put back the bytes of objects that the stack does not have any more, until ``stop``."""
     wish.report("objects", "start", "")
     shelf = Shelf(repository=wish.repository, opener=wish.opener)
     entries = read_index(wish.folder, wish.made.files, wish.opener)
     total = wish.made.objects.count
-    heard = ticking(wish.report, "objects", lambda done: f"{done} of {total}")
+    told = ticking(wish.report, "objects", lambda done: f"{done} of {total}")
+
+    def heard(done: int) -> None:
+        if stop is not None:
+            stop.check()
+        told(done)
+
     found = put_back(shelf, entries, target_of(wish.stack), heard)
     said = f"{found.added} put back ({in_bytes(found.added_bytes)}), {found.there} were there"
     wish.report("objects", "warn" if found.lost_count else "ok", said)
@@ -226,7 +251,9 @@ def ticking(report: Report, step: str, said: Callable[[int], str]) -> Callable[[
     return heard
 
 
-def _restore_database(wish: Wish, admin: Secret, restored: Restored) -> None:
+def _restore_database(
+    wish: Wish, admin: Secret, restored: Restored, objects: Future[PutBack] | None
+) -> None:
     made, report = wish.made, wish.report
     fresh = fresh_name(wish.access.database, made.id)
     known = _without_password(admin)
@@ -238,6 +265,9 @@ def _restore_database(wish: Wish, admin: Secret, restored: Restored) -> None:
             f"the role {role} was made again and has no password: no backup holds any"
             for role in sorted(_without_password(admin) - known)
         ]
+        if objects is not None:
+            restored.objects = objects.result()
+            restored.warnings += object_warnings(made, restored.objects)
         if wish.to is not None:
             rename(admin, fresh, wish.to)
             return
