@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import click
@@ -47,13 +47,18 @@ def command(
                       text="\n".join(file.text for file in files))  # fmt: skip
     states = {str(file.path.relative_to(root)): file.state for file in files}
     if check:
-        stale = {path: state for path, state in states.items() if state is not State.CURRENT}
-        text = "\n".join(f"{path} is {state}" for path, state in stale.items())
-        return Result(data={"files": states}, text=text or "every file is current",
-                      exit_code=5 if stale else 0)  # fmt: skip
+        return stale_result(states)
     written = [str(file.path.relative_to(root)) for file in write(files, force=force)]
     text = "\n".join(f"wrote {path}" for path in written) or "every file is current"
     return Result(data={"written": written}, text=text)
+
+
+def stale_result(states: Mapping[str, State]) -> Result:
+    """Return what --check answers: exit 5 when a file, named by its path, is not current."""
+    stale = {path: state for path, state in states.items() if state is not State.CURRENT}
+    text = "\n".join(f"{path} is {state}" for path, state in stale.items())
+    return Result(data={"files": states}, text=text or "every file is current",
+                  exit_code=5 if stale else 0)  # fmt: skip
 
 
 def _files(context: Context, kind: str) -> list[File]:

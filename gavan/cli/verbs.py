@@ -44,6 +44,7 @@ VERBS: dict[str, Row] = {
     "rollback": Row("gavan.cli.deploy.releases:rollback", "Serve a former release again"),
     "releases": Row("gavan.cli.deploy.releases:releases", "Show and prove the log of releases"),
     "generate": Row("gavan.cli.generate:command", "Write the files of Docker Compose and Caddy"),
+    "ci": Row("gavan.cli.ci:group", "Write and check the files of GitHub Actions and GitLab CI"),
     "keys": Row("gavan.cli.keys:group", "Change the keys that sign the tokens of users"),
     "types": Row("gavan.cli.types:command", "Print typed clients of the data API"),
     "completion": Row("gavan.cli.completion:command", "Print the completion script of a shell"),

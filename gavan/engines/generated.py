@@ -17,7 +17,6 @@ from pathlib import Path
 from gavan.kit.errors import GavanError
 
 _HEAD = re.compile(r"# Written by gavan, digest ([0-9a-f]{16})\.[^\n]*\n")
-_NOTE = "Change the stack file and run: gavan generate"
 
 
 class State(StrEnum):
@@ -35,14 +34,16 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class File:
-    """A file to write; ``body`` without the head."""
+    """A file to write; ``body`` without the head, ``verb`` writes it anew."""
 
     path: Path
     body: str
+    verb: str = "gavan generate"
 
     @property
     def text(self) -> str:
-        return f"# Written by gavan, digest {_digest(self.body)}. {_NOTE}\n{self.body}"
+        note = f"Change the stack file and run: {self.verb}"
+        return f"# Written by gavan, digest {_digest(self.body)}. {note}\n{self.body}"
 
     @property
     def state(self) -> State:
@@ -81,7 +82,7 @@ def write(files: list[File], *, force: bool = False) -> list[File]:
             "these files were changed by hand and would be overwritten: "
             + ", ".join(str(file.path) for file in held),
             details=held[0].difference() or None,
-            hint="say it in the stack file instead, or give them up: gavan generate --force",
+            hint=f"say it in the stack file instead, or give them up: {held[0].verb} --force",
             exit_code=6,
         )
     wanted = [file for file in files if file.state is not State.CURRENT]

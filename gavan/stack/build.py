@@ -16,6 +16,7 @@ from gavan.stack.layers import Layers
 from gavan.stack.model import (
     App,
     AppKind,
+    Ci,
     Condition,
     Container,
     Core,
@@ -58,6 +59,7 @@ class Parts:
     has_backup: bool
     """Whether the file has the section; without it nothing is scheduled."""
     deploy: Values
+    ci: Values
 
 
 def build_profile(name: str, values: Values) -> Profile:
@@ -93,6 +95,7 @@ def build(file: Path, parts: Parts, layers: Layers) -> Stack:
         cron=tuple(_cron(name, values) for name, values in parts.cron.items()),
         backup=build_backup(root, parts.backup, is_written=parts.has_backup),
         deploy=_deploy(parts),
+        ci=Ci(**parts.ci),
         env=layers.merged(),
     )
 

@@ -21,6 +21,7 @@ from gavan.stack.layers import Layers, read_layers
 from gavan.stack.model import KeyPath, Profile, Stack
 from gavan.stack.read import Reader, Values
 from gavan.stack.schema.backup import BACKUP
+from gavan.stack.schema.ci import CI
 from gavan.stack.schema.deploy import DEPLOY
 from gavan.stack.schema.key import Section
 from gavan.stack.schema.sections import (
@@ -232,6 +233,7 @@ class _Loader:
             backup=self._section(reader, BACKUP),
             has_backup="backup" in self._source.values,
             deploy=self._section(reader, DEPLOY),
+            ci=self._section(reader, CI),
         )
 
     def _section(self, reader: Reader, section: Section) -> Values:

@@ -309,6 +309,25 @@ class Deploy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Ci:
+    """[ci]; empty ``gates`` and ``workflows``: all that the stack has something for."""
+
+    provider: tuple[str, ...]
+    install: str
+    python: str
+    node: str
+    pnpm: str
+    runner: str
+    branch: str
+    gates: tuple[str, ...]
+    workflows: tuple[str, ...]
+    checks: Mapping[str, str]
+    """Commands by name"""
+    env: Mapping[str, str]
+    ssh_key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Stack:
     """Everything one gavan.toml describes for one profile."""
 
@@ -323,6 +342,7 @@ class Stack:
     cron: tuple[Cron, ...]
     backup: Backup
     deploy: Deploy
+    ci: Ci
     env: Mapping[str, EnvValue] = field(repr=False)
     """Variables of the winning layer by name: .env files, above them the process environment,
     above it --set."""

@@ -7,14 +7,12 @@ file, addresses and secrets in the env file.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
-
-import yaml
 
 from gavan.engines.compose import jobs, services
 from gavan.engines.compose.addresses import SLOTS, is_slotted
 from gavan.engines.compose.services import Plan, Service
 from gavan.engines.compose.values import finished, required
+from gavan.engines.yaml_text import to_yaml
 from gavan.stack.model import App, Site
 
 DATA = ("postgres-data", "storage-data", "state-data", "backups", "caddy-data")
@@ -39,7 +37,7 @@ def render(plan: Plan) -> str:
         "networks": {"edge": {}, "app": {}, "data": {"internal": True}},
         "volumes": {name: _volume(name) for name in DATA if name in volumes},
     }
-    return yaml.dump(_finished(document), Dumper=_Dumper, sort_keys=False, width=100)
+    return to_yaml(_finished(document))
 
 
 def _services(plan: Plan) -> Iterator[tuple[str, Service]]:
@@ -92,15 +90,3 @@ def _finished(value: object) -> object:
     if isinstance(value, list):
         return [_finished(item) for item in value]
     return value
-
-
-class _Dumper(yaml.SafeDumper):
-    """Writes lists indented below their key and repeats what is said twice: no anchors."""
-
-    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
-        del indentless
-        super().increase_indent(flow, False)
-
-    def ignore_aliases(self, data: Any) -> bool:
-        del data
-        return True

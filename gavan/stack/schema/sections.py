@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from gavan.stack.schema.auth import CORE_AUTH
 from gavan.stack.schema.backup import BACKUP
+from gavan.stack.schema.ci import CI
 from gavan.stack.schema.container import image_keys, limit_keys
 from gavan.stack.schema.deploy import DEPLOY
 from gavan.stack.schema.key import Key, Kind, Section
@@ -351,6 +352,7 @@ CRON = Section(
 
 SECTIONS: tuple[Section, ...] = (
     STACK, PROFILE, DATABASE, MIGRATIONS, SEED, CORE, APP, SITE, CRON, BACKUP, DEPLOY,
+    CI,
 )  # fmt: skip
 """In the order of the reference; nested sections hang on their keys."""
 

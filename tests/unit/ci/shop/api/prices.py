@@ -1,0 +1,6 @@
+"""Prices."""
+
+
+def total(prices: list[int]) -> int:
+    """Return their sum, in cents."""
+    return sum(prices)
