@@ -2,6 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 WEB := stacks/crm/web
+BOTMOX := stacks/botmox/web
 
 .PHONY: help demo test setup programs web check fmt lint types layers unit integration clients stacks chaos hosts web-check bench bench-start bench-rest bench-scale bench-auth bench-storage bench-realtime bench-migrate bench-others bench-driver docs clean
 
@@ -33,8 +34,12 @@ $(WEB)/node_modules/.package-lock.json: $(WEB)/package.json $(WEB)/package-lock.
 	@cd $(WEB) && npm ci --silent --no-progress
 	@touch $@
 
-web-check: web   ## lint, types, unit tests and build of the board's front end
-	@cd $(WEB) && { npm run --silent check >node_modules/.check.log 2>&1 || { cat node_modules/.check.log >&2; exit 1; }; }
+$(BOTMOX)/node_modules/.package-lock.json: $(BOTMOX)/package.json $(BOTMOX)/package-lock.json
+	@cd $(BOTMOX) && npm ci --silent --no-progress
+	@touch $@
+
+web-check: web $(BOTMOX)/node_modules/.package-lock.json   ## lint, types, unit tests and build of the front ends
+	@for site in $(WEB) $(BOTMOX); do (cd $$site && { npm run --silent check >node_modules/.check.log 2>&1 || { cat node_modules/.check.log >&2; exit 1; }; }) || exit 1; done
 
 check: setup fmt lint types layers unit web-check  ## the fast gates (< 60 s)
 
@@ -120,4 +125,4 @@ docs:            ## write the reference pages that are made from the code
 	$(BIN)/python tools/reference.py
 
 clean:           ## remove what the commands above made, never data of a stack
-	rm -rf $(VENV) bench/.venv bench/node_modules bench/migrate/node_modules .mypy_cache .ruff_cache .pytest_cache $(WEB)/node_modules $(WEB)/dist
+	rm -rf $(VENV) bench/.venv bench/node_modules bench/migrate/node_modules .mypy_cache .ruff_cache .pytest_cache $(WEB)/node_modules $(WEB)/dist $(BOTMOX)/node_modules $(BOTMOX)/dist

@@ -19,6 +19,7 @@ from tests.ports import free_port
 
 REPOSITORY = Path(__file__).parents[2]
 PORTS = {"database": 54322, "core": 54321, "site": 5173}
+BACKENDS = {"botmox": {"backend": 3000}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class RunningStack:
             text=True,
             timeout=timeout_s,
             check=False,
-            env={name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ},
+            env=clean_environment(),
         )
         assert result.returncode == 0, f"gavan {' '.join(argv)}\n{result.stdout}{result.stderr}"
         return result.stdout
@@ -61,9 +62,26 @@ class RunningStack:
         return answer
 
 
+def clean_environment() -> dict[str, str]:
+    """Return the little that a person's shell has; the interpreter of the tests comes first."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    return {**kept, "PATH": f"{Path(sys.executable).parent}:{kept.get('PATH', os.defpath)}"}
+
+
 @contextmanager
 def running_stack(name: str, more: str = "", dotenv: str = "") -> Iterator[RunningStack]:
-    """Copy `stacks/NAME`, give it free ports, bring it up; down and away at the end.
+    """Copy `stacks/NAME` as ``copied_stack`` does and bring it up; down and away at the end."""
+    with copied_stack(name, more, dotenv) as stack:
+        try:
+            stack.gavan("up", *(["--create-user"] if os.geteuid() == 0 else []))
+            yield stack
+        finally:
+            stack.gavan("down")
+
+
+@contextmanager
+def copied_stack(name: str, more: str = "", dotenv: str = "") -> Iterator[RunningStack]:
+    """Copy `stacks/NAME` and give it free ports; away at the end.
 
     ``more`` is added to its stack file, ``dotenv`` is its `.env`.
     """
@@ -75,19 +93,18 @@ def running_stack(name: str, more: str = "", dotenv: str = "") -> Iterator[Runni
     made = shutil.ignore_patterns(".gavan", "dist", "node_modules")
     shutil.copytree(source, root, ignore=made)
     (root / "web/node_modules").symlink_to(source / "web/node_modules")
-    stack = RunningStack(root, {thing: free_port() for thing in PORTS})
+    usual = PORTS | BACKENDS.get(name, {})
+    stack = RunningStack(root, {thing: free_port() for thing in usual})
     file = root / "gavan.toml"
     text = file.read_text()
-    for thing, port in PORTS.items():
+    for thing, port in usual.items():
         text, changed = re.subn(rf"\b{port}\b", str(stack.ports[thing]), text)
         assert changed == 1, f"port {port} of {thing} in {file}"
     file.write_text(text + more)
     (root / ".env").write_text(dotenv)
     try:
-        stack.gavan("up", *(["--create-user"] if os.geteuid() == 0 else []))
         yield stack
     finally:
-        stack.gavan("down")
         shutil.rmtree(base)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
 from gavan.kit.health.monitor import Health
 
@@ -56,7 +56,7 @@ def whole(health: Health) -> dict[str, Any]:
     }
 
 
-def health_routes(health: Health, prefix: str = PREFIX) -> list[Route]:
+def health_routes(health: Health, prefix: str = PREFIX) -> list[BaseRoute]:
     """Return the routes for a Starlette or FastAPI app: ``FastAPI(routes=health_routes(health))``.
 
     ``<prefix>/live`` is 200 always; ``<prefix>`` and ``<prefix>/ready`` are 503 while the process
