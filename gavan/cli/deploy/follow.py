@@ -14,6 +14,10 @@ from gavan.deploy.ssh import Ssh
 from gavan.kit.errors import GavanError
 
 _EXITS = {"rolled_back": 8, "locked": 4, "failed": 1}
+_HINTS = {
+    "GV543": "gavan hosts check",
+    "GV544": "at a quiet hour: gavan deploy --restart-data",
+}
 _STATES = ("start", "tick", "ok", "warn", "fail", "skip")
 
 
@@ -46,4 +50,4 @@ def _ended(ssh: Ssh, release: str, event: dict[str, Any]) -> Result:
         "failed": "mend it and deploy again",
     }
     raise GavanError(data["code"], data["message"], details=data["details"] or None,
-                     hint=mends.get(state), exit_code=_EXITS.get(state, 1))  # fmt: skip
+                     hint=_HINTS.get(data["code"], mends.get(state)), exit_code=_EXITS.get(state, 1))  # fmt: skip
