@@ -44,7 +44,8 @@ _WORKS = re.compile(r"pg_restore: (?:processing data for table|finished item \d+
 class Entry:
     """A line of the table of contents. ``schema`` is ``-`` for what has none.
 
-    Postgres separates by blanks what may hold blanks: of ``name owner`` the owner is the last word.
+    Postgres separates by blanks what may hold blanks: of ``name owner`` the owner is the last word,
+    and a schema is known by its own entry.
     """
 
     id: int
@@ -55,15 +56,17 @@ class Entry:
     line: str
 
     @classmethod
-    def parse(cls, line: str) -> Entry | None:
-        """Return the entry of a line; None for a comment."""
+    def parse(cls, line: str, schemas: Sequence[str] = ()) -> Entry | None:
+        """Return the entry of a line; None for a comment. ``schemas`` have names with blanks."""
         found = _ENTRY.fullmatch(line)
         if found is None:
             return None
         rest = found["rest"]
         first = rest.partition(" ")[0]
         kind = next((kind for kind in _LONG_KINDS if rest.startswith(f"{kind} ")), first)
-        schema, _, more = rest.removeprefix(f"{kind} ").partition(" ")
+        rest = rest.removeprefix(f"{kind} ")
+        blank = max((one for one in schemas if rest.startswith(f"{one} ")), key=len, default="")
+        schema, more = (blank, rest[len(blank) + 1 :]) if blank else rest.partition(" ")[::2]
         name, _, owner = more.rpartition(" ")
         return cls(id=int(found["id"]), kind=kind, schema=schema, name=name, owner=owner, line=line)
 
@@ -100,8 +103,7 @@ class Archive:
 
     def entries(self, *more: str) -> list[Entry]:
         """Return the table of contents; raise GavanError GV435 when it cannot be read."""
-        found = (Entry.parse(line) for line in self.text("--list", *more).splitlines())
-        return [entry for entry in found if entry is not None]
+        return read_contents(self.text("--list", *more))
 
     def text(self, *arguments: str) -> str:
         """Return what pg_restore writes; raise GavanError GV435 when it fails."""
@@ -172,6 +174,16 @@ class Archive:
         except OSError as error:
             return GavanError("GV435", f"the dump cannot be read to its end: {error}", hint=SALVAGE)
         return None
+
+
+def read_contents(text: str) -> list[Entry]:
+    """Return the entries of a table of contents, as ``pg_restore --list`` writes it."""
+    found = [one for line in text.splitlines() if (one := Entry.parse(line)) is not None]
+    blanks = [one.name for one in found if one.kind == "SCHEMA" and " " in one.name]
+    if not blanks:
+        return found
+    again = (Entry.parse(one.line, blanks) for one in found)
+    return [one for one in again if one is not None]
 
 
 @contextmanager

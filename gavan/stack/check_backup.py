@@ -22,8 +22,8 @@ _HERE: KeyPath = ("backup",)
 
 
 def check_backup(stack: Stack, source: Source, report: Report) -> None:
-    """Note a folder that strangers could read, recipients that are none, a second place that is
-    the first, and a minimum that no rule reaches."""
+    """Note a folder that goes with the data or that strangers could read, recipients that are
+    none, a second place that is the first, and a minimum that no rule reaches."""
     _dir(stack, source, report)
     _recipients(stack, source, report)
     _offsite(stack, source, report)
@@ -32,6 +32,14 @@ def check_backup(stack: Stack, source: Source, report: Report) -> None:
 
 def _dir(stack: Stack, source: Source, report: Report) -> None:
     folder = stack.backup.dir.resolve()
+    if folder.is_relative_to(stack.state_dir.resolve()):
+        report.add(
+            source.value((*_HERE, "dir")),
+            "GV163",
+            f"the folder of backups lies in {stack.state_dir.name}, with the data",
+            why="`gavan down --volumes` removes that folder, and the backups with it",
+            mend='put it elsewhere: dir = "backups"',
+        )
     for site in stack.sites:
         if folder.is_relative_to((site.dir / site.output).resolve()):
             report.add(

@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from gavan.backups.archive import Entry
+from gavan.backups.archive import Entry, read_contents
 from gavan.backups.load import fresh_name
+from gavan.backups.portable import portable_entries
 from gavan.backups.rows import Table
 from gavan.backups.swap import name_before, shortened
 
@@ -50,6 +51,26 @@ def test_a_line_of_the_contents_is_read(line: str, kind: str, title: str, owner:
     entry = Entry.parse(line)
     assert entry is not None
     assert (entry.kind, entry.title, entry.owner) == (kind, title, owner)
+
+
+def test_a_schema_with_blanks_in_its_name_is_known_by_its_own_entry() -> None:
+    entries = read_contents(
+        "; a comment\n"
+        "1; 2615 9 SCHEMA - my shop postgres\n"
+        "2; 2615 9 SCHEMA - my postgres\n"
+        "3; 1259 10 TABLE my shop price list postgres\n"
+        "4; 0 10 TABLE DATA my shop price list postgres\n"
+        "5; 1259 10 TABLE my card postgres\n"
+    )
+    assert [(one.kind, one.schema, one.name) for one in entries] == [
+        ("SCHEMA", "-", "my shop"),
+        ("SCHEMA", "-", "my"),
+        ("TABLE", "my shop", "price list"),
+        ("TABLE DATA", "my shop", "price list"),
+        ("TABLE", "my", "card"),
+    ]
+    # None of it stays behind when it goes to another Supabase.
+    assert [one.id for one in portable_entries(entries)] == [3, 4, 5]
 
 
 def test_what_is_no_entry_is_none() -> None:

@@ -64,6 +64,7 @@ def test_a_secret_in_the_file_is_a_finding(load_factory: LoadFactory) -> None:
         (f'[backup.encrypt]\nmethod = "gpg"\nrecipients = ["{PRINT[:-1]}"]', ["GV165"]),
         ("[backup.keep]\nmin = 3\ndaily = 1\nweekly = 1\nmonthly = 0", ["GV166"]),
         ('[backup]\ndir = "dist/b"\n[sites.web]\n', ["GV163"]),
+        ('[backup]\ndir = ".gavan/backups"\n', ["GV163"]),
         ('[backup]\nschedule = "at night"', ["GV105"]),
         ('[backup.offsite]\nbucket = "b"', ["GV103", "GV103"]),
     ],
