@@ -50,4 +50,5 @@ def _ended(ssh: Ssh, release: str, event: dict[str, Any]) -> Result:
         "failed": "mend it and deploy again",
     }
     raise GavanError(data["code"], data["message"], details=data["details"] or None,
-                     hint=_HINTS.get(data["code"], mends.get(state)), exit_code=_EXITS.get(state, 1))  # fmt: skip
+                     hint=_HINTS.get(data["code"], mends.get(state)),
+                     exit_code=_EXITS.get(state, 1))  # fmt: skip
