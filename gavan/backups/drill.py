@@ -28,14 +28,20 @@ from gavan.backups.checks import (
     check_schema,
     differs,
 )
+from gavan.backups.listing import backups
 from gavan.backups.load import fresh_database, fresh_name
+from gavan.backups.model import Manifest
 from gavan.backups.objects import IndexEntry, read_index
 from gavan.backups.put_back import FolderTarget, Shelf, put_back
+from gavan.backups.recover import Recovery, recovered
 from gavan.backups.report import Check, Drilled, Outcome
 from gavan.backups.restore import Wish, damaged, fill, require_logical, settle
+from gavan.backups.road import road_to, spans
 from gavan.backups.scratch import Scratch, Wanted, scratch_cluster
+from gavan.backups.sealing import Opener, opener_for
 from gavan.backups.second_core import SecondCore, object_digest, second_core, sign_in
 from gavan.backups.swap import name_before, swap
+from gavan.backups.wal_archive import WalArchive
 from gavan.database.access import OWNER
 from gavan.database.embedded import ADMIN
 from gavan.database.migration.lock import connect, connect_bare
@@ -105,6 +111,7 @@ def drill(wish: Wish, *, sample: int = SAMPLE) -> Drilled:
                 said = f"Postgres on port {scratch.server.port}"
                 notes.add("cluster", Outcome.OK, said, time.monotonic() - starting)
                 rto_s = _Rehearsal(notes, scratch, sample, began).run()
+                _ask_moment(notes, scratch)
         except GavanError as error:
             if error.code == BUSY:
                 raise
@@ -230,6 +237,40 @@ class _Rehearsal:
             return
         with connect(owner, "drill") as connection:
             self._notes.ask("questions", lambda: ask_questions(connection, questions))
+
+
+def _ask_moment(notes: _Notes, scratch: Scratch) -> None:
+    """Recover to the newest moment that the log leads to, beside the throw-away cluster."""
+    wish, name = notes.wish, "point in time"
+    if not wish.stack.backup.pitr.enabled:
+        return
+    entries, segments = backups(wish.repository), WalArchive(wish.repository).segments()
+    reachable = spans(entries, segments)
+    if not reachable:
+        notes.skip(name, "there is no physical backup yet: gavan backup run --kind physical")
+        return
+    on = Recovery(
+        root=wish.stack.root,
+        moment=max(span.last for span in reachable),
+        # The passwords are those of the stack: what is recovered has them in it.
+        server=scratch.server,
+        access=wish.access,
+        repository=wish.repository,
+        opener_of=lambda made: _opener(wish, made),
+        report=wish.report,
+    )
+
+    def recover() -> str:
+        with recovered(on, road_to(on.moment, entries, segments)) as found:
+            return f"{on.moment.isoformat()} from {found.base}, {found.segments} segments"
+
+    notes.ask(name, recover)
+
+
+def _opener(wish: Wish, made: Manifest) -> Opener:
+    """Return what opens a base: the keys at hand, when it is sealed like the dump."""
+    is_alike = made.encryption.method == wish.made.encryption.method
+    return wish.opener if is_alike else opener_for(made.encryption, None)
 
 
 def _verified(wish: Wish) -> str:

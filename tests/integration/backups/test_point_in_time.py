@@ -204,6 +204,15 @@ def test_the_list_says_how_far_each_base_reaches(timed: Timed) -> None:
     assert all(entry["recovers_until"] is not None for entry in bases)
 
 
+def test_a_drill_recovers_to_the_newest_moment_too(timed: Timed) -> None:
+    timed.live.gavan("backup", "run")
+    said = timed.live.gavan("backup", "drill")["data"]
+    outcomes = {check["name"]: check for check in said["checks"]}
+    assert outcomes["point in time"]["outcome"] == "ok", outcomes["point in time"]
+    assert outcomes["point in time"]["seconds"] > 0
+    assert not list((timed.root / ".gavan" / "scratch").glob("*/"))
+
+
 def test_a_receiver_that_is_killed_leaves_no_gap(timed: Timed) -> None:
     timed.wait_running("wal")
     timed.base()
