@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import zlib
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -29,6 +30,8 @@ from gavan.kit.size import in_bytes
 from gavan.stack.model import Backup
 
 HERE, THERE = "here", "second place"
+_UNREADABLE = (gzip.BadGzipFile, zlib.error, EOFError, ValueError, KeyError, TypeError)
+"""What comes of a file there that is not what was sent"""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -191,13 +194,17 @@ def _candidate_there(place: Place, backup_id: str, here: Entry | None) -> Candid
 
 
 def _sweep_there(place: Place, ids: Sequence[str]) -> list[str]:
+    """Remove the objects there that no backup there names; none while a list cannot be read."""
     wanted: set[str] = set()
-    for backup_id in ids:
-        listed = place.get(f"{backup_id}/{LIST}.gz")
-        if listed is None and _has_objects(place, backup_id):
-            return []
-        lines = gzip.decompress(listed).decode().splitlines() if listed else []
-        wanted.update(object_key(line.partition(" ")[0]) for line in lines)
+    try:
+        for backup_id in ids:
+            listed = place.get(f"{backup_id}/{LIST}.gz")
+            if listed is None and _has_objects(place, backup_id):
+                return []
+            lines = gzip.decompress(listed).decode().splitlines() if listed else []
+            wanted.update(object_key(line.partition(" ")[0]) for line in lines)
+    except _UNREADABLE:
+        return []
     return place.delete(key for key in place.sizes("objects/") if key not in wanted)
 
 
@@ -215,7 +222,7 @@ def _sweep_wal_there(place: Place, ids: Sequence[str]) -> list[str]:
             continue
         try:
             needed.append(number_of_lsn(orjson.loads(content)["manifest"]["lsn_start"]))
-        except (ValueError, KeyError, TypeError):
+        except _UNREADABLE:
             return []
     if not needed:
         return []

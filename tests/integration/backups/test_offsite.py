@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -316,3 +317,26 @@ def test_a_machine_that_lost_its_bases_leaves_the_log_of_those_at_the_other_plac
     prune(backed.repository, backed.stack.backup, silent, dry_run=False, now=datetime.now(UTC))
     left = {name for name in sent(s3) if name.startswith("wal/0")}
     assert len(left) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("objects.list.gz", b"cut"), ("objects.list.gz", b"\x1f\x8b\x08\0"), ("manifest.json", b"{")],
+)
+def test_damage_at_the_other_place_stops_no_pruning_and_costs_no_object(
+    name: str, content: bytes, backed: Backed, s3: RunningS3
+) -> None:
+    backed.more += "[backup.keep]\ndaily = 1\nweekly = 0\nmonthly = 0\nmin = 1\n"
+    backed.put("a", b"alpha")
+    old, new = backed.run().manifest, backed.run().manifest
+    before = {one for one in sent(s3) if one.startswith("objects/")}
+    damaged = backed.root / "damaged"
+    damaged.write_bytes(content)
+    with_place = place(backed)
+    with_place.delete([f"{new.id}/objects.list.gz"])
+    digest = hashlib.sha256(content).hexdigest()
+    with_place.send(damaged, f"{new.id}/{name}", digest, lambda _count: None)
+    with_place.close()
+    done = prune(backed.repository, backed.stack.backup, silent, dry_run=False, now=NOW)
+    assert done.removed == [old.id]
+    assert {one for one in sent(s3) if one.startswith("objects/")} == before
