@@ -84,7 +84,7 @@ def drop(server: Server, url: str) -> None:
 def run(argv: Sequence[str], project: Path, env: Mapping[str, str]) -> Run:
     """Run a tool to its end; raise ToolFailed when it fails."""
     environment = {
-        **os.environ, **env, "HOME": str(project), "NO_COLOR": "1",
+        **_without_bytecode_switch(), **env, "HOME": str(project), "NO_COLOR": "1",
         "SUPABASE_TELEMETRY_DISABLED": "1", "DO_NOT_TRACK": "1",
     }  # fmt: skip
     before, began = _children_s(), time.perf_counter()
@@ -100,6 +100,11 @@ def run(argv: Sequence[str], project: Path, env: Mapping[str, str]) -> Run:
             output.seek(0)
             raise ToolFailed(f"{' '.join(argv[-4:])}: exit {code}: {output.read()[-2000:]}")
     return Run(wall_s=took, cpu_s=_children_s() - before, peak_mb=peak() / 1e6)
+
+
+def _without_bytecode_switch() -> Mapping[str, str]:
+    """Let a run keep its bytecode for the next: an installation has it, pip compiles."""
+    return {name: text for name, text in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 def _watch(process: subprocess.Popen[bytes]) -> Callable[[], int]:

@@ -171,7 +171,7 @@ def _roles(text: str) -> Iterator[str]:
     from pglast.stream import RawStream  # noqa: PLC0415 - slow to load
 
     for statement in split(text):
-        tree = None if statement.is_comment else _own_role(statement.tree())
+        tree = None if statement.is_comment else _own_role(statement.own_tree())
         if tree is not None:
             yield f"{RawStream()(tree)};\n"
 

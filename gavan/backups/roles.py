@@ -69,7 +69,7 @@ def _renamed(statement: Statement, database: str) -> Any:
     """Return the tree of a statement about a database, with another name; None for others."""
     from pglast.ast import String  # noqa: PLC0415 - slow to load
 
-    tree = statement.tree()
+    tree = statement.own_tree()
     match type(tree).__name__:
         case "AlterDatabaseSetStmt":
             tree.dbname = database

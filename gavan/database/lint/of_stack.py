@@ -18,7 +18,7 @@ def sources_of(stack: Stack, only: tuple[Path, ...] = ()) -> Sources:
     seed = stack.database.seed
     ups, downs = sql_files(folder), sql_files(folder / DOWN)
     seeds = [path.resolve() for path in (*seed.files, *seed.mock) if path.is_file()]
-    known = {path.resolve() for path in (*ups, *downs, *seeds)}
+    known = {path.resolve() for path in (*ups, *downs, *seeds)} if only else set()
     elsewhere = [path for path in only if path.resolve() not in known]
     return Sources(ups=[*ups, *elsewhere], downs=downs, seeds=seeds)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from gavan.database.migration import history
 from gavan.database.migration.archive import archived_versions
-from gavan.database.migration.files import read_migrations
+from gavan.database.migration.files import read_migrations, sql_files
 from gavan.database.migration.history import Connection
 from gavan.database.migration.hollow import hollow_versions
 from gavan.database.migration.lock import connect, migration_lock
@@ -60,7 +60,7 @@ def require_files(folder: Path) -> None:
 
     The supabase CLI says it in a directory without its folder, and the job of a CI is green (D7).
     """
-    if not read_migrations(folder):
+    if not sql_files(folder):
         raise GavanError(
             "GV343",
             f"0 local migration files in {folder}",

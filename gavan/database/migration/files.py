@@ -6,6 +6,7 @@ Stands below the runner; reads a directory, talks to no database.
 from __future__ import annotations
 
 import itertools
+import os
 import re
 import unicodedata
 from collections import defaultdict
@@ -154,7 +155,9 @@ def sql_files(folder: Path) -> list[Path]:
     """Return the files that look like SQL, whatever their names, by name."""
     if not folder.is_dir():
         return []
-    return sorted(path for path in folder.iterdir() if path.is_file() and _is_sql(path))
+    with os.scandir(folder) as entries:
+        names = sorted(one.name for one in entries if _is_sql(one.name) and one.is_file())
+    return [folder / name for name in names]
 
 
 def check_names(paths: list[Path]) -> list[Finding]:
@@ -234,8 +237,8 @@ def slug(name: str) -> str:
     return word
 
 
-def _is_sql(path: Path) -> bool:
-    return path.suffix.lower() == ".sql" and not path.name.startswith(".")
+def _is_sql(name: str) -> bool:
+    return name.lower().endswith(".sql") and not name.startswith(".")
 
 
 def _check_names(paths: list[Path]) -> Iterator[Finding]:

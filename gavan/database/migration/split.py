@@ -10,6 +10,7 @@ import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 COMMENTS = frozenset({"SQL_COMMENT", "C_COMMENT"})
@@ -18,6 +19,8 @@ _RESTRICT = re.compile(r"^\\(?:un)?restrict\b.*$", re.MULTILINE)
 _WORD = re.compile(r"\w+")
 _OUTSIDE = re.compile(r"--[^\n\r]*|/\*|;")
 _SHORT_GAP = 8
+# Of the last statements: the runner, the lint and the forecast ask for them one after another.
+_TREES = 2048
 _IN_COMMENT = re.compile(r"/\*|\*/")
 # What the parser says of a text that is only the beginning of one.
 _UNFINISHED = re.compile("unterminated |syntax error at end of input")
@@ -79,11 +82,24 @@ class Statement:
     def tree(self) -> Any:
         """Return the parse tree; made on demand, a file of rows never needs it.
 
-        Its locations count characters of ``text``.
+        Its locations count characters of ``text``. Many ask for the same one: nobody changes it.
         """
-        from pglast import parser  # noqa: PLC0415 - slow to load; a start without news never does
+        return _shared_tree(self.text)
 
-        return parser.parse_sql(_without_restrict(self.text))[0].stmt
+    def own_tree(self) -> Any:
+        """Return a tree as ``tree`` does, for whoever changes it."""
+        return _parse(self.text)
+
+
+@lru_cache(maxsize=_TREES)
+def _shared_tree(text: str) -> Any:
+    return _parse(text)
+
+
+def _parse(text: str) -> Any:
+    from pglast import parser  # noqa: PLC0415 - slow to load; a start without news never does
+
+    return parser.parse_sql(_without_restrict(text))[0].stmt
 
 
 def split(text: str) -> list[Statement]:

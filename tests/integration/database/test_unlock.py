@@ -84,7 +84,7 @@ def test_a_run_whose_lock_is_gone_applies_no_further_file(
         def end_lock(step: str, state: str, detail: str) -> None:
             if step == "010_t.sql" and state == "ok":
                 admin.execute(
-                    "select pg_terminate_backend(pid) from pg_stat_activity"
+                    "select pg_terminate_backend(pid, 30000) from pg_stat_activity"
                     " where datname = current_database()"
                     " and application_name like 'gavan-migrate-lock/%'"
                 )

@@ -55,7 +55,14 @@ def test_first_words_and_comments_are_told_apart() -> None:
     one, two = split("-- head\n/* x */ Create table é (id int);\n-- tail")
     assert (one.first_word, one.is_comment) == ("create", False)
     assert type(one.tree()).__name__ == "CreateStmt"
+    assert one.tree() is one.tree()
     assert (two.first_word, two.is_comment) == ("", True)
+
+
+def test_whoever_changes_a_tree_changes_it_for_nobody_else() -> None:
+    (one,) = split("create table a (b int)")
+    one.own_tree().relation.relname = "c"
+    assert one.tree().relation.relname == one.own_tree().relation.relname == "a"
 
 
 def test_trees_keep_names_outside_ascii_and_stand_behind_what_pg_dump_writes() -> None:
