@@ -136,7 +136,7 @@ def _migrate(facts: Facts) -> Doc:
     folder = facts.place(facts.stack.database.migrations.dir)
     when = {"push": {"branches": [facts.ci.branch], "paths": [join(folder, "**")]},
             "workflow_dispatch": {}}  # fmt: skip
-    steps = [*_tools(facts, gavan=True), *_steps(facts, release.migrate_steps())]
+    steps = [*_tools(facts, gavan=True), *_steps(facts, release.migrate_steps(facts))]
     return {
         **_head(facts, "db-migrate", when),
         "concurrency": {"group": "database", "cancel-in-progress": False},
@@ -294,7 +294,7 @@ def _value(value: str | Value) -> str:
         Origin.ACTOR: "github.actor",
         Origin.TOKEN: "secrets.GHCR_PAT || secrets.GITHUB_TOKEN",
     }
-    return f"{value.before}${{{{ {words[value.origin]} }}}}"
+    return f"${{{{ {words[value.origin]} }}}}"
 
 
 _WORKFLOWS: dict[str, tuple[Callable[[Facts], Doc], Callable[[Facts], bool]]] = {

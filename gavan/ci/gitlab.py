@@ -146,7 +146,7 @@ def _value(value: str | Value) -> str:
         Origin.ACTOR: "CI_REGISTRY_USER",
         Origin.TOKEN: "CI_REGISTRY_PASSWORD",
     }
-    return f"{value.before}${words[value.origin]}"
+    return f"${words[value.origin]}"
 
 
 def _script(facts: Facts, steps: Iterable[Step]) -> list[str]:

@@ -97,12 +97,14 @@ def files_of_tag() -> Step:
     return Step(name="Files of that commit", run=_FILES_OF, env={IMAGE_TAG: value}, at="")
 
 
-def migrate_steps() -> tuple[Step, ...]:
-    """Return the steps that bring a database elsewhere up to date, a backup before it."""
+def migrate_steps(facts: Facts) -> tuple[Step, ...]:
+    """Return the steps that bring a database elsewhere up to date."""
     env = database()
+    # The disk of a runner is gone with the job: a backup is one at the second place.
+    backup = Step(name="Backup", run="gavan backup run", env={**env, **_offsite(facts)})
     return (
         Step(name="What is pending", run="gavan migrate plan", env=env),
-        Step(name="Backup", run="gavan backup run", env=env),
+        *([backup] if facts.stack.backup.offsite else []),
         Step(name="Apply", run="gavan migrate up", env=env),
         Step(name="Nothing is left", run="gavan migrate status --exit-code", env=env),
     )
@@ -118,8 +120,12 @@ def refresh_steps(facts: Facts) -> Iterator[Step]:
 
 def backup_steps(facts: Facts) -> tuple[Step, ...]:
     """Return the steps that look at the backups of the second place."""
-    env = {name: secret(name) for name in facts.variables("backup", "offsite")}
-    return (Step(name="Backups of the second place", run="gavan backup list --offsite", env=env),)
+    run = "gavan backup list --offsite"
+    return (Step(name="Backups of the second place", run=run, env=_offsite(facts)),)
+
+
+def _offsite(facts: Facts) -> dict[str, str | Value]:
+    return {name: secret(name) for name in facts.variables("backup", "offsite")}
 
 
 def host_variables(facts: Facts) -> list[str]:
@@ -127,14 +133,12 @@ def host_variables(facts: Facts) -> list[str]:
     return facts.variables("deploy", "hosts")
 
 
-def registry_secrets(facts: Facts, own: str) -> tuple[str, ...]:
-    """Return the names of the secrets that a login to the registry needs."""
-    return () if _is_own(facts, own) else ("REGISTRY_USER", "REGISTRY_PASSWORD")
-
-
 def database() -> dict[str, str | Value]:
     """Return the environment that makes every verb work on the database of the secret."""
-    return {"GAVAN_SET": secret(DATABASE_URL, before="database.external_url=")}
+    return {
+        "GAVAN_SET": f"database.external_url=secret://{DATABASE_URL}",
+        DATABASE_URL: secret(DATABASE_URL),
+    }
 
 
 def _is_own(facts: Facts, own: str) -> bool:

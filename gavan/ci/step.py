@@ -26,11 +26,10 @@ class Origin(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Value:
-    """A value of the outside; ``before`` stands in front of it."""
+    """A value of the outside."""
 
     origin: Origin
     name: str = ""
-    before: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +57,6 @@ class Gate:
     minutes: int = MINUTES
 
 
-def secret(name: str, before: str = "") -> Value:
+def secret(name: str) -> Value:
     """Return the value of a secret."""
-    return Value(origin=Origin.SECRET, name=name, before=before)
+    return Value(origin=Origin.SECRET, name=name)

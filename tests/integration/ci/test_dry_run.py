@@ -6,7 +6,9 @@ tools that this machine has.
 
 from __future__ import annotations
 
+import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -18,6 +20,7 @@ import pytest
 import yaml
 
 from gavan.ci.actions import CHECKOUT, PINNED
+from tests.conftest import Database
 from tests.ports import free_port
 
 SHOP = Path(__file__).parents[2] / "unit" / "ci" / "shop"
@@ -92,6 +95,28 @@ def test_the_last_job_stands_for_all_gates(
     [step] = jobs["passed"]["steps"]
     assert step["env"] == {"RESULTS": "${{ join(needs.*.result, ' ') }}"}
     assert _run(step["run"], tmp_path, {"RESULTS": results}, check=False).returncode == code
+
+
+def test_a_database_elsewhere_is_migrated_and_its_jobs_run(
+    repository: Path, database: Database
+) -> None:
+    asked = ("--set", 'ci.workflows=["db-migrate","metrics-refresh"]')
+    printed = _run(shlex.join(["gavan", "ci", "generate", "--stdout", "--json", *asked]),
+                   repository).stdout  # fmt: skip
+    url = {"SUPABASE_DB_URL": database.url()}
+    ran = []
+    for text in json.loads(printed.splitlines()[-1])["data"].values():
+        [job] = yaml.safe_load(text)["jobs"].values()
+        for step in job["steps"]:
+            # The second place of the backup is no part of this test.
+            if "GAVAN_SET" in step.get("env", {}) and step["name"] != "Backup":
+                assert step["env"]["SUPABASE_DB_URL"] == "${{ secrets.SUPABASE_DB_URL }}"
+                done = _run(step["run"], repository, {**step["env"], **url}, check=False)
+                assert done.returncode == 0, done.stdout
+                ran.append(step["name"])
+    assert ran == ["What is pending", "Apply", "Nothing is left", "Run totals"]
+    with database.connect() as connection:
+        assert connection.execute("select count(*) from item").fetchone() == (0,)
 
 
 def _job(

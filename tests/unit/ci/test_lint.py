@@ -65,7 +65,7 @@ def test_ours_have_none_and_the_secrets_are_those_of_the_documents(shop: Shop) -
         "images.yml": ["GHCR_PAT"],
         "deploy-prod.yml": ["GHCR_PAT", *sorted([*VPS, "VPS_SSH_KEY"])],
         "rollback-prod.yml": sorted([*VPS, "VPS_SSH_KEY"]),
-        "db-migrate.yml": ["SUPABASE_DB_URL"],
+        "db-migrate.yml": ["BACKUP_KEY_ID", "BACKUP_SECRET", "SUPABASE_DB_URL"],
         "metrics-refresh.yml": ["SUPABASE_DB_URL"],
         "backup-check.yml": ["BACKUP_KEY_ID", "BACKUP_SECRET"],
     }
