@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +91,33 @@ def test_kill_leaves_nothing_that_counts_and_the_next_run_cleans_up(backed: Back
     assert unfinished(backed) == []
     assert [entry.id for entry in backups(backed.repository)] == [before.id, after.id]
     assert verify(backed.repository, after.id) == []
+
+
+def has_written(backed: Backed, process: subprocess.Popen[str], files: int) -> bool:
+    """Say whether a run has so many files under way, or has ended."""
+    try:
+        count = sum(len(list(folder.rglob("*"))) for folder in unfinished(backed))
+    except FileNotFoundError:  # it got its name meanwhile
+        return True
+    return count >= files or process.poll() is not None
+
+
+def test_killed_again_and_again_anywhere_nothing_half_counts(backed: Backed) -> None:
+    """Trap 35: at as many files as chance says, objects and dump under way."""
+    for number in range(30):
+        backed.put(f"object {number}", os.urandom(1000))
+    for files in random.Random(35).sample(range(1, 40), 5):
+        process = start(backed, "run")
+        wait_until(partial(has_written, backed, process, files))
+        process.kill()
+        process.communicate(timeout=60)
+        for entry in backups(backed.repository):
+            assert entry.state is State.OK
+            assert verify(backed.repository, entry.id) == []
+    made = backed.run(wait_s=30).manifest
+    assert unfinished(backed) == []
+    assert made.objects.count == 30
+    assert verify(backed.repository, made.id) == []
 
 
 def test_a_second_run_exits_4_and_says_who_is_first(backed: Backed) -> None:
