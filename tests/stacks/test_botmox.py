@@ -210,3 +210,15 @@ def test_every_wrapper_is_one_verb_and_says_the_same_in_each_language(tmp_path: 
         assert f"gavan {done.stdout.strip()}" == command
         power = shell.with_suffix(".ps1").read_text()
         assert f"& $gavan {done.stdout.strip()} @args\nexit $LASTEXITCODE\n" in power
+    for name, words in (
+        ("deploy-vps", "-p prod deploy --tag sha-1"),
+        ("rollback-vps", "-p prod rollback sha-1"),
+    ):
+        argv = [str(BOTMOX / "scripts" / f"{name}.sh"), "sha-1"]
+        done = subprocess.run(argv, env=env, capture_output=True, text=True, check=True)
+        assert done.stdout.strip() == words
+    release = ["sh", "-c", scripts["deploy:vps"]]
+    assert subprocess.run(release, env=env, check=False).returncode != 0
+    done = subprocess.run(release, env={**env, "CI": "true"}, capture_output=True, text=True,
+                          check=True)  # fmt: skip
+    assert done.stdout.strip() == "-p prod deploy"

@@ -1,0 +1,4 @@
+#!/bin/sh
+set -eu
+cd "$(dirname "$0")/.."
+exec "${GAVAN:-gavan}" -p prod deploy --tag "$@"
