@@ -20,6 +20,7 @@ from psycopg import sql
 from gavan.core.settings import Settings
 from gavan.database.bootstrap import bootstrap
 from gavan.database.embedded import ADMIN, Server, ServerSpec, passwords_by_role, prepare_server
+from gavan.database.identity import choose_account
 from gavan.kit.keyset import shared_set
 from gavan.kit.secret import Secret
 from tests.ports import free_port
@@ -88,6 +89,12 @@ class Database:
             "log_format": "json",
         }
         return Settings(**(values | overrides))
+
+
+def pytest_configure() -> None:
+    """Make the account that runs Postgres, before each process with tests would try to."""
+    if os.geteuid() == 0:
+        choose_account(Path("/"), create_user=True)
 
 
 @pytest.fixture(scope="session")

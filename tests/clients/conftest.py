@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -14,6 +13,7 @@ import pytest
 from tests.clients.supabase_project import CLI, MAJORS, Project
 from tests.conftest import Cluster, Database
 from tests.live import Live, running_core
+from tests.packages import INSTALL_TIMEOUT_S, install_once, node_binary, npm_packages
 from tests.stacks.crm.database import clone, template
 
 HERE = Path(__file__).parent
@@ -48,30 +48,15 @@ def live(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 @pytest.fixture(scope="session")
 def node() -> str:
     """The node binary, with the packages of package-lock.json installed beside the tests."""
-    binary, npm = shutil.which("node"), shutil.which("npm")
-    assert binary, "the client tests need Node 20: sudo apt-get install nodejs npm"
-    assert npm, "the client tests need npm: sudo apt-get install npm"
-    wanted = (HERE / "package-lock.json").read_bytes()
-    stamp = HERE / "node_modules/.installed"
-    if not stamp.exists() or stamp.read_bytes() != wanted:
-        subprocess.run([npm, "ci", "--no-audit", "--no-fund"], cwd=HERE, check=True, timeout=120)
-        stamp.write_bytes(wanted)
-    return binary
+    npm_packages(HERE)
+    return node_binary()
 
 
 @pytest.fixture(scope="session")
 def cli_node() -> str:
     """The node binary, with both majors of the supabase CLI and TypeScript installed."""
-    binary, npm = shutil.which("node"), shutil.which("npm")
-    assert binary, "the client tests need Node 20: sudo apt-get install nodejs npm"
-    assert npm, "the client tests need npm: sudo apt-get install npm"
-    wanted = (CLI / "package.json").read_bytes()
-    stamp = CLI / "node_modules/.installed"
-    if not stamp.exists() or stamp.read_bytes() != wanted:
-        command = [npm, "install", "--no-package-lock", "--no-audit", "--no-fund"]
-        subprocess.run(command, cwd=CLI, check=True, timeout=150)
-        stamp.write_bytes(wanted)
-    return binary
+    npm_packages(CLI)
+    return node_binary()
 
 
 @pytest.fixture(params=MAJORS)
@@ -110,26 +95,18 @@ def run_node(node: str, live: Live) -> Callable[[str], None]:
 @pytest.fixture
 def npm() -> Path:
     """The node_modules of the suites, installed beside them."""
-    binary = shutil.which("npm")
-    assert binary, "the client suites need npm: sudo apt-get install npm"
-    wanted = (SUITES / "package.json").read_bytes()
-    stamp = SUITES / "node_modules/.installed"
-    if not stamp.exists() or stamp.read_bytes() != wanted:
-        command = [binary, "install", "--no-package-lock", "--no-audit", "--no-fund"]
-        subprocess.run(command, cwd=SUITES, check=True, timeout=150)
-        stamp.write_bytes(wanted)
-    return SUITES / "node_modules"
+    return npm_packages(SUITES)
 
 
 @pytest.fixture
 def packages() -> Path:
     """The Python packages of the suites that nothing else needs, installed beside them."""
-    wanted = (SUITES / "requirements.txt").read_bytes()
-    folder = SUITES / ".packages"
-    stamp = folder / ".installed"
-    if not stamp.exists() or stamp.read_bytes() != wanted:
-        command = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--target", str(folder)]
-        source = ["--requirement", str(SUITES / "requirements.txt")]
-        subprocess.run([*command, *source], check=True, timeout=150)
-        stamp.write_bytes(wanted)
+    manifest, folder = SUITES / "requirements.txt", SUITES / ".packages"
+    command = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--target", str(folder)]
+    source = ["--requirement", str(manifest)]
+
+    def install() -> None:
+        subprocess.run([*command, *source], check=True, timeout=INSTALL_TIMEOUT_S)
+
+    install_once(manifest, folder, install)
     return folder

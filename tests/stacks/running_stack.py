@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.packages import npm_packages
 from tests.ports import free_port
 
 REPOSITORY = Path(__file__).parents[2]
@@ -89,10 +90,10 @@ def copied_stack(name: str, more: str = "", dotenv: str = "") -> Iterator[Runnin
     base.chmod(0o755)  # Postgres runs as another user when the tests run as root
     root = base / name
     source = REPOSITORY / "stacks" / name
-    install_packages(source / "web")
+    packages = npm_packages(source / "web")
     made = shutil.ignore_patterns(".gavan", "dist", "node_modules")
     shutil.copytree(source, root, ignore=made)
-    (root / "web/node_modules").symlink_to(source / "web/node_modules")
+    (root / "web/node_modules").symlink_to(packages)
     usual = PORTS | BACKENDS.get(name, {})
     stack = RunningStack(root, {thing: free_port() for thing in usual})
     file = root / "gavan.toml"
@@ -106,12 +107,3 @@ def copied_stack(name: str, more: str = "", dotenv: str = "") -> Iterator[Runnin
         yield stack
     finally:
         shutil.rmtree(base)
-
-
-def install_packages(web: Path) -> None:
-    """Install the packages of a front end beside it, once per lock file."""
-    wanted = (web / "package-lock.json").read_bytes()
-    installed = web / "node_modules/.package-lock.test"
-    if not installed.exists() or installed.read_bytes() != wanted:
-        subprocess.run(["npm", "ci", "--no-audit", "--no-fund"], cwd=web, check=True, timeout=300)
-        installed.write_bytes(wanted)

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.packages import alone
+
 CLONES = Path(__file__).parent / ".checkouts"
 
 
@@ -29,9 +31,9 @@ class Checkout:
         if given := os.environ.get(self.variable):
             return Path(given)
         target = CLONES / f"{self.repository.rpartition('/')[2]}-{self.tag}"
-        if not target.exists():
-            url = f"https://github.com/{self.repository}"
-            if reason := _clone(url, self.tag, target):
+        url = f"https://github.com/{self.repository}"
+        with alone(Path(__file__)):
+            if not target.exists() and (reason := _clone(url, self.tag, target)):
                 pytest.skip(
                     f"{url} cannot be cloned: {reason};"
                     f" set {self.variable} to a checkout of {self.tag}"

