@@ -3,6 +3,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 WEB := stacks/crm/web
 BOTMOX := stacks/botmox/web
+# Several processes run the unit tests; a file stays in one of them,
+# for the fixtures that its tests share.
+WORKERS ?= 2
+ABREAST := --numprocesses=$(WORKERS) --dist=loadfile
 
 .PHONY: help demo test setup programs web check fmt lint types layers unit integration clients stacks chaos hosts web-check bench bench-start bench-rest bench-scale bench-auth bench-storage bench-realtime bench-migrate bench-others bench-driver docs clean
 
@@ -55,8 +59,8 @@ types:
 layers:
 	$(BIN)/lint-imports
 
-unit:
-	$(BIN)/pytest tests/unit
+unit: setup
+	$(BIN)/pytest tests/unit $(ABREAST)
 
 integration: setup
 	$(BIN)/pytest tests/integration
