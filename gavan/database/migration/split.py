@@ -18,7 +18,7 @@ COMMENTS = frozenset({"SQL_COMMENT", "C_COMMENT"})
 _RESTRICT = re.compile(r"^\\(?:un)?restrict\b.*$", re.MULTILINE)
 _WORD = re.compile(r"\w+")
 _OUTSIDE = re.compile(r"--[^\n\r]*|/\*|;")
-_SHORT_GAP = 8
+_PLAIN_GAP = ";\n"
 # Of the last statements: the runner, the lint and the forecast ask for them one after another.
 _TREES = 2048
 _IN_COMMENT = re.compile(r"/\*|\*/")
@@ -178,31 +178,34 @@ def _pieces(text: str, ascii_text: str, slices: Sequence[slice]) -> Iterator[Sta
     first: int | None = None
     for where in (*slices, None):
         gap_end = where.start if where else len(text)
-        for end in _semicolons(ascii_text, before, gap_end):
-            yield from _piece(text, (start, end), first)
+        # Between most statements of many there is nothing else.
+        is_plain = ascii_text[before:gap_end] == _PLAIN_GAP
+        for end in (before,) if is_plain else _semicolons(ascii_text, before, gap_end):
+            piece = _piece(text, start, end, first)
+            if piece is not None:
+                yield piece
             start, first = end + 1, None
         if where is not None:
             first, before = where.start, where.stop
-    yield from _piece(text, (start, len(text)), first)
+    piece = _piece(text, start, len(text), first)
+    if piece is not None:
+        yield piece
 
 
-def _piece(text: str, bounds: tuple[int, int], first: int | None) -> Iterator[Statement]:
-    piece = text[bounds[0] : bounds[1]]
-    trimmed = piece.strip(_BLANK)
-    if trimmed:
-        offset = bounds[0] + len(piece) - len(piece.lstrip(_BLANK))
-        begin = offset + len(trimmed) if first is None else first
-        yield Statement(text=trimmed, offset=offset, first=begin)
+def _piece(text: str, start: int, end: int, first: int | None) -> Statement | None:
+    front = text[start:end].lstrip(_BLANK)
+    trimmed = front.rstrip(_BLANK)
+    if not trimmed:
+        return None
+    offset = end - len(front)
+    begin = offset + len(trimmed) if first is None else first
+    return Statement(text=trimmed, offset=offset, first=begin)
 
 
 def _semicolons(text: str, start: int, end: int) -> Iterator[int]:
     """Yield the semicolons of a stretch that holds only blanks, comments and semicolons."""
     depth = 0
     at = start
-    if end - start <= _SHORT_GAP and text[start:end].strip() == ";":
-        # Between most statements there is nothing else.
-        yield text.index(";", start, end)
-        return
     while found := (_IN_COMMENT if depth else _OUTSIDE).search(text, at, end):
         at = found.end()
         if found[0] == "/*":
