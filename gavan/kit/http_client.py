@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 import ssl
-from functools import cache
+from functools import lru_cache
 from types import TracebackType
 
 import httpx
@@ -16,9 +17,14 @@ for _name in ("httpx", "httpcore"):
     logging.getLogger(_name).setLevel(logging.WARNING)
 
 
-@cache
 def trust() -> ssl.SSLContext:
-    """Return the certificates that are trusted; read once, for that takes a fifth of a second."""
+    """Return the certificates that are trusted: the system's, or those the environment names."""
+    return _certificates(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
+
+
+@lru_cache(maxsize=4)
+def _certificates(_file: str | None, _folder: str | None) -> ssl.SSLContext:
+    """Read them, which takes a fifth of a second: once for each place they are named in."""
     return httpx.create_ssl_context()
 
 
