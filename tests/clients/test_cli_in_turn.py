@@ -144,6 +144,8 @@ class InTurn(RuleBasedStateMachine):
         }
         assert listed(done.stdout) == wanted
         found = {entry.version: entry.state for entry in status(self.project.url, self.folder)}
+        # A version that repair wrote and nothing made is hollow: applied, for the history.
+        found = {v: State.APPLIED if s is State.HOLLOW else s for v, s in found.items()}
         assert found == {version: self._state(version) for version in wanted}
 
     @invariant()
