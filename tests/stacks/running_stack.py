@@ -17,6 +17,7 @@ from typing import Any
 
 from tests.packages import npm_packages
 from tests.ports import free_port
+from tests.servers import wait_until
 
 REPOSITORY = Path(__file__).parents[2]
 PORTS = {"database": 54322, "core": 54321, "site": 5173}
@@ -106,4 +107,10 @@ def copied_stack(name: str, more: str = "", dotenv: str = "") -> Iterator[Runnin
     try:
         yield stack
     finally:
-        shutil.rmtree(base)
+        # What a dev server had begun to write may still come.
+        wait_until(lambda: _is_removed(base))
+
+
+def _is_removed(folder: Path) -> bool:
+    shutil.rmtree(folder, ignore_errors=True)
+    return not folder.exists()
