@@ -25,7 +25,7 @@ def command(context: Context, parts: tuple[str, ...], tag: str | None, pull: boo
         stack=stack,
         revision=revision,
         tags=tags,
-        report=lambda step, state, detail: getattr(context.progress, state)(step, detail),
+        report=context.progress.report,
         parts=parts,
         pull=pull,
     )

@@ -32,17 +32,4 @@ def reach(context: Context) -> tuple[Stack, Access]:
 
 def reporter(context: Context) -> Report:
     """Return a report that shows its steps as progress."""
-    progress = context.progress
-
-    def report(step: str, state: str, detail: str) -> None:
-        tell = {
-            "start": progress.start,
-            "tick": progress.tick,
-            "ok": progress.ok,
-            "warn": progress.warn,
-            "skip": progress.skip,
-            "fail": progress.fail,
-        }[state]
-        tell(step, detail)
-
-    return report
+    return context.progress.report

@@ -167,6 +167,18 @@ class Progress:
     def skip(self, step: str, detail: str = "", **data: object) -> None:
         self._emit(step, "skip", detail, data)
 
+    def report(self, step: str, state: str, detail: str) -> None:
+        """Tell of a step by the name of its state, as the lower floors report."""
+        tell = {
+            "start": self.start,
+            "tick": self.tick,
+            "ok": self.ok,
+            "warn": self.warn,
+            "skip": self.skip,
+            "fail": self.fail,
+        }[state]
+        tell(step, detail)
+
     def message(self, text: str) -> None:
         """Write one line for the person at the terminal."""
         with self._lock:

@@ -25,10 +25,7 @@ def command(context: Context, tag: str | None) -> Result:
             exit_code=2,
         )  # fmt: skip
     revision, tags = named(stack, tag)
-
-    def report(step: str, state: str, detail: str) -> None:
-        getattr(context.progress, state)(step, detail)
-
+    report = context.progress.report
     order = Order(stack=stack, revision=revision, tags=tags, report=report)
     pushed = list(push_images(stack.root, find_images(order), report))
     return Result(data={"images": pushed}, text=lambda style: _text(pushed, style))

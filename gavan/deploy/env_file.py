@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from gavan.deploy.ssh import Ssh
-from gavan.engines.compose.env_file import format_line
+from gavan.engines.compose.env_file import render
 
 _NAMES = r"""
 file=$1
@@ -43,5 +43,4 @@ def read_names(ssh: Ssh, profile: str) -> tuple[set[str], str]:
 
 def add_values(ssh: Ssh, profile: str, values: Mapping[str, str]) -> None:
     """Append variables; the file is whole at any moment, and its owner's alone."""
-    text = "".join(f"{format_line(name, value)}\n" for name, value in values.items())
-    ssh.run("sh", "-c", _ADD, "sh", file_of(ssh, profile), stdin=text.encode())
+    ssh.run("sh", "-c", _ADD, "sh", file_of(ssh, profile), stdin=render(values).encode())

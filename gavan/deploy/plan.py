@@ -106,11 +106,10 @@ def files_of(wish: Wish) -> dict[str, str]:
         for one in wish.images
     ]
     values = {**place, **image_variables(wish.project.plan, built)}
-    lines = [f"{env_file.format_line(name, value)}\n" for name, value in values.items()]
     return {
         "compose.stack.yml": document.render(wish.project.plan),
         "caddy/Caddyfile": caddy.render(stack),
-        "release.env": "".join(lines),
+        "release.env": env_file.render(values),
     }
 
 

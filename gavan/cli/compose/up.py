@@ -63,9 +63,7 @@ def _order(context: Context, stack: Stack) -> Order:
         stack=stack,
         revision=revision,
         tags=tags,
-        report=lambda step, state, detail: getattr(context.progress, state)(
-            f"image {step}", detail
-        ),
+        report=lambda step, state, detail: context.progress.report(f"image {step}", state, detail),
     )
 
 
@@ -80,7 +78,7 @@ def _start(context: Context, project: Project) -> None:
         if event["state"] in ("Starting", "Waiting", "Creating", "Recreate"):
             context.progress.start(service, event["state"].lower())
         elif event["state"] in _ENDS:
-            getattr(context.progress, _ENDS[event["state"]])(service, event["state"].lower())
+            context.progress.report(service, _ENDS[event["state"]], event["state"].lower())
 
     wait = str(int(context.flags.timeout_s or WAIT_S))
     words = ["up", "--detach", "--remove-orphans", "--wait", "--wait-timeout", wait]

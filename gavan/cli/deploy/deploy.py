@@ -45,7 +45,9 @@ def command(context: Context, **flags: Any) -> Result:
     if flags["resume"]:
         return _resumed(context, ssh, seen, flags["wait_lock"])
     revision, tags = named(context.stack, flags["tag"])
-    order = Order(stack=context.stack, revision=revision, tags=tags[:1], report=_report(context))
+    order = Order(
+        stack=context.stack, revision=revision, tags=tags[:1], report=context.progress.report
+    )
     live = {**seen["live"], "root": ssh.host.path}
     found, commit = _images(context, ssh, order)
     wish = Wish(project=project, tag=tags[0], commit=commit, images=found, live=live,
@@ -58,7 +60,7 @@ def command(context: Context, **flags: Any) -> Result:
     if context.stack.profile.protected:
         context.confirm(f"Deploy {plan['tag']} to {ssh.host.name}?")
     if not context.stack.deploy.registry:
-        images.send(ssh, context.stack, wish.images, _report(context))
+        images.send(ssh, context.stack, wish.images, context.progress.report)
     runner.upload(ssh, plan["id"], files_of(wish) | {"plan.json": json.dumps(plan, indent=1)})
     runner.begin(ssh, plan["id"], flags["wait_lock"])
     return followed(context, ssh, plan["id"], 0)
@@ -90,15 +92,11 @@ def _images(context: Context, ssh: Ssh, order: Order) -> tuple[list[Image], str]
     commit = order.revision.commit if order.revision else ""
     if not stack.deploy.registry:
         return images.images_here(order), commit
-    found, labelled = images.pull(ssh, order, _report(context))
+    found, labelled = images.pull(ssh, order, context.progress.report)
     if labelled and labelled != commit:
         context.output.warn(f"{tag} was made of {labelled[:12]}, the files that say how it runs "
                             f"are of {commit[:12]}")  # fmt: skip
     return found, labelled or commit
-
-
-def _report(context: Context) -> Any:
-    return lambda step, state, detail: getattr(context.progress, state)(step, detail)
 
 
 def shown(plan: dict[str, Any], seen: dict[str, Any]) -> str:

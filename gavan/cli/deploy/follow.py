@@ -32,7 +32,7 @@ def followed(context: Context, ssh: Ssh, release: str, number: int) -> Result:
         if event["step"] == "end":
             return _ended(ssh, release, event)
         if event["state"] in _STATES:
-            getattr(context.progress, event["state"])(event["step"], event["detail"])
+            context.progress.report(event["step"], event["state"], event["detail"])
     raise ssh.unreachable("its runner told no end")
 
 

@@ -43,6 +43,11 @@ def format_line(name: str, value: str) -> str:
     return f'{name}="{escaped}"'
 
 
+def render(values: Mapping[str, str]) -> str:
+    """Return the text of an env file."""
+    return "".join(f"{format_line(name, value)}\n" for name, value in values.items())
+
+
 def example(document: str, stack: Stack) -> str:
     """Return the example of the env file: every name, values where they are no secret."""
     known = dict(place_variables(stack))

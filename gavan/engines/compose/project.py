@@ -6,7 +6,6 @@ Stands above document.py and docker.py; the verbs of the command line walk throu
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from gavan.engines.docker import Line, docker, follow_docker
 from gavan.engines.generated import File
 from gavan.engines.images.build import STACK_PART, Built
 from gavan.kit.errors import GavanError
+from gavan.secrets.files import write_private
 
 FOLDER = "deploy"
 COMPOSE_FILE = "compose.stack.yml"
@@ -81,8 +81,9 @@ class Project:
             "DATA_DIR": str(self.data),
             "SLOTS_DIR": str(self.slots),
         }
-        _write_private(self.variables, {name: values[name] for name in wanted if name in values})
-        _write_private(self.images, {**place, **images})
+        asked = {name: values[name] for name in wanted if name in values}
+        write_private(self.variables, env_file.render(asked).encode())
+        write_private(self.images, env_file.render({**place, **images}).encode())
         for part in slotted(self.plan.stack):
             slot = self.slots / f"{part.name}.caddy"
             if not slot.exists():
@@ -152,13 +153,3 @@ def image_variables(plan: Plan, built: Sequence[Built]) -> dict[str, str]:
         slots = SLOTS if part in with_slots else (None,)
         found |= {document.image_variable(part, slot): image for slot in slots}
     return found
-
-
-def _write_private(path: Path, values: Mapping[str, str]) -> None:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    text = "".join(f"{env_file.format_line(name, value)}\n" for name, value in values.items())
-    draft = path.with_suffix(".partial")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-    draft.replace(path)

@@ -104,7 +104,7 @@ def image_names(order: Order) -> Iterator[tuple[str, tuple[str, ...]]]:
 
 def runtime_name(stack: Stack) -> str:
     """Return the name of the image of this very gavan."""
-    args = {name: str(value) for name, value in stack.deploy.build_args.items()}
+    args = stack.deploy.build_args
     with tempfile.TemporaryDirectory(prefix="gavan-image-") as folder:
         recipe = runtime_recipe(Path(folder), args)
         return reference(stack, recipe.repository, str(recipe.tag))
@@ -112,7 +112,7 @@ def runtime_name(stack: Stack) -> str:
 
 def build_runtime(order: Order) -> Built:
     """Return the image of gavan, made now unless one of the same content is there."""
-    args = {name: str(value) for name, value in order.stack.deploy.build_args.items()}
+    args = order.stack.deploy.build_args
     with tempfile.TemporaryDirectory(prefix="gavan-image-") as folder:
         recipe = runtime_recipe(Path(folder), args)
         name = reference(order.stack, recipe.repository, str(recipe.tag))

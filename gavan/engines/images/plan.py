@@ -59,7 +59,7 @@ def planned(stack: Stack, parts: tuple[str, ...], gavan_image: str) -> Iterator[
 
 
 def _recipe(stack: Stack, part: App | Site, gavan_image: str) -> Recipe:
-    args = {name: str(value) for name, value in stack.deploy.build_args.items()}
+    args = stack.deploy.build_args
     own = _own_dockerfile(part)
     return Recipe(
         part=part.name,
