@@ -241,22 +241,17 @@ async def test_a_network_that_is_gone_is_found_out_by_every_connection(database:
     assert 0 < patience["USER_TIMEOUT"] <= 30_000
 
 
-async def test_what_the_database_says_is_heard_though_its_publication_was_dropped(
-    database: Database, writer: psycopg.Connection[Any]
+@pytest.mark.parametrize(
+    "harm",
+    [
+        "drop publication supabase_realtime_messages_publication",
+        "alter publication supabase_realtime_messages_publication set table item",
+    ],
+)
+async def test_what_the_database_says_is_heard_though_its_publication_was_harmed(
+    database: Database, writer: psycopg.Connection[Any], harm: str
 ) -> None:
-    writer.execute("drop publication supabase_realtime_messages_publication")
-    async with serving(build(settings_of(database))) as server:
-        client = await server.client()
-        await client.join(TOPIC, {"broadcast": {"replication_ready": True}})
-        assert (await client.expect("system")).payload["status"] == "ok"
-        writer.execute("select realtime.send('{\"x\": 1}', 'news', 'changes', false)")
-        assert (await client.expect("broadcast")).payload["payload"]["x"] == 1
-
-
-async def test_a_publication_of_other_tables_is_made_right(
-    database: Database, writer: psycopg.Connection[Any]
-) -> None:
-    writer.execute("alter publication supabase_realtime_messages_publication set table item")
+    writer.execute(harm)
     async with serving(build(settings_of(database))) as server:
         client = await server.client()
         await client.join(TOPIC, {"broadcast": {"replication_ready": True}})
