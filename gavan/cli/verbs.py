@@ -43,6 +43,7 @@ VERBS: dict[str, Row] = {
     "deploy": Row("gavan.cli.deploy.deploy:command", "Bring a release to a server"),
     "rollback": Row("gavan.cli.deploy.releases:rollback", "Serve a former release again"),
     "releases": Row("gavan.cli.deploy.releases:releases", "Show and prove the log of releases"),
+    "notify": Row("gavan.cli.notify:group", "Tell people what happens to the stack"),
     "generate": Row("gavan.cli.generate:command", "Write the files of Docker Compose and Caddy"),
     "ci": Row("gavan.cli.ci:group", "Write and check the files of GitHub Actions and GitLab CI"),
     "keys": Row("gavan.cli.keys:group", "Change the keys that sign the tokens of users"),

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
+LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1", "host.docker.internal"})
+"""Names of this machine: what goes there does not cross a network."""
+
 
 def is_web_address(url: str) -> bool:
     """Return whether something could be called by http or https."""

@@ -16,6 +16,7 @@ from gavan.stack.layers import Layers
 from gavan.stack.model import (
     App,
     AppKind,
+    Channel,
     Ci,
     Condition,
     Container,
@@ -59,6 +60,7 @@ class Parts:
     has_backup: bool
     """Whether the file has the section; without it nothing is scheduled."""
     deploy: Values
+    notify: dict[str, Values]
     ci: Values
 
 
@@ -95,6 +97,7 @@ def build(file: Path, parts: Parts, layers: Layers) -> Stack:
         cron=tuple(_cron(name, values) for name, values in parts.cron.items()),
         backup=build_backup(root, parts.backup, is_written=parts.has_backup),
         deploy=_deploy(parts),
+        notify=tuple(_channel(name, values) for name, values in parts.notify.items()),
         ci=Ci(**parts.ci),
         env=layers.merged(),
     )
@@ -108,6 +111,16 @@ def _deploy(parts: Parts) -> Deploy:
         for name, values in parts.deploy["hosts"].items()
     )
     return Deploy(**(parts.deploy | {"hosts": hosts}))
+
+
+def _channel(name: str, values: Values) -> Channel:
+    return Channel(
+        name=name,
+        type=values["type"] or "",
+        target=values["target"] or Secret(""),
+        events=values["events"],
+        quiet_hours=values["quiet_hours"],
+    )
 
 
 def root_of(file: Path, written: object) -> Path:

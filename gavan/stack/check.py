@@ -19,6 +19,7 @@ from gavan.kit.version import VERSION
 from gavan.stack.build import Parts, is_glob, is_valid_glob
 from gavan.stack.check_auth import check_auth
 from gavan.stack.check_backup import check_backup
+from gavan.stack.check_notify import check_notify
 from gavan.stack.check_storage import check_storage
 from gavan.stack.findings import Level
 from gavan.stack.interpolate import names
@@ -60,6 +61,7 @@ def check(stack: Stack, source: Source, parts: Parts, report: Report) -> None:
     check_auth(parts.core["auth"], source, report, protected=stack.profile.protected)
     check_storage(parts.core["storage"], stack.env, source, report)
     check_backup(stack, source, report)
+    check_notify(stack, source, report)
 
 
 def _versions(on: _Subject) -> None:

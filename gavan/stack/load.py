@@ -24,6 +24,7 @@ from gavan.stack.schema.backup import BACKUP
 from gavan.stack.schema.ci import CI
 from gavan.stack.schema.deploy import DEPLOY
 from gavan.stack.schema.key import Section
+from gavan.stack.schema.notify import NOTIFY
 from gavan.stack.schema.sections import (
     APP,
     BUILT_IN_PROFILES,
@@ -233,6 +234,7 @@ class _Loader:
             backup=self._section(reader, BACKUP),
             has_backup="backup" in self._source.values,
             deploy=self._section(reader, DEPLOY),
+            notify=self._named(reader, NOTIFY, set()),
             ci=self._section(reader, CI),
         )
 

@@ -309,6 +309,17 @@ class Deploy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Channel:
+    """[notify.<name>]; ``events`` may be families, ``quiet_hours`` is empty or ``22:00-06:00``."""
+
+    name: str
+    type: str
+    target: Secret
+    events: tuple[str, ...]
+    quiet_hours: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ci:
     """[ci]; empty ``gates`` and ``workflows``: all that the stack has something for."""
 
@@ -342,6 +353,7 @@ class Stack:
     cron: tuple[Cron, ...]
     backup: Backup
     deploy: Deploy
+    notify: tuple[Channel, ...]
     ci: Ci
     env: Mapping[str, EnvValue] = field(repr=False)
     """Variables of the winning layer by name: .env files, above them the process environment,

@@ -30,8 +30,12 @@ def test_annotated_example_loads_without_a_finding(tmp_path: Path) -> None:
     for name in ("supabase/seed.sql", "supabase/seeds/mock.sql"):
         (tmp_path / name).touch()
     named = re.findall(r"secret://(\w+)", reference.example())
-    findings = load(file, environ=dict.fromkeys([*named, "XAI_API_KEY"], "x")).findings
+    findings = load(file, environ=_values([*named, "XAI_API_KEY"])).findings
     assert findings == (), render(findings)
+
+
+def _values(names: list[str]) -> dict[str, str]:
+    return {name: "https://example.com/x" if name.endswith("_URL") else "x" for name in names}
 
 
 def _blocks() -> Iterator[tuple[str, str]]:

@@ -13,6 +13,7 @@ from gavan.stack.schema.container import image_keys, limit_keys
 from gavan.stack.schema.deploy import DEPLOY
 from gavan.stack.schema.key import Key, Kind, Section
 from gavan.stack.schema.lint import MIGRATIONS_LINT
+from gavan.stack.schema.notify import NOTIFY
 from gavan.stack.schema.realtime import CORE_REALTIME
 from gavan.stack.schema.storage import CORE_STORAGE
 
@@ -352,7 +353,7 @@ CRON = Section(
 
 SECTIONS: tuple[Section, ...] = (
     STACK, PROFILE, DATABASE, MIGRATIONS, SEED, CORE, APP, SITE, CRON, BACKUP, DEPLOY,
-    CI,
+    NOTIFY, CI,
 )  # fmt: skip
 """In the order of the reference; nested sections hang on their keys."""
 

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from gavan.core.auth.config.environ import Environ
 from gavan.kit.secret import Secret
+from gavan.kit.web_address import LOCAL_HOSTS
 
 HOOKS = (
     "before_user_created",
@@ -20,7 +21,6 @@ HOOKS = (
     "password_verification_attempt",
     "mfa_verification_attempt",
 )
-LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1", "host.docker.internal"})
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 _SECRET = re.compile(r"v1,whsec_([A-Za-z0-9+/=]{32,88})")
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import orjson
 
 from gavan.core.auth.config.environ import Environ
-from gavan.kit.secret import Secret
+from gavan.kit.smtp import SmtpServer
 
 LINKS = ("invite", "confirmation", "recovery", "email_change")
 """Mails whose link may lead elsewhere than to /verify; a magic link takes recovery's path."""
@@ -28,22 +28,6 @@ _SUFFIX = "_notification"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SmtpConfig:
-    """A server that takes mails.
-
-    ``security`` is starttls, tls or none; ``auto`` means tls on port 465, elsewhere starttls when
-    the server offers it, and a password is then never sent without it.
-    """
-
-    host: str
-    port: int = 587
-    user: str = ""
-    password: Secret | None = None
-    security: str = "auto"
-    timeout_s: float = 8.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class MailConfig:
     """Durations in seconds; the values of a local Supabase stack are the defaults.
 
@@ -58,7 +42,7 @@ class MailConfig:
     otp_length: int = 6
     otp_lifetime_s: int = 3600
     max_frequency_s: float = 1.0
-    smtp: SmtpConfig | None = None
+    smtp: SmtpServer | None = None
     sender: str = "admin@localhost"
     sender_name: str = ""
     headers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -104,14 +88,14 @@ def read_mail(environ: Environ, inbox_dir: str) -> MailConfig:
     )
 
 
-def _smtp(environ: Environ) -> SmtpConfig | None:
+def _smtp(environ: Environ) -> SmtpServer | None:
     host = environ.text("SMTP_HOST")
     if not host:
         return None
     security = environ.text("SMTP_SECURITY", "auto").lower()
     if security not in {"auto", "starttls", "tls", "none"}:
         environ.refuse("SMTP_SECURITY", "one of auto, starttls, tls, none is expected")
-    return SmtpConfig(
+    return SmtpServer(
         host=host,
         port=environ.count("SMTP_PORT", 587),
         user=environ.text("SMTP_USER"),

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import orjson
 
-from gavan.core.auth.config.hooks import LOCAL_HOSTS, HookConfig, Hooked
+from gavan.core.auth.config.hooks import HookConfig, Hooked
 from gavan.core.auth.hooks import payloads
 from gavan.core.auth.hooks.claims import check_claims
 from gavan.core.auth.hooks.http import HttpHooks
@@ -18,6 +18,7 @@ from gavan.core.auth.hooks.postgres import PostgresHooks
 from gavan.core.auth.hooks.refusal import Output
 from gavan.core.auth.store import Connection, Store
 from gavan.kit.outbound import Outbound, PublicOnly
+from gavan.kit.web_address import LOCAL_HOSTS
 
 PASSWORD_REJECTED = "Further password verification attempts will be rejected."  # noqa: S105
 MFA_REJECTED = "Further MFA verification attempts will be rejected."

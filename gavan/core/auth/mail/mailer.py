@@ -19,9 +19,10 @@ from gavan.core.auth.mail.letter import Letter, compose
 from gavan.core.auth.mail.links import confirmation_url
 from gavan.core.auth.mail.message import Mail
 from gavan.core.auth.mail.templates import Templates
-from gavan.core.auth.mail.transport import SmtpError, Transport
+from gavan.core.auth.mail.transport import Transport
 from gavan.core.auth.show import show_user
 from gavan.core.auth.store import Connection
+from gavan.kit.smtp import SmtpError
 
 _LABEL = re.compile(r"\+[^@]*@")
 

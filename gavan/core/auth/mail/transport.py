@@ -5,10 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from gavan.core.auth.mail.letter import Letter
-
-
-class SmtpError(Exception):
-    """The mail was not taken; the message says why and holds no secret."""
+from gavan.kit.smtp import SmtpError
 
 
 class Transport(Protocol):

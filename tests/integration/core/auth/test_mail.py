@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import ssl
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -15,60 +12,24 @@ from typing import Any
 import httpx
 import pytest
 import pytest_asyncio
-from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import SMTP as SmtpServer
-from aiosmtpd.smtp import AuthResult, Envelope, LoginPassword, Session
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from gavan.core.auth.config.mail import MailConfig, SmtpConfig
+from gavan.core.auth.config.mail import MailConfig
 from gavan.core.auth.mail.inbox.store import Inbox
 from gavan.core.auth.mail.letter import Letter, compose
 from gavan.core.auth.mail.smtp import SmtpTransport
 from gavan.core.auth.mail.templates import Rendered
-from gavan.core.auth.mail.transport import SmtpError
+from gavan.kit import smtp
 from gavan.kit.secret import Secret
+from gavan.kit.smtp import SmtpError
 from tests.integration.core.conftest import CoreFactory
+from tests.local_mail import Mailbox, smtp_server
 from tests.ports import free_port
 
 INBOX = "/_gavan/inbox"
 Json = dict[str, Any]
-
-
-@dataclass(slots=True)
-class Mailbox:
-    """What a mail server of the world took."""
-
-    port: int = 0
-    taken: list[Envelope] = field(default_factory=list)
-    logins: list[str] = field(default_factory=list)
-    was_tls: list[bool] = field(default_factory=list)
-    refuses: str = ""
-    hangs: bool = False
-
-    async def handle_RCPT(
-        self, server: Any, session: Session, envelope: Envelope, address: str, options: list[str]
-    ) -> str:
-        if self.hangs:
-            await asyncio.sleep(60)
-        if self.refuses:
-            return self.refuses
-        envelope.rcpt_tos.append(address)
-        return "250 OK"
-
-    async def handle_DATA(self, server: SmtpServer, session: Session, envelope: Envelope) -> str:
-        self.taken.append(envelope)
-        assert server.transport is not None
-        self.was_tls.append(server.transport.get_extra_info("sslcontext") is not None)
-        return "250 OK"
-
-    def authenticate(
-        self, server: Any, session: Session, envelope: Envelope, mechanism: str, data: Any
-    ) -> AuthResult:
-        assert isinstance(data, LoginPassword)
-        self.logins.append(f"{data.login.decode()}:{data.password.decode()}")
-        return AuthResult(success=data.password == b"right", handled=False)
 
 
 @pytest.fixture(scope="module")
@@ -103,38 +64,10 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
-@contextmanager
-def smtp_server(
-    certificate: Path | None = None, *, implicit: bool = False, logins: bool = False
-) -> Iterator[Mailbox]:
-    """A mail server of this machine; with a certificate it offers STARTTLS, or is TLS at once."""
-    mailbox = Mailbox(port=free_port())
-    tls = None
-    if certificate is not None:
-        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        tls.load_cert_chain(certificate)
-    options: Json = {"authenticator": mailbox.authenticate} if logins else {}
-    if logins:
-        options["auth_require_tls"] = False
-    controller = Controller(
-        mailbox,
-        hostname="127.0.0.1",
-        port=mailbox.port,
-        ssl_context=tls if implicit else None,
-        tls_context=None if implicit else tls,
-        **options,
-    )
-    controller.start()
-    try:
-        yield mailbox
-    finally:
-        controller.stop()
-
-
 def transport(mailbox: Mailbox, certificate: Path | None = None, **changes: Any) -> SmtpTransport:
     tls = ssl.create_default_context(cafile=str(certificate)) if certificate else None
     values = {"host": "127.0.0.1", "port": mailbox.port, "timeout_s": 10.0, **changes}
-    return SmtpTransport(SmtpConfig(**values), tls)
+    return SmtpTransport(smtp.SmtpServer(**values), tls)
 
 
 def letter(to: str = "ann@example.com") -> Letter:

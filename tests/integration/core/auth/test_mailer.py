@@ -26,9 +26,9 @@ from gavan.core.auth.sms.texter import Sms
 from gavan.core.auth.store import Store
 from gavan.kit.secret import Secret
 from tests.conftest import Database
-from tests.integration.core.auth.test_mail import smtp_server
 from tests.integration.core.conftest import CoreFactory
 from tests.local_http import LocalServer, Reply, local_server
+from tests.local_mail import smtp_server
 
 EMAIL = "ann@example.com"
 API = "http://127.0.0.1:54321/auth/v1"
