@@ -17,6 +17,7 @@ from gavan.engines.compose import caddy, document, env_file
 from gavan.engines.compose.addresses import is_slotted, site_host, slotted
 from gavan.engines.compose.jobs import has_clock
 from gavan.engines.compose.limits import memory_of
+from gavan.engines.compose.outside import BROKER, BUCKETS, S3, has_broker, has_s3
 from gavan.engines.compose.project import Project, image_variables
 from gavan.engines.images.build import Built
 from gavan.stack.model import AppKind, Stack
@@ -79,7 +80,8 @@ def compile_plan(wish: Wish) -> dict[str, Any]:
         ],
         "parts": parts,
         "singles": list(_singles(stack)),
-        "data": [] if stack.database.external_url is not None else ["postgres"],
+        "data": list(_data(stack)),
+        "jobs": [BUCKETS] if has_s3(stack) else [],
         "folders": list(document.DATA),
         "restart_data": wish.restart_data,
         "skip_backup": wish.skip_backup,
@@ -115,6 +117,16 @@ def files_of(wish: Wish) -> dict[str, str]:
 
 def _root(wish: Wish) -> str:
     return str(wish.live["root"])
+
+
+def _data(stack: Stack) -> Iterator[str]:
+    """Yield what holds data, and is left alone by releases that do not change it."""
+    if stack.database.external_url is None:
+        yield "postgres"
+    if has_s3(stack):
+        yield S3
+    if has_broker(stack):
+        yield BROKER
 
 
 def _singles(stack: Stack) -> Iterator[str]:

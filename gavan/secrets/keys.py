@@ -31,6 +31,8 @@ _PASSWORDS = (
     "admin_password",
     "storage_admin_password",
     "realtime_admin_password",
+    "minio_root_password",
+    "rabbitmq_password",
 )
 
 
@@ -54,6 +56,9 @@ class StackKeys:
     admin_password: Secret
     storage_admin_password: Secret
     realtime_admin_password: Secret
+    minio_root_password: Secret
+    rabbitmq_password: Secret
+    """The last two: of servers that run in containers only."""
 
 
 def load_or_create_keys(stack: Stack) -> StackKeys:

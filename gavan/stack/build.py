@@ -16,10 +16,10 @@ from gavan.stack.layers import Layers
 from gavan.stack.model import (
     App,
     AppKind,
+    Broker,
     Channel,
     Ci,
     Condition,
-    Container,
     Core,
     Cron,
     Database,
@@ -31,12 +31,14 @@ from gavan.stack.model import (
     Migrations,
     Overlap,
     Profile,
+    Queue,
     Route,
     Seed,
     Site,
     Stack,
 )
 from gavan.stack.read import Values
+from gavan.stack.s3 import build_container, build_storage, stood_in
 from gavan.stack.schema.sections import HEALTH
 from gavan.stack.scope import HOST
 from gavan.stack.storage import storage_variables
@@ -53,6 +55,8 @@ class Parts:
     migrations: Values
     seed: Values
     core: Values
+    storage: Values
+    queue: Values
     apps: dict[str, Values]
     sites: dict[str, Values]
     cron: dict[str, Values]
@@ -91,7 +95,9 @@ def build(file: Path, parts: Parts, layers: Layers) -> Stack:
         root=root,
         profile=parts.profile,
         database=_database(root, parts),
-        core=_core(root, parts.core, sites, layers.merged()),
+        core=_core(root, parts, sites, layers.merged()),
+        storage=build_storage(parts.storage),
+        queue=_queue(parts.queue),
         apps=tuple(_app(root, name, values) for name, values in parts.apps.items()),
         sites=sites,
         cron=tuple(_cron(name, values) for name, values in parts.cron.items()),
@@ -138,7 +144,7 @@ def _database(root: Path, parts: Parts) -> Database:
         settings=values["settings"],
         max_connections=values["max_connections"],
         external_url=values["external_url"],
-        container=_container(values),
+        container=build_container(values),
         migrations=Migrations(**(migrations | {"dir": root / migrations["dir"]})),
         seed=Seed(
             files=expand(root, seed["files"]),
@@ -169,17 +175,28 @@ def is_glob(pattern: str) -> bool:
     return any(character in pattern for character in "*?[")
 
 
-def _core(root: Path, values: Values, sites: tuple[Site, ...], env: Mapping[str, EnvValue]) -> Core:
+def _queue(values: Values) -> Queue:
+    return Queue(
+        broker=Broker(values["broker"]),
+        external_url=values["external_url"],
+        container=build_container(values),
+    )
+
+
+def _core(root: Path, parts: Parts, sites: tuple[Site, ...], env: Mapping[str, EnvValue]) -> Core:
+    values = parts.core
     port = sites[0].port if sites else values["port"]
     site_url = values["site_url"] or f"http://{'localhost' if sites else HOST}:{port}"
     known = {name: value for name, value in values.items() if name not in ("memory", "cpus")}
     made = {
-        "container": _container(values),
+        "container": build_container(values),
         "site_url": site_url,
         "rest": _options(values["rest"] or {}),
         "realtime": _options(values["realtime"] or {}),
         "auth": auth_variables(values["auth"], root),
-        "storage": storage_variables(values["storage"], env),
+        "storage": storage_variables(
+            values["storage"], env, stood_in(parts.storage, parts.profile)
+        ),
     }
     return Core(**(known | made))
 
@@ -216,7 +233,7 @@ def _app(root: Path, name: str, values: Values) -> App:
         restart=restart,
         stop_signal=values["stop_signal"],
         stop_timeout_s=values["stop_timeout"],
-        container=_container(values),
+        container=build_container(values),
     )
 
 
@@ -262,16 +279,7 @@ def _site(root: Path, name: str, values: Values) -> Site:
             key: value.reveal() if isinstance(value, Secret) else value
             for key, value in values["env"].items()
         },
-        container=_container(values),
-    )
-
-
-def _container(values: Values) -> Container:
-    return Container(
-        memory=values["memory"],
-        cpus=float(values["cpus"]),
-        image=values.get("image"),
-        dockerfile=values.get("dockerfile"),
+        container=build_container(values),
     )
 
 

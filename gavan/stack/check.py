@@ -20,17 +20,17 @@ from gavan.stack.build import Parts, is_glob, is_valid_glob
 from gavan.stack.check_auth import check_auth
 from gavan.stack.check_backup import check_backup
 from gavan.stack.check_notify import check_notify
-from gavan.stack.check_storage import check_storage
+from gavan.stack.check_storage import check_expiry, check_storage
 from gavan.stack.findings import Level
 from gavan.stack.interpolate import names
 from gavan.stack.layers import may_be_public
-from gavan.stack.model import AppKind, Condition, EngineName, KeyPath, Route, Stack
+from gavan.stack.model import AppKind, Broker, Condition, EngineName, KeyPath, Route, Stack
 from gavan.stack.source import Report, Source
 
 SCHEMA = 1
 EMBEDDED_POSTGRES = 18
 _PRIVILEGED = 1024
-_PARTS = ("core", "database")
+_PARTS = ("core", "database", "queue")
 _RANGE = re.compile(r"\s*(==|!=|>=|<=|>|<)\s*(\d+(?:\.\d+)*)\s*")
 _COMPARE: dict[str, Callable[[tuple[int, ...], tuple[int, ...]], bool]] = {
     "==": lambda ours, theirs: ours == theirs,
@@ -55,11 +55,12 @@ def check(stack: Stack, source: Source, parts: Parts, report: Report) -> None:
     subject = _Subject(stack=stack, source=source, parts=parts, report=report)
     for rule in (
         _versions, _postgres, _ports, _routes, _idle_routes, _needs, _cycles, _commands, _health,
-        _directories, _secrets, _sites, _cors, _cron, _zones,
+        _directories, _secrets, _sites, _cors, _cron, _zones, _broker,
     ):  # fmt: skip
         rule(subject)
     check_auth(parts.core["auth"], source, report, protected=stack.profile.protected)
     check_storage(parts.core["storage"], stack.env, source, report)
+    check_expiry(parts.storage, source, report)
     check_backup(stack, source, report)
     check_notify(stack, source, report)
 
@@ -95,6 +96,21 @@ def _postgres(on: _Subject) -> None:
             f"the embedded engine brings Postgres {EMBEDDED_POSTGRES}, not {database.version}",
             why="its server comes with gavan",
             mend=f"write {EMBEDDED_POSTGRES}, or name a server of yours: external_url",
+        )
+
+
+def _broker(on: _Subject) -> None:
+    """Note a broker that nobody would start: processes on a laptop bring none."""
+    queue, engine = on.stack.queue, on.stack.profile.engine
+    wanted = queue.broker is Broker.RABBITMQ and queue.external_url is None
+    if wanted and engine is EngineName.EMBEDDED:
+        on.report.add(
+            on.source.value(("queue", "broker")),
+            "GV112",
+            "the embedded engine brings no RabbitMQ",
+            why="it starts no server that is not part of gavan",
+            mend='name one of yours: external_url = "${AMQP_URL}", or rehearse on containers: '
+            "gavan up -p prod-sim",
         )
 
 

@@ -12,6 +12,7 @@ from gavan.kit.storage.s3_settings import S3SettingsError, read_s3_environ
 from gavan.kit.web_address import is_web_address
 from gavan.stack.findings import Level
 from gavan.stack.model import EnvValue, KeyPath
+from gavan.stack.s3 import is_days
 from gavan.stack.schema.storage import S3
 from gavan.stack.source import Report, Source
 from gavan.stack.storage import s3_values
@@ -72,6 +73,20 @@ def _check_webhook(on: _Subject, url: EnvValue | None) -> None:
             why="events are posted there",
             mend='write it like url = "https://example.com/objects"',
         )
+
+
+def check_expiry(values: Values, source: Source, report: Report) -> None:
+    """Note what is no number of days in [storage.buckets]."""
+    for name, bucket in values["buckets"].items():
+        for prefix, text in bucket["expire_days"].items():
+            if not is_days(text):
+                report.add(
+                    source.value(("storage", "buckets", name, "expire_days", prefix)),
+                    "GV102",
+                    f'"{text}" is no number of days',
+                    why="objects are removed by whole days, from 1 on",
+                    mend='write it like { "tmp/" = 7 }',
+                )
 
 
 def _plain(value: EnvValue) -> str:

@@ -25,6 +25,8 @@ from gavan.stack.schema.ci import CI
 from gavan.stack.schema.deploy import DEPLOY
 from gavan.stack.schema.key import Section
 from gavan.stack.schema.notify import NOTIFY
+from gavan.stack.schema.queue import QUEUE
+from gavan.stack.schema.s3 import STORAGE
 from gavan.stack.schema.sections import (
     APP,
     BUILT_IN_PROFILES,
@@ -44,7 +46,8 @@ from gavan.stack.supabase_config import lay_under
 from gavan.stack.values import SLUG, SLUG_MEND
 
 FILE_NAME = "gavan.toml"
-_RESERVED = ("core", "cron", "database", "migrate", "postgres", "proxy", "wal")
+_RESERVED = ("core", "cron", "database", "migrate", "postgres", "proxy", "queue", "rabbitmq",
+             "recover", "s3", "s3-init", "wal")  # fmt: skip
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -228,6 +231,8 @@ class _Loader:
             migrations=self._section(reader, MIGRATIONS),
             seed=self._section(reader, SEED),
             core=self._section(reader, CORE),
+            storage=self._section(reader, STORAGE),
+            queue=self._section(reader, QUEUE),
             apps=self._named(reader, APP, names),
             sites=self._named(reader, SITE, names),
             cron=self._named(reader, CRON, set()),

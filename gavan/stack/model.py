@@ -39,6 +39,19 @@ class AppKind(StrEnum):
     JOB = "job"
 
 
+class S3Engine(StrEnum):
+    """Which S3 apps are given: the core's door, a server of the stack, a provider's."""
+
+    CORE = "core"
+    MINIO = "minio"
+    S3 = "s3"
+
+
+class Broker(StrEnum):
+    POSTGRES = "postgres"
+    RABBITMQ = "rabbitmq"
+
+
 class Overlap(StrEnum):
     SKIP = "skip"
     QUEUE = "queue"
@@ -135,6 +148,35 @@ class Core:
     """Variables of supabase/storage; none for a file without the section."""
     realtime: Mapping[str, EnvValue]
     """Limits by the names of the stack file; none for a file without the section."""
+    container: Container
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class S3Bucket:
+    """``expire_days`` by prefix."""
+
+    versioning: bool
+    expire_days: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Storage:
+    """[storage]; ``host``, ``port``, ``command`` and ``container`` are those of minio."""
+
+    engine: S3Engine
+    host: str
+    port: int
+    command: str
+    presign_ttl: int
+    """Seconds"""
+    buckets: Mapping[str, S3Bucket]
+    container: Container
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queue:
+    broker: Broker
+    external_url: Secret | None
     container: Container
 
 
@@ -348,6 +390,8 @@ class Stack:
     profile: Profile
     database: Database
     core: Core
+    storage: Storage
+    queue: Queue
     apps: tuple[App, ...]
     sites: tuple[Site, ...]
     cron: tuple[Cron, ...]

@@ -82,9 +82,11 @@ def _app(app: App) -> Unit:
 def _needs(app: App) -> dict[str, Condition]:
     """Return the needs by unit name; whoever needs the database needs its schema too."""
     needs = {_NAMES.get(name, name): condition for name, condition in app.needs.items()}
-    if "database" in app.needs:
-        # An external database has no unit; the migrations that ran in it stand for it.
-        needs.pop("postgres")
+    # An external database has no unit; the migrations that ran in it stand for it. A queue is in
+    # the database, or a broker that no unit is.
+    if "database" in app.needs or "queue" in app.needs:
+        needs.pop("postgres", None)
+        needs.pop("queue", None)
         needs["migrate"] = Condition.COMPLETED
     return needs
 

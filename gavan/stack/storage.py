@@ -6,26 +6,32 @@ Stands beside build.py. What [core.storage.s3] does not say comes from the varia
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from gavan.kit.secret import Secret
 from gavan.stack.model import EnvValue
-from gavan.stack.schema.storage import S3_VARIABLES
+from gavan.stack.schema.storage import BUCKET, S3_VARIABLES
 
 Values = dict[str, Any]
 
 
-def storage_variables(values: Values | None, env: Mapping[str, EnvValue]) -> dict[str, EnvValue]:
-    """Return the variables; none for a stack without the section.
+def storage_variables(
+    values: Values | None, env: Mapping[str, EnvValue], buckets: Sequence[str]
+) -> dict[str, EnvValue]:
+    """Return the variables; for a stack without the section those of its buckets at most.
 
     Args:
         env: the variables of the stack.
+        buckets: what [storage.buckets] has and the core makes; [core.storage.buckets] says more of
+            one of the same name.
     """
-    if values is None:
-        return {}
-    made = {name: value for name, value in _all(values, env) if value is not None}
-    return {name: _text(value) for name, value in made.items()}
+    made = {} if values is None else dict(_all(values, env))
+    plain = {key.name: key.default for key in BUCKET.keys}
+    wanted = {**{name: plain for name in buckets}, **(values["buckets"] if values else {})}
+    if wanted:
+        made["GAVAN_STORAGE_BUCKETS"] = json.dumps(wanted)
+    return {name: _text(value) for name, value in made.items() if value is not None}
 
 
 def s3_values(values: Values, env: Mapping[str, EnvValue]) -> dict[str, EnvValue | None]:
@@ -50,8 +56,6 @@ def _all(values: Values, env: Mapping[str, EnvValue]) -> Iterator[tuple[str, Any
     if values["webhook"]:
         yield "WEBHOOK_URL", values["webhook"]["url"]
         yield "WEBHOOK_API_KEY", values["webhook"]["api_key"]
-    if values["buckets"]:
-        yield "GAVAN_STORAGE_BUCKETS", json.dumps(values["buckets"])
 
 
 def _enabled(table: Values | None) -> bool:

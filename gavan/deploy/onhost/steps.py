@@ -97,7 +97,7 @@ def variables(work: Work) -> str:
 
 
 def data(work: Work) -> str:
-    """Start the database, or leave it as it is; it begins anew only when that was said."""
+    """Start what holds data, or leave it as it is; it begins anew only when that was said."""
     names: list[str] = work.plan["data"]
     known: dict[str, str] = work.live.get("data", {})
     for name in names:
@@ -107,7 +107,11 @@ def data(work: Work) -> str:
         if differs or not work.compose.runs(name):
             work.compose.start(name)
         work.compose.gate(name, work.plan["data_timeout"])
-    return ", ".join(names) or "elsewhere"
+    for name in work.plan["jobs"]:
+        done = work.compose.attempt("run", "--rm", "--no-deps", "-T", name)
+        if done.returncode != 0:
+            raise Failure("GV545", f"{name} failed", tail(done.stdout + done.stderr))
+    return ", ".join([*names, *work.plan["jobs"]]) or "elsewhere"
 
 
 def migrate(work: Work) -> str:

@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from gavan.engines.compose.addresses import Slotted, is_slotted, site_host, slotted
+from gavan.engines.compose.outside import S3, has_s3
 from gavan.engines.compose.services import HEALTH_PORT
 from gavan.engines.site_files import SECURITY_HEADERS, header_lines, indented, quoted
 from gavan.stack.model import Stack
@@ -25,7 +26,8 @@ _UNAVAILABLE = (
 
 def render(stack: Stack) -> str:
     """Return the whole Caddyfile, without a header."""
-    blocks = [_options(), _common(), "import slots/*.caddy", *_hosts(stack), *_inside(stack),
+    blocks = [_options(), _common(), "import slots/*.caddy", *_hosts(stack), *_s3(stack),
+              *_inside(stack),
               f"http://:{HEALTH_PORT} {{\n\trespond 200\n}}"]  # fmt: skip
     return "\n\n".join(blocks) + "\n"
 
@@ -102,6 +104,26 @@ def _hosts(stack: Stack) -> Iterator[str]:
         for path, part, strip in sorted(leads, key=lambda lead: -len(lead[0])):
             lines += indented(_handle(path, part, strip=strip), 1)
         yield "\n".join([*lines, "\thandle {\n\t\trespond 404\n\t}", "}"])
+
+
+def _s3(stack: Stack) -> Iterator[str]:
+    """Yield the host of the S3 server: its Host and bodies pass as they are, for they are signed.
+
+    What MinIO has besides S3 (its console, administration, figures) lies below /minio/.
+    """
+    if has_s3(stack):
+        yield "\n".join(
+            [
+                f"{{$CADDY_SCHEME}}{stack.storage.host}.{{$DOMAIN}} {{",
+                "\timport host",
+                "\trespond /minio/* 404",
+                "\treverse_proxy {",
+                f"\t\tto {S3}:{stack.storage.port}",
+                "\t\timport through",
+                "\t}",
+                "}",
+            ]
+        )
 
 
 def _by_host(stack: Stack) -> dict[str, list[tuple[str, str, bool]]]:

@@ -10,12 +10,14 @@ from collections.abc import Iterator
 
 from gavan.engines.compose import jobs, services
 from gavan.engines.compose.addresses import SLOTS, is_slotted
+from gavan.engines.compose.peers import peers
 from gavan.engines.compose.services import Plan, Service
 from gavan.engines.compose.values import finished, required
 from gavan.engines.yaml_text import to_yaml
 from gavan.stack.model import App, Site
 
-DATA = ("postgres-data", "storage-data", "state-data", "backups", "caddy-data")
+DATA = ("postgres-data", "storage-data", "state-data", "backups", "caddy-data", "s3-data",
+        "rabbitmq-data")  # fmt: skip
 STANDBY = SLOTS[1]
 """Services of this compose profile run only when a release names them."""
 
@@ -45,6 +47,7 @@ def _services(plan: Plan) -> Iterator[tuple[str, Service]]:
     if stack.database.external_url is None:
         yield "postgres", services.postgres(stack)
     yield "migrate", jobs.migrate(plan)
+    yield from peers(stack)
     yield from _in_slots("core", services.core(plan), own_image=False)
     for app in stack.apps:
         yield from _app(plan, app)

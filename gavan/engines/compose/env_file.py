@@ -95,6 +95,8 @@ def key_variables(keys: Keys, passwords: Mapping[str, Secret]) -> dict[str, str]
         "SUPABASE_SECRET_KEY": keys.secret_key,
         "S3_PROTOCOL_ACCESS_KEY_ID": keys.s3_access_key_id,
         "S3_PROTOCOL_ACCESS_KEY_SECRET": keys.s3_secret_access_key,
+        "MINIO_ROOT_PASSWORD": keys.minio_root_password,
+        "RABBITMQ_PASSWORD": keys.rabbitmq_password,
         **passwords,
     }
     return {name: value.reveal() for name, value in named.items()}

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from gavan.engines.compose.addresses import is_slotted
 from gavan.engines.compose.jobs import MIGRATE_LIMITS, clock_limits, has_clock
+from gavan.engines.compose.outside import BROKER, S3, has_broker, has_s3
 from gavan.engines.compose.services import PROXY_LIMITS
 from gavan.kit.errors import GavanError
 from gavan.stack.model import Stack
@@ -24,6 +25,10 @@ def memory_of(stack: Stack) -> dict[str, int]:
 def _staying(stack: Stack) -> Iterator[tuple[str, int]]:
     if stack.database.external_url is None:
         yield "postgres", stack.database.container.memory
+    if has_s3(stack):
+        yield S3, stack.storage.container.memory
+    if has_broker(stack):
+        yield BROKER, stack.queue.container.memory
     yield "core", stack.core.container.memory
     for app in stack.apps:
         yield app.name, app.container.memory

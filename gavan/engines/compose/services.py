@@ -21,6 +21,13 @@ from gavan.engines.compose.addresses import (
     public_url,
     site_host,
 )
+from gavan.engines.compose.outside import (
+    BROKER,
+    after_buckets,
+    broker_variables,
+    has_broker,
+    s3_variables,
+)
 from gavan.engines.compose.values import (
     PASSWORDS,
     VariableKeys,
@@ -31,7 +38,7 @@ from gavan.engines.compose.values import (
     written,
 )
 from gavan.engines.embedded.environment import (
-    S3_DOOR,
+    QUEUE,
     Surroundings,
     base_env,
     core_env,
@@ -109,13 +116,14 @@ def postgres(stack: Stack) -> Service:
         "volumes": [f"postgres-data:{HOME}"],
         **closed(),
         **common,
-        "healthcheck": _check(["python", "-m", "gavan.database.container", "ready"], start_s=300),
+        "healthcheck": check(["python", "-m", "gavan.database.container", "ready"], start_s=300),
     }
 
 
 def _foreign_postgres(stack: Stack) -> Service:
     """Return what an official image is told; our roles are made by the migrate job."""
     return {
+        **foreign("CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID"),
         "environment": {
             "POSTGRES_USER": "supabase_admin",
             "POSTGRES_PASSWORD": required("ADMIN_PASSWORD"),
@@ -124,7 +132,7 @@ def _foreign_postgres(stack: Stack) -> Service:
         "command": ["postgres", "-c", "wal_level=logical", "-c",
                     f"max_connections={stack.database.max_connections}"],
         "volumes": ["postgres-data:/var/lib/postgresql"],
-        "healthcheck": _check(
+        "healthcheck": check(
             ["pg_isready", "-q", "-U", "supabase_admin", "-d", stack.database.name], start_s=300
         ),
     }  # fmt: skip
@@ -152,7 +160,7 @@ def core(plan: Plan) -> Service:
         **closed(),
         **limits(stack.core.container),
         "networks": ["app", "data"],
-        "healthcheck": _check(["python", "-c", code], start_s=60),
+        "healthcheck": check(["python", "-c", code], start_s=60),
         "depends_on": {"migrate": {"condition": "service_completed_successfully"}},
     }
 
@@ -163,6 +171,7 @@ def app(plan: Plan, one: App) -> Service:
     known = addresses(plan.stack)
     environment = {
         **given(plan),
+        **broker_variables(plan.stack, one),
         "WORKERS": str(one.workers),
         **({"PORT": str(one.port), "HOST": "0.0.0.0"} if one.port else {}),  # noqa: S104 - as above
         **{name: written(name, scalar_text(text) or "", known) for name, text in texts.items()},
@@ -180,7 +189,7 @@ def app(plan: Plan, one: App) -> Service:
         "tmpfs": [TMP],
         **limits(one.container),
         "networks": ["app", "data"],
-        "depends_on": _needs(plan.stack, waits),
+        "depends_on": {**_needs(plan.stack, waits), **after_buckets(plan.stack)},
         "logging": _LOGGING,
     }
 
@@ -229,7 +238,7 @@ def proxy() -> Service:
         **limits(PROXY_LIMITS),
         "networks": {"edge": None, "app": {"aliases": [INSIDE]}},
         "stop_grace_period": "30s",
-        "healthcheck": _check(["/bin/sh", "-c", _CADDY_PROBE], start_s=15),
+        "healthcheck": check(["/bin/sh", "-c", _CADDY_PROBE], start_s=15),
         "logging": _LOGGING,
     }  # fmt: skip
 
@@ -257,12 +266,19 @@ def closed() -> Service:
     }
 
 
+def foreign(*capabilities: str) -> Service:
+    """Return the rules of an image of others, which begins as root with a few of its rights."""
+    rules = {name: rule for name, rule in closed().items() if name not in ("read_only", "tmpfs")}
+    return {**rules, "cap_add": list(capabilities)}
+
+
 def limits(container: Container) -> Service:
     """Return what a container may take."""
     return {"mem_limit": container.memory, "cpus": container.cpus, "pids_limit": 512}
 
 
-def _check(words: Sequence[str], *, start_s: int) -> Service:
+def check(words: Sequence[str], *, start_s: int) -> Service:
+    """Return a health check that is asked often until it is well for the first time."""
     return {
         "test": ["CMD", *words],
         "interval": "5s",
@@ -278,25 +294,20 @@ def _needs(stack: Stack, waits: Mapping[str, str]) -> Service:
     with_slots = {CORE, *(one.name for one in stack.apps if is_slotted(one))}
     found: Service = {}
     for need, condition in waits.items():
-        if need == "database":
+        if need == "database" or (need == QUEUE and not has_broker(stack)):
             found["migrate"] = {"condition": "service_completed_successfully"}
             continue
-        name = f"{need}-{SLOTS[0]}" if need in with_slots else need
+        name = BROKER if need == QUEUE else need
+        name = f"{need}-{SLOTS[0]}" if need in with_slots else name
         found[name] = {"condition": _CONDITIONS[condition]}
     return found
 
 
 def given(plan: Plan) -> dict[str, str]:
     """Return the well-known names that apps and jobs are given."""
-    core = plan.stack.core
-    known = without_machine(provided(plan.around))
-    ends = {
-        "S3_ENDPOINT": f"{inside_url(core.port)}{S3_DOOR}",
-        "S3_PUBLIC_ENDPOINT": f"{public_url(core.host)}{S3_DOOR}",
-    }
-    return known | {
-        "SUPABASE_URL": inside_url(core.port),
-        **{name: url for name, url in ends.items() if name in known},
+    return without_machine(provided(plan.around)) | {
+        "SUPABASE_URL": inside_url(plan.stack.core.port),
+        **s3_variables(plan.stack, plan.around),
         "ENV": required("GAVAN_PROFILE"),
         "NODE_ENV": "production",
         "GAVAN_RELEASE": optional("GAVAN_RELEASE"),

@@ -74,6 +74,8 @@ class VariableKeys:
     service_role_key = Secret(required("SERVICE_ROLE_KEY"))
     publishable_key = Secret(required("SUPABASE_PUBLISHABLE_KEY"))
     secret_key = Secret(required("SUPABASE_SECRET_KEY"))
+    minio_root_password = Secret(required("MINIO_ROOT_PASSWORD"))
+    rabbitmq_password = Secret(required("RABBITMQ_PASSWORD"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

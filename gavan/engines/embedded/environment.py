@@ -14,7 +14,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 from gavan.kit.errors import GavanError
 from gavan.kit.secret import Secret
-from gavan.stack.model import App, EnvValue, Site, Stack
+from gavan.stack.model import App, EnvValue, S3Engine, Site, Stack
 
 INHERITED = (
     *("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TERM", "USER", "TMPDIR"),
@@ -27,6 +27,10 @@ STORAGE_ADMIN = "supabase_storage_admin"
 REALTIME_ADMIN = "supabase_realtime_admin"
 S3_DOOR = "/storage/v1/s3"
 S3_REGION = "local"
+PROVIDER_KEYS = ("S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY")
+PROVIDER = ("S3_ENDPOINT", "S3_REGION", "S3_FORCE_PATH_STYLE", *PROVIDER_KEYS)
+"""Variables that name the S3 of a provider"""
+QUEUE = "queue"
 ADMIN = "supabase_admin"
 
 
@@ -49,6 +53,10 @@ class Keys(Protocol):
     def publishable_key(self) -> Secret: ...
     @property
     def secret_key(self) -> Secret: ...
+    @property
+    def minio_root_password(self) -> Secret: ...
+    @property
+    def rabbitmq_password(self) -> Secret: ...
 
 
 class Urls(Protocol):
@@ -172,15 +180,36 @@ def provided(around: Surroundings) -> dict[str, str]:
         "ENV": around.stack.profile.name,
         "NODE_ENV": kind,
         "LOG_LEVEL": "info",
-        **s3_door(around),
     }
 
 
-def s3_door(around: Surroundings) -> dict[str, str]:
-    """Return where apps find an S3 and by which keys: the core's own; none for one without.
+def s3_env(around: Surroundings) -> dict[str, str]:
+    """Return where apps find an S3 and by which keys: the core's own, or the provider's.
 
     What an app signs for a browser must name the host that the browser asks: the public endpoint.
+    Raises GavanError GV150 when the provider's keys are not set.
     """
+    if around.stack.storage.engine is not S3Engine.S3:
+        return s3_door(around)
+    known = reveal({name: around.stack.env.get(name, "") for name in PROVIDER})
+    given = {name: text for name, text in known.items() if text}
+    if missing := [name for name in PROVIDER_KEYS if name not in given]:
+        raise GavanError(
+            "GV150",
+            f'[storage] engine = "s3" needs {", ".join(missing)}, which nobody set',
+            hint=f"write it to {around.stack.root / '.env.local'}",
+            exit_code=2,
+        )
+    ends = {"S3_PUBLIC_ENDPOINT": known["S3_ENDPOINT"]} if known["S3_ENDPOINT"] else {}
+    return {**ends, "S3_FORCE_PATH_STYLE": "true", **presigning(around.stack), **given}
+
+
+def presigning(stack: Stack) -> dict[str, str]:
+    return {"S3_PRESIGN_TTL_SECONDS": str(stack.storage.presign_ttl)}
+
+
+def s3_door(around: Surroundings) -> dict[str, str]:
+    """Return the S3 door of the core; nothing for a core without one."""
     core = around.stack.core
     if "storage" not in core.services or core.storage.get("S3_PROTOCOL_ENABLED") == "false":
         return {}
@@ -191,7 +220,7 @@ def s3_door(around: Surroundings) -> dict[str, str]:
         "S3_ACCESS_KEY_ID": around.keys.s3_access_key_id.reveal(),
         "S3_SECRET_ACCESS_KEY": around.keys.s3_secret_access_key.reveal(),
         "S3_FORCE_PATH_STYLE": "true",
-        "S3_PRESIGN_TTL_SECONDS": "900",
+        **presigning(around.stack),
     }
 
 
@@ -211,7 +240,14 @@ def app_env(around: Surroundings, app: App) -> dict[str, str]:
         own["PORT"] = str(app.port)
     listed = {name: known.get(name, value) for name, value in app.env.items()}
     secrets = {name: known[name] for name in app.secrets}
-    return {**base_env(), **provided(around), **own, **reveal(listed), **reveal(secrets)}
+    given = {**provided(around), **s3_env(around), **_broker(around.stack, app)}
+    return {**base_env(), **given, **own, **reveal(listed), **reveal(secrets)}
+
+
+def _broker(stack: Stack, app: App) -> dict[str, str]:
+    """Return where an app that needs a broker finds it."""
+    url = stack.queue.external_url
+    return {"AMQP_URL": url.reveal()} if url is not None and QUEUE in app.needs else {}
 
 
 def site_env(around: Surroundings, site: Site) -> dict[str, str]:

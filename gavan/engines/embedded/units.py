@@ -24,6 +24,7 @@ from gavan.engines.embedded.environment import (
     core_env,
     job_env,
     provided,
+    s3_env,
     site_env,
 )
 from gavan.engines.embedded.model import Plan, Probe, ProbeKind, Process
@@ -280,7 +281,7 @@ def _cron(request: Request) -> Process | None:
     if not jobs:
         return None
     url = request.around.urls.url(POSTGRES, socket=True).reveal()
-    env = {**base_env(), **provided(request.around)}
+    env = {**base_env(), **provided(request.around), **s3_env(request.around)}
     env["GAVAN_CRON"] = encode_jobs(jobs)
     env[OWN_ENVIRONMENT] = own_environment(request.around, request.overrides)
     env["GAVAN_CRON_DB_URL"] = url

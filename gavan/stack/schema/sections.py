@@ -14,7 +14,9 @@ from gavan.stack.schema.deploy import DEPLOY
 from gavan.stack.schema.key import Key, Kind, Section
 from gavan.stack.schema.lint import MIGRATIONS_LINT
 from gavan.stack.schema.notify import NOTIFY
+from gavan.stack.schema.queue import QUEUE
 from gavan.stack.schema.realtime import CORE_REALTIME
+from gavan.stack.schema.s3 import STORAGE
 from gavan.stack.schema.storage import CORE_STORAGE
 
 _TIMEOUT = r"\d+(us|ms|s|min|h|d)?"
@@ -275,7 +277,8 @@ APP = Section(
             meaning="Readiness; default: a connection to its port, if it has one."),
         Key(name="needs", kind=Kind.CONDITIONS, default={"core": "healthy"},
             choices=("started", "healthy", "completed"), example='{ core = "healthy" }',
-            meaning="What must be started, healthy or completed first: apps, core, database."),
+            meaning="What must be started, healthy or completed first: apps, core, database, "
+            "queue."),
         Key(name="env", kind=Kind.ENV, default={},
             example='{ API_URL = "${core.url}", XAI_MODEL = "${XAI_MODEL:-grok-4}" }',
             meaning="Its variables; a layer above this file that sets the same name wins."),
@@ -352,8 +355,8 @@ CRON = Section(
 )  # fmt: skip
 
 SECTIONS: tuple[Section, ...] = (
-    STACK, PROFILE, DATABASE, MIGRATIONS, SEED, CORE, APP, SITE, CRON, BACKUP, DEPLOY,
-    NOTIFY, CI,
+    STACK, PROFILE, DATABASE, MIGRATIONS, SEED, CORE, STORAGE, QUEUE, APP, SITE, CRON, BACKUP,
+    DEPLOY, NOTIFY, CI,
 )  # fmt: skip
 """In the order of the reference; nested sections hang on their keys."""
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Make the base images that Dockerfiles and compose files name, from Debian packages only, and load them into the
 # Docker Engine of DOCKER_HOST (or of docker-up.sh). They stand in for images of a registry.
-#   base-images.sh [NAME...]     NAME: base python node caddy   (default: base python node caddy)
+#   base-images.sh [NAME...]     NAME: base python node caddy rabbitmq   (default: base python node caddy)
 #   base-images.sh --list        what each NAME is tagged
 # A set that was made before is loaded from TESTHOST_CACHE/images in seconds; --fresh makes it again.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -11,13 +11,14 @@ declare -A TAGS=(
   [python]="python:3.13-slim python:3.13-slim-trixie python:3-slim"
   [node]="node:22-slim"
   [caddy]="caddy:2 caddy:2-alpine"
+  [rabbitmq]="rabbitmq:4-management rabbitmq:4"
 )
 FRESH=0; WANT=()
 for a in "$@"; do
   case $a in
-    --list) for n in base python node caddy; do echo "$n: ${TAGS[$n]}"; done; exit 0 ;;
+    --list) for n in base python node caddy rabbitmq; do echo "$n: ${TAGS[$n]}"; done; exit 0 ;;
     --fresh) FRESH=1 ;;
-    all) WANT+=(base python node caddy) ;;
+    all) WANT+=(base python node caddy rabbitmq) ;;
     *) [ -n "${TAGS[$a]:-}" ] || die "unknown image set '$a' (see --list)"; WANT+=("$a") ;;
   esac
 done
