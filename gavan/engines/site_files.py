@@ -45,7 +45,7 @@ def file_lines(site: Site) -> list[str]:
         assets = [f"\tnot path {' '.join(map(quoted, patterns))}"] if patterns else []
         lines += ["@missing {", *assets, "\tnot file {path} {path}/index.html", "}",
                   "rewrite @missing /index.html"]  # fmt: skip
-    return [*lines, "file_server"]
+    return [*lines, "file_server {", "\tprecompressed zstd br gzip", "}"]
 
 
 def indented(lines: list[str], tabs: int) -> list[str]:

@@ -31,6 +31,7 @@ from gavan.stack.model import (
     Migrations,
     Overlap,
     Profile,
+    Proxy,
     Queue,
     Route,
     Seed,
@@ -57,6 +58,7 @@ class Parts:
     core: Values
     storage: Values
     queue: Values
+    proxy: Values
     apps: dict[str, Values]
     sites: dict[str, Values]
     cron: dict[str, Values]
@@ -98,6 +100,7 @@ def build(file: Path, parts: Parts, layers: Layers) -> Stack:
         core=_core(root, parts, sites, layers.merged()),
         storage=build_storage(parts.storage),
         queue=_queue(parts.queue),
+        proxy=Proxy(**parts.proxy),
         apps=tuple(_app(root, name, values) for name, values in parts.apps.items()),
         sites=sites,
         cron=tuple(_cron(name, values) for name, values in parts.cron.items()),

@@ -5,6 +5,7 @@ Stands at the end of load.py; pure but for looking whether directories exist. Fi
 
 from __future__ import annotations
 
+import ipaddress
 import itertools
 import os
 import re
@@ -55,7 +56,7 @@ def check(stack: Stack, source: Source, parts: Parts, report: Report) -> None:
     subject = _Subject(stack=stack, source=source, parts=parts, report=report)
     for rule in (
         _versions, _postgres, _ports, _routes, _idle_routes, _needs, _cycles, _commands, _health,
-        _directories, _secrets, _sites, _cors, _cron, _zones, _broker,
+        _directories, _secrets, _sites, _cors, _cron, _zones, _broker, _trusted,
     ):  # fmt: skip
         rule(subject)
     check_auth(parts.core["auth"], source, report, protected=stack.profile.protected)
@@ -112,6 +113,20 @@ def _broker(on: _Subject) -> None:
             mend='name one of yours: external_url = "${AMQP_URL}", or rehearse on containers: '
             "gavan up -p prod-sim",
         )
+
+
+def _trusted(on: _Subject) -> None:
+    for index, text in enumerate(on.stack.proxy.trusted):
+        try:
+            ipaddress.ip_network(text)
+        except ValueError:
+            on.report.add(
+                on.source.value(("proxy", "trusted", index)),
+                "GV102",
+                f'"{text}" is no network',
+                why="whoever it lets in says whose request it brings",
+                mend='write an address or a network: trusted = ["203.0.113.0/24"]',
+            )
 
 
 def _admits(requires: str, version: str) -> bool:

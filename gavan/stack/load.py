@@ -25,6 +25,7 @@ from gavan.stack.schema.ci import CI
 from gavan.stack.schema.deploy import DEPLOY
 from gavan.stack.schema.key import Section
 from gavan.stack.schema.notify import NOTIFY
+from gavan.stack.schema.proxy import PROXY
 from gavan.stack.schema.queue import QUEUE
 from gavan.stack.schema.s3 import STORAGE
 from gavan.stack.schema.sections import (
@@ -233,6 +234,7 @@ class _Loader:
             core=self._section(reader, CORE),
             storage=self._section(reader, STORAGE),
             queue=self._section(reader, QUEUE),
+            proxy=self._section(reader, PROXY),
             apps=self._named(reader, APP, names),
             sites=self._named(reader, SITE, names),
             cron=self._named(reader, CRON, set()),

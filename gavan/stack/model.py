@@ -181,6 +181,15 @@ class Queue:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Proxy:
+    """[proxy]; ``max_body`` in bytes, None: no limit."""
+
+    trusted: tuple[str, ...]
+    max_body: int | None
+    closed: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Health:
     """Exactly one of path, tcp or command; durations in seconds."""
 
@@ -392,6 +401,7 @@ class Stack:
     core: Core
     storage: Storage
     queue: Queue
+    proxy: Proxy
     apps: tuple[App, ...]
     sites: tuple[Site, ...]
     cron: tuple[Cron, ...]

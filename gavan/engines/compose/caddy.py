@@ -9,14 +9,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
+from gavan.engines.compose import edge
 from gavan.engines.compose.addresses import Slotted, is_slotted, site_host, slotted
-from gavan.engines.compose.outside import S3, has_s3
 from gavan.engines.compose.services import HEALTH_PORT
 from gavan.engines.site_files import SECURITY_HEADERS, header_lines, indented, quoted
 from gavan.stack.model import Stack
 
 SOCKET = "/run/caddy/admin.sock"
 CORE_PATHS = ("/rest/v1", "/graphql/v1", "/auth/v1", "/storage/v1", "/realtime/v1")
+OBJECTS = "/storage/v1"
 HELD_S = 10
 """Seconds that a request waits for a slot that does not take connections"""
 _UNAVAILABLE = (
@@ -26,8 +27,8 @@ _UNAVAILABLE = (
 
 def render(stack: Stack) -> str:
     """Return the whole Caddyfile, without a header."""
-    blocks = [_options(), _common(), "import slots/*.caddy", *_hosts(stack), *_s3(stack),
-              *_inside(stack),
+    blocks = [_options(stack), _common(), "import slots/*.caddy", *_hosts(stack),
+              *edge.s3(stack), *_inside(stack),
               f"http://:{HEALTH_PORT} {{\n\trespond 200\n}}"]  # fmt: skip
     return "\n\n".join(blocks) + "\n"
 
@@ -37,10 +38,11 @@ def slot_text(part: Slotted, slot: str) -> str:
     return f"(slot-{part.name}) {{\n\tto {part.service(slot)}:{part.port}\n}}\n"
 
 
-def _options() -> str:
+def _options(stack: Stack) -> str:
     return "\n".join(
         [
             "{",
+            *indented(edge.trusted(stack.proxy), 1),
             f"\tadmin unix/{SOCKET}",
             "\tpersist_config off",
             "\tskip_install_trust",
@@ -57,9 +59,9 @@ def _common() -> str:
         [
             "(host) {",
             "\t{$CADDY_TLS}",
-            "\tencode zstd gzip",
             *indented(header_lines(SECURITY_HEADERS), 1),
             "\t{$CADDY_HSTS}",
+            *indented(edge.named(), 1),
             "\tlog {",
             "\t\toutput stdout",
             "\t\tformat filter {",
@@ -88,6 +90,7 @@ def _common() -> str:
             "\tstream_timeout 24h",
             "\tstream_close_delay 5m",
             "}",
+            *edge.within(),
         ]
     )
 
@@ -100,30 +103,13 @@ def _hosts(stack: Stack) -> Iterator[str]:
     """Yield one block per host: longer paths first, the rest last."""
     for host, leads in sorted(_by_host(stack).items()):
         name = f"{host}." if host else ""
-        lines = [f"{{$CADDY_SCHEME}}{name}{{$DOMAIN}} {{", "\timport host"]
+        lines = [f"{{$CADDY_SCHEME}}{name}{{$DOMAIN}} {{", "\timport host", "\tencode zstd gzip",
+                 *indented(edge.closed(stack.proxy), 1)]  # fmt: skip
         for path, part, strip in sorted(leads, key=lambda lead: -len(lead[0])):
-            lines += indented(_handle(path, part, strip=strip), 1)
+            handled = _handle(path, part, strip=strip)
+            limit = edge.body_limit(stack.proxy) if path != OBJECTS else []
+            lines += indented([*handled[:-1], *indented(limit, 1), handled[-1]], 1)
         yield "\n".join([*lines, "\thandle {\n\t\trespond 404\n\t}", "}"])
-
-
-def _s3(stack: Stack) -> Iterator[str]:
-    """Yield the host of the S3 server: its Host and bodies pass as they are, for they are signed.
-
-    What MinIO has besides S3 (its console, administration, figures) lies below /minio/.
-    """
-    if has_s3(stack):
-        yield "\n".join(
-            [
-                f"{{$CADDY_SCHEME}}{stack.storage.host}.{{$DOMAIN}} {{",
-                "\timport host",
-                "\trespond /minio/* 404",
-                "\treverse_proxy {",
-                f"\t\tto {S3}:{stack.storage.port}",
-                "\t\timport through",
-                "\t}",
-                "}",
-            ]
-        )
 
 
 def _by_host(stack: Stack) -> dict[str, list[tuple[str, str, bool]]]:
@@ -140,8 +126,8 @@ def _by_host(stack: Stack) -> dict[str, list[tuple[str, str, bool]]]:
     return dict(found)
 
 
-def _handle(path: str, part: str, *, strip: bool) -> list[str]:
-    proxy = ["\treverse_proxy {", f"\t\timport slot-{part}", "\t\timport through", "\t}"]
+def _handle(path: str, part: str, *, strip: bool, how: str = "through") -> list[str]:
+    proxy = ["\treverse_proxy {", f"\t\timport slot-{part}", f"\t\timport {how}", "\t}"]
     if not path:
         return ["handle {", *proxy, "}"]
     matcher = f"@{part}-{path.strip('/').replace('/', '-').replace('.', '-')}"
@@ -154,5 +140,8 @@ def _inside(stack: Stack) -> Iterator[str]:
     """Yield the ports at which parts of the stack reach each other, whichever slot is active."""
     for part in slotted(stack):
         if part.inside is not None:
-            lines = [f"http://:{part.inside} {{", *indented(_handle("", part.name, strip=False), 1)]
+            lines = [
+                f"http://:{part.inside} {{",
+                *indented(_handle("", part.name, strip=False, how=edge.WITHIN), 1),
+            ]
             yield "\n".join([*lines, "}"])

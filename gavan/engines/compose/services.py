@@ -54,6 +54,7 @@ PROXY = "proxy"
 PROXY_LIMITS = Container(memory=96 * 2**20, cpus=0.25)
 HEALTH_PORT = 8081
 GRACE_S = 10
+RATE_HEADER = "GOTRUE_RATE_LIMIT_HEADER"
 _CADDY_PROBE = (
     f"wget -qO /dev/null http://127.0.0.1:{HEALTH_PORT}/ 2>/dev/null"
     f" || bash -c '</dev/tcp/127.0.0.1/{HEALTH_PORT}'"
@@ -141,7 +142,10 @@ def _foreign_postgres(stack: Stack) -> Service:
 def core(plan: Plan) -> Service:
     """Return one slot of the core."""
     stack = plan.stack
-    environment = without_machine(core_env(plan.around)) | {
+    known = without_machine(core_env(plan.around))
+    environment = known | {
+        # Only the proxy reaches it from outside, and says who asks.
+        RATE_HEADER: known.get(RATE_HEADER) or "X-Forwarded-For",
         "GAVAN_CORE_HOST": "0.0.0.0",  # noqa: S104 - inside the network of the stack
         "API_EXTERNAL_URL": public_url(stack.core.host),
         "FILE_STORAGE_BACKEND_PATH": f"{HOME}/storage",

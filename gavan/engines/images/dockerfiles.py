@@ -256,7 +256,12 @@ def _start(late: Sequence[str]) -> list[str]:
         '\t\t*[!A-Za-z0-9:/._~%+=-]*) echo "$name has characters that no URL has" >&2; exit 2 ;;',
         "\tesac",
         f"\tfind {SERVED} -type f \\( -name '*.html' {names} \\) "
-        f'-exec sed -i "s|__GAVAN_${{name}}__|$value|g" {{}} +',
+        f'-exec grep -l "__GAVAN_${{name}}__" {{}} + >/tmp/filled || true',
+        "\twhile read -r file; do",
+        '\t\tsed -i "s|__GAVAN_${name}__|$value|g" "$file"',
+        # What the build has compressed beside it still has the placeholder.
+        '\t\trm -f "$file.gz" "$file.br" "$file.zst"',
+        "\tdone </tmp/filled",
         "done",
         "exec caddy run --config /etc/caddy/Caddyfile --adapter caddyfile",
     ]

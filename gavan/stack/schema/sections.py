@@ -14,6 +14,7 @@ from gavan.stack.schema.deploy import DEPLOY
 from gavan.stack.schema.key import Key, Kind, Section
 from gavan.stack.schema.lint import MIGRATIONS_LINT
 from gavan.stack.schema.notify import NOTIFY
+from gavan.stack.schema.proxy import PROXY
 from gavan.stack.schema.queue import QUEUE
 from gavan.stack.schema.realtime import CORE_REALTIME
 from gavan.stack.schema.s3 import STORAGE
@@ -356,7 +357,7 @@ CRON = Section(
 
 SECTIONS: tuple[Section, ...] = (
     STACK, PROFILE, DATABASE, MIGRATIONS, SEED, CORE, STORAGE, QUEUE, APP, SITE, CRON, BACKUP,
-    DEPLOY, NOTIFY, CI,
+    DEPLOY, PROXY, NOTIFY, CI,
 )  # fmt: skip
 """In the order of the reference; nested sections hang on their keys."""
 
