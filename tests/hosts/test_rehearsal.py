@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import subprocess
@@ -9,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.ports import free_port
@@ -33,6 +35,7 @@ class Answer(http.server.BaseHTTPRequestHandler):
 
 http.server.HTTPServer((os.environ["HOST"], int(os.environ["PORT"])), Answer).serve_forever()
 """
+SCRIPT = "console.log('ahoy')\n"
 STACK = """
 [stack]
 name = "wharf"
@@ -96,6 +99,10 @@ def wharf(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wharf]:
     (root / "api" / "main.py").write_text(PROGRAM)
     (root / "web" / "public").mkdir(parents=True)
     (root / "web" / "public" / "index.html").write_text("url=__GAVAN_VITE_SUPABASE_URL__")
+    assets = root / "web" / "public" / "assets"
+    assets.mkdir()
+    (assets / "app-1.js").write_text(SCRIPT)
+    (assets / "app-1.js.gz").write_bytes(gzip.compress(SCRIPT.encode() + b"// packed"))
     (root / "supabase" / "migrations").mkdir(parents=True)
     (root / "supabase" / "migrations" / "001_ship.sql").write_text(
         "create table public.ship (name text primary key);\n"
@@ -121,12 +128,50 @@ def test_site_api_and_app_answer_at_their_hosts(wharf: Wharf) -> None:
     assert wharf.get("api.localhost", "/elsewhere")[0] == 404
 
 
-def test_the_data_api_serves_what_the_migrations_made(wharf: Wharf) -> None:
+def test_answers_carry_the_headers_of_the_contract_and_no_name_of_a_server(wharf: Wharf) -> None:
+    def head(path: str, *more: str) -> dict[str, str]:
+        _, text = wharf.get("app.localhost", path, "-D", "-", "-o", "/dev/null", *more)
+        lines = (line.partition(":") for line in text.splitlines())
+        return {name.lower(): value.strip() for name, _, value in lines}
+
+    page, script = head("/deep/link"), head("/assets/app-1.js")
+    assert page["cache-control"] == "no-cache"
+    assert script["cache-control"] == "public, max-age=31536000, immutable"
+    for found in (page, script):
+        assert found["x-content-type-options"] == "nosniff"
+        assert found["referrer-policy"] == "strict-origin-when-cross-origin"
+        assert found["x-request-id"]
+        assert "server" not in found
+        assert "strict-transport-security" not in found, "a domain that is not real"
+    assert wharf.get("app.localhost", "/assets/none.js")[0] == 404
+    assert wharf.get("api.localhost", "/metrics")[0] == 404
+    # As the build has packed it, not packed again.
+    status, body = wharf.get("app.localhost", "/assets/app-1.js", "--compressed")
+    assert (status, body) == (200, SCRIPT + "// packed")
+
+
+def test_limits_count_the_address_that_the_proxy_saw_whatever_a_client_says(wharf: Wharf) -> None:
+    url = f"https://127.0.0.1:{wharf.https}/auth/v1/recover"
+    codes = []
+    with httpx.Client(verify=False) as client:  # noqa: S501 - the authority of the rehearsal
+        for number in range(31):
+            headers = {"Host": f"api.localhost:{wharf.https}", "apikey": key_of(wharf),
+                       "X-Forwarded-For": f"198.51.100.{number}"}  # fmt: skip
+            answer = client.post(url, json={"email": "nobody@example.com"}, headers=headers,
+                                 extensions={"sni_hostname": "api.localhost"})  # fmt: skip
+            codes.append(answer.status_code)
+    assert 429 not in codes[:30]
+    assert codes[30] == 429
+
+
+def key_of(wharf: Wharf) -> str:
     lines = (wharf.root / ".gavan/compose/prod-sim/place.env").read_text().splitlines()
     key = next(line for line in lines if line.startswith("ANON_KEY=")).partition("=")[2]
-    status, body = wharf.get(
-        "api.localhost", "/rest/v1/ship", "-H", f"apikey: {key.strip(chr(39))}"
-    )
+    return key.strip(chr(39))
+
+
+def test_the_data_api_serves_what_the_migrations_made(wharf: Wharf) -> None:
+    status, body = wharf.get("api.localhost", "/rest/v1/ship", "-H", f"apikey: {key_of(wharf)}")
     assert (status, json.loads(body)) == (200, [{"name": "Aurora"}])
 
 
