@@ -184,7 +184,8 @@ RATE_LIMIT = Section(
     meaning="How often; per address only when the header is named that says whose request it is.",
     keys=(
         _text("header", "Header that the proxy in front sets and clients cannot; empty: no limit"
-              " per address.", '"X-Forwarded-For"'),
+              " per address, and in containers X-Forwarded-For, which their proxy sets.",
+              '"X-Forwarded-For"'),
         Key(name="email_sent", kind=Kind.INTEGER, example="30",
             meaning="Mails an hour; default: 30 by SMTP, no limit into the inbox."),
         _count("sms_sent", 30, "Text messages an hour."),
