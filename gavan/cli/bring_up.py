@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from gavan.cli.context import Context
-from gavan.cli.local import load_local, read_again, trouble_details, with_ports
+from gavan.cli.local import load_local, read_again, trouble_details
+from gavan.cli.ports import with_ports
 from gavan.database.embedded import Server, passwords_by_role, prepare
 from gavan.engines.embedded import ports
 from gavan.engines.embedded.client import connect

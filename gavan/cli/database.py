@@ -8,11 +8,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gavan.cli.context import Context
-from gavan.cli.local import with_ports
+from gavan.cli.ports import with_ports
 from gavan.database.access import Access, access
 from gavan.database.migration.run import Report
 from gavan.engines.embedded.ports import recorded_ports
-from gavan.secrets.keys import load_or_create_keys
+from gavan.secrets.passwords import load_passwords
 from gavan.stack.model import Stack
 
 
@@ -23,7 +23,7 @@ def reach(context: Context) -> tuple[Stack, Access]:
     """
     # On the port it really has: `up --auto-ports` may have chosen another one.
     stack, _ = with_ports(context, context.stack, recorded_ports(context.stack.state_dir))
-    reached = access(stack, load_or_create_keys(stack))
+    reached = access(stack, load_passwords(stack))
     context.elsewhere = reached.elsewhere
     if reached.elsewhere:
         stack = replace(stack, profile=replace(stack.profile, protected=True))

@@ -6,9 +6,9 @@ Stands between those verbs and the embedded engine.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 
 from gavan.cli.context import Context
+from gavan.cli.ports import with_ports
 from gavan.engines.embedded import ports
 from gavan.engines.embedded.environment import S3_REGION
 from gavan.engines.embedded.model import Status
@@ -41,22 +41,6 @@ def load_local(context: Context, stack: Stack | None = None) -> tuple[Stack, tup
             exit_code=7,
         )
     return with_ports(context, stack, ports.recorded_ports(stack.state_dir))
-
-
-def with_ports(
-    context: Context, stack: Stack, chosen: Mapping[str, int]
-) -> tuple[Stack, tuple[str, ...]]:
-    """Return the stack with other ports, loaded once more so that references follow them."""
-    known = ports.wanted_ports(stack)
-    overrides = (
-        *context.flags.set,
-        *ports.as_overrides({k: chosen[k] for k in chosen if k in known}),
-    )
-    if overrides == context.flags.set:
-        return stack, overrides
-    flags = context.flags
-    again = load_stack(flags.file, profile=flags.profile, environ=os.environ, overrides=overrides)
-    return again, overrides
 
 
 def read_again(context: Context) -> tuple[Stack, tuple[str, ...]]:

@@ -17,6 +17,7 @@ import click
 import orjson
 
 MARKS = {"start": "·", "tick": "·", "ok": "✓", "warn": "!", "fail": "✗", "skip": "-"}
+UNDER_WAY = ("start", "tick")
 COLORS = {"ok": "green", "warn": "yellow", "fail": "red", "skip": "bright_black", "tick": "cyan"}
 
 
@@ -64,7 +65,7 @@ class PlainSink(QuietSink):
     def event(self, event: Event) -> None:
         if event.state == "tick":
             return
-        now = datetime.now().astimezone().strftime("%H:%M:%S")
+        now = time.strftime("%H:%M:%S")
         took = "" if event.state == "start" else f" {event.ms} ms"
         detail = f"  {event.detail}" if event.detail else ""
         self.message(f"{now} {event.step} {event.state}{took}{detail}")
@@ -99,7 +100,10 @@ class NdjsonSink:
 
 
 class LiveSink:
-    """Redraws the list of steps in place; every step keeps its line."""
+    """Redraws the list of steps in place; every step keeps its line.
+
+    What does not fit on the terminal scrolls away: steps that ended, the oldest first.
+    """
 
     def __init__(self, stream: TextIO, *, color: bool) -> None:
         self._stream = stream
@@ -127,17 +131,25 @@ class LiveSink:
 
     def _draw(self) -> None:
         self._erase()
-        width = shutil.get_terminal_size().columns
+        width, height = shutil.get_terminal_size()
         longest = max((len(name) for name in self._steps), default=0)
-        for event in self._steps.values():
-            took = f"{event.ms / 1000:6.1f} s" if event.state != "start" else " " * 8
-            line = f" {event.step:<{longest}}  {took}  {event.detail}"[: max(width - 2, 8)].rstrip()
-            mark = MARKS.get(event.state, "·")
-            if self._color:
-                mark = click.style(mark, fg=COLORS.get(event.state))
-            self._stream.write(mark + line + "\n")
-        self._drawn = len(self._steps)
+        too_many = max(len(self._steps) - max(height - 1, 1), 0)
+        ended = [name for name, event in self._steps.items() if event.state not in UNDER_WAY]
+        for name in ended[:too_many]:
+            self._line(self._steps.pop(name), longest, width)
+        shown = list(self._steps.values())[-max(height - 1, 1) :]
+        for event in shown:
+            self._line(event, longest, width)
+        self._drawn = len(shown)
         self._stream.flush()
+
+    def _line(self, event: Event, longest: int, width: int) -> None:
+        took = f"{event.ms / 1000:6.1f} s" if event.state != "start" else " " * 8
+        line = f" {event.step:<{longest}}  {took}  {event.detail}"[: max(width - 2, 8)].rstrip()
+        mark = MARKS.get(event.state, "·")
+        if self._color:
+            mark = click.style(mark, fg=COLORS.get(event.state))
+        self._stream.write(mark + line + "\n")
 
 
 class Progress:

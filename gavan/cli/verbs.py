@@ -29,7 +29,7 @@ VERBS: dict[str, Row] = {
     "stop": Row("gavan.cli.one_unit:stop", "Stop units of a running stack"),
     "core": Row("gavan.cli.core:command", "Serve the data API alone, as PostgREST does"),
     "exec": Row("gavan.cli.exec:command", "Run a command with the environment of a unit"),
-    "migrate": Row("gavan.cli.migrate:group", "Change the schema by numbered SQL files"),
+    "migrate": Row("gavan.cli.migrate.group:group", "Change the schema by numbered SQL files"),
     "backup": Row("gavan.cli.backup.group:group", "Make backups that prove they restore"),
     "seed": Row("gavan.cli.seed:command", "Run the seed files that have not run yet"),
     "db": Row("gavan.cli.db:group", "Look into the database of the stack"),

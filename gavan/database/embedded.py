@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import quote
 
-import psutil
 from psycopg import pq
 
 from gavan.database.configuration import render_conf, render_hba, write_trusted_controls
@@ -400,6 +399,8 @@ def _run(argv: list[str], account: Account, stdin: str | None = None) -> None:
 
 
 def _postmaster_alive(data_dir: Path) -> bool:
+    import psutil  # noqa: PLC0415 - slow to load, and not for who only wants an address
+
     try:
         pid = int((data_dir / "postmaster.pid").read_text(encoding="utf-8").split("\n", 1)[0])
         command = psutil.Process(pid).cmdline()

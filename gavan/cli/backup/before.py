@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import datetime
 
 import click
 import psycopg
 
-from gavan.backups.model import Manifest
 from gavan.cli.context import Context
 from gavan.cli.database import reporter
 from gavan.database.migration import history
@@ -22,7 +22,6 @@ from gavan.database.migration.parsed import Parsed
 from gavan.database.migration.run import Options
 from gavan.kit.errors import GavanError
 from gavan.kit.secret import Secret
-from gavan.secrets.keys import load_or_create_keys
 from gavan.stack.model import Stack
 
 SKIP = click.option(
@@ -35,13 +34,14 @@ WAIT_S = 600.0
 
 
 class BackupBefore:
-    """The backup of one verb; ``made`` is None where none was needed."""
+    """The backup of one verb, where one is needed."""
 
     def __init__(self, context: Context, stack: Stack, skip: str | None) -> None:
         self._context = context
         self._stack = stack
         self._skip = skip
-        self.made: Manifest | None = None
+        self._made: tuple[str, datetime] | None = None
+        """Its id, and when it was begun."""
 
     def take(self) -> None:
         """Make a backup and read it again, where the profile is protected.
@@ -56,6 +56,7 @@ class BackupBefore:
         # Every start of a stack comes by here: only one that needs a backup loads what makes it.
         from gavan.backups.run import repository_of, run_backup  # noqa: PLC0415 - as said
         from gavan.backups.verify import verify  # noqa: PLC0415 - as said
+        from gavan.secrets.keys import load_or_create_keys  # noqa: PLC0415 - as said
 
         report = reporter(self._context)
         try:
@@ -67,7 +68,7 @@ class BackupBefore:
         problems = verify(repository_of(self._stack), made.id, report)
         if problems:
             raise _none(f"{problems[0].file}: {problems[0].what}", 1)
-        self.made = made
+        self._made = made.id, made.started
 
     def in_front_of(self, how: Options) -> Options:
         """Return the options of a runner that makes the backup once it knows what is to do."""
@@ -83,7 +84,7 @@ class BackupBefore:
 
     def said(self) -> dict[str, str]:
         """Return what a result says of the backup."""
-        return {"backup": self.made.id} if self.made is not None else {}
+        return {"backup": self._made[0]} if self._made is not None else {}
 
     @contextmanager
     def noted(self, url: Secret) -> Iterator[None]:
@@ -91,15 +92,15 @@ class BackupBefore:
         try:
             yield
         finally:
-            if self.made is not None:
-                self._note(url, self.made)
+            if self._made is not None:
+                self._note(url, *self._made)
 
-    def _note(self, url: Secret, made: Manifest) -> None:
+    def _note(self, url: Secret, made: str, since: datetime) -> None:
         try:
             with connect(url, "backup-note") as connection:
-                history.note_backup(connection, made.id, made.started)
+                history.note_backup(connection, made, since)
         except (GavanError, psycopg.Error) as error:
-            self._context.output.warn(f"the log does not say that {made.id} was before: {error}")
+            self._context.output.warn(f"the log does not say that {made} was before: {error}")
 
 
 def _none(why: str, exit_code: int) -> GavanError:

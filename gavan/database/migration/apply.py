@@ -5,12 +5,13 @@ Stands on the files, the history, the lock and the runner of one file.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from gavan.database.migration import history
 from gavan.database.migration.archive import archived_versions
-from gavan.database.migration.files import read_migrations, sql_files
+from gavan.database.migration.files import MigrationFile, read_migrations, sql_files
 from gavan.database.migration.history import Connection
 from gavan.database.migration.hollow import hollow_versions
 from gavan.database.migration.lock import connect, migration_lock
@@ -31,14 +32,14 @@ def migrate(url: Secret, folder: Path, options: Options) -> list[str]:
     what ``options`` choose, what its gate raises, and StatementError at file:line:column for a
     statement that failed; the files before it stay applied, nothing of its own file does.
     """
-    read_migrations(folder)  # what is wrong with a file is said before anything is asked
+    files = read_migrations(folder)  # what is wrong with one is said before anything is asked
     with (
         migration_lock(
             url, wait_s=options.wait_s, waiting=lambda who: options.report("lock", "warn", who)
         ) as lock,
         connect(url, "migrate") as connection,
     ):
-        parsed = _pending(connection, folder, options)
+        parsed = _pending(connection, folder, files, options)
         if not parsed:
             return []
         options.gate(connection, parsed)
@@ -71,12 +72,14 @@ def require_files(folder: Path) -> None:
 
 def plan_up(url: Secret, folder: Path, options: Options) -> list[Parsed]:
     """Return what ``migrate`` would apply now; reads only, raises as it does before its gate."""
-    with connect(url, "plan") as connection:
-        return _pending(connection, folder, options)
-
-
-def _pending(connection: Connection, folder: Path, options: Options) -> list[Parsed]:
     files = read_migrations(folder)
+    with connect(url, "plan") as connection:
+        return _pending(connection, folder, files, options)
+
+
+def _pending(
+    connection: Connection, folder: Path, files: Sequence[MigrationFile], options: Options
+) -> list[Parsed]:
     entries = compare(files, history.read_applied(connection))
     wanted = pending(entries, order=options.order, squashed=archived_versions(folder))
     chosen = choose(wanted, entries, to=options.to, phase=options.phase)

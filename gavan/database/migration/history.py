@@ -13,6 +13,7 @@ import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any, LiteralString, Protocol
 
 import psycopg
@@ -240,7 +241,7 @@ def insert_log(connection: Executes, record: Record) -> None:
             record.raw_sha256 or hashlib.sha256(record.text.encode()).hexdigest(),
             record.direction,
             _person(),
-            socket.gethostname(),
+            _host(),
             record.duration_ms,
             record.tool,
             record.statement_no,
@@ -304,6 +305,12 @@ def _schema_exists(connection: Connection, name: str) -> bool:
     return bool(row and row[0])
 
 
+@cache
+def _host() -> str:
+    return socket.gethostname()
+
+
+@cache
 def _person() -> str:
     try:
         return getpass.getuser()

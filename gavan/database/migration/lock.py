@@ -53,6 +53,8 @@ def connect(url: Secret, purpose: str) -> Connection:
     wanted: dict[str, Any] = {
         # Short enough to stay whole: the server keeps 63 bytes.
         "application_name": f"gavan-{purpose}/{socket.gethostname()[:30]}:{os.getpid()}",
+        # Files are UTF-8, whatever the locale of this machine or PGCLIENTENCODING say.
+        "client_encoding": "utf8",
         "connect_timeout": 10,
         "keepalives_idle": 15,
         "keepalives_interval": 5,

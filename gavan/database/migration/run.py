@@ -37,6 +37,7 @@ _RETRIED = frozenset({"55P03", "40001", "40P01"})
 # A procedure or a block may end transactions itself, and then refuses to be in one.
 _MAY_COMMIT = frozenset({"call", "do"})
 FIRST_DELAY_S = 0.5
+_LOOKS_FOR_CLIENT = 140_000
 HISTORY = "supabase_migrations"
 _MEANWHILE = {
     Direction.UP: "applied by another tool meanwhile",
@@ -111,13 +112,16 @@ def run_file(connection: Connection, parsed: Parsed, options: Options) -> bool:
 
 
 def _run(connection: Connection, parsed: Parsed, options: Options) -> None:
+    server_version = connection.info.server_version
     if parsed.is_outside:
-        _begin_anew(connection)
+        _begin_anew(connection, server_version)
         _run_outside(connection, parsed, time.monotonic())
     elif _goes_together(parsed):
-        _run_together(connection, parsed, options)
+        outbox = Outbox(connection)
+        _begin_anew(outbox, server_version)
+        _run_together(outbox, parsed, options)
     else:
-        _begin_anew(connection)
+        _begin_anew(connection, server_version)
         _run_inside(connection, parsed, options)
 
 
@@ -157,15 +161,12 @@ def limit_transaction(connection: Executes, lock_timeout: str, statement_timeout
     )
 
 
-def _begin_anew(connection: Executes) -> None:
+def _begin_anew(connection: Executes, server_version: int) -> None:
     """Take back what the file before set, and what this file must not outlive: its runner."""
     connection.execute("reset all")
     # A long statement ends a second after its runner was killed; the next run finds it over.
-    connection.execute(
-        "select set_config(name, '1000', false)"
-        " from (values ('client_connection_check_interval')) as one (name)"
-        " where current_setting(name, true) is not null"
-    )
+    if server_version >= _LOOKS_FOR_CLIENT:
+        connection.execute("set client_connection_check_interval = 1000")
 
 
 def _step(parsed: Parsed) -> str:
@@ -180,10 +181,8 @@ def _run_inside(connection: Connection, parsed: Parsed, options: Options) -> Non
         _write_history(connection, parsed)
 
 
-def _run_together(connection: Connection, parsed: Parsed, options: Options) -> None:
+def _run_together(outbox: Outbox, parsed: Parsed, options: Options) -> None:
     """Do what ``_run_inside`` does in one round trip."""
-    outbox = Outbox(connection)
-    _begin_anew(outbox)
     outbox.execute("begin")
     limit_transaction(outbox, options.lock_timeout, options.statement_timeout)
     for statement in parsed.statements:

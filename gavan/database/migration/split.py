@@ -21,6 +21,8 @@ _OUTSIDE = re.compile(r"--[^\n\r]*|/\*|;")
 _PLAIN_GAP = ";\n"
 # Of the last statements: the runner, the lint and the forecast ask for them one after another.
 _TREES = 2048
+# As with trees: the runner splits a file, then the lint does. In characters; others are not kept.
+_SMALL = 16_384
 _IN_COMMENT = re.compile(r"/\*|\*/")
 # What the parser says of a text that is only the beginning of one.
 _UNFINISHED = re.compile("unterminated |syntax error at end of input")
@@ -104,6 +106,15 @@ def _parse(text: str) -> Any:
 
 def split(text: str) -> list[Statement]:
     """Return the statements of ``text``; raise SplitError at the first syntax error."""
+    return list(_known(text) if len(text) <= _SMALL else _split(text))
+
+
+@lru_cache(maxsize=_TREES)
+def _known(text: str) -> tuple[Statement, ...]:
+    return tuple(_split(text))
+
+
+def _split(text: str) -> Iterator[Statement]:
     from pglast import parser  # noqa: PLC0415 - slow to load; a start without news never does
 
     ascii_text = _as_ascii(_without_restrict(text))
@@ -112,7 +123,7 @@ def split(text: str) -> list[Statement]:
     except parser.ParseError as error:
         message, offset = error.args[0], error.args[1] if len(error.args) > 1 else 0
         raise _split_error(text, str(message), int(offset or 0)) from None
-    return list(_pieces(text, ascii_text, slices))
+    return _pieces(text, ascii_text, slices)
 
 
 def split_front(text: str) -> tuple[list[Statement], int]:
@@ -230,10 +241,9 @@ def checksum(statements: list[str]) -> str:
             tokens = [token for token in parser.scan(ascii_text) if token.name not in COMMENTS]
         except parser.ParseError as error:
             raise SplitError(str(error.args[0]), 0) from None
-        for token in tokens:
-            digest.update(statement[token.start : token.end + 1].encode() + b"\0")
         if tokens:
-            digest.update(b";")
+            words = [statement[token.start : token.end + 1] for token in tokens]
+            digest.update("\0".join([*words, ";"]).encode())
     return digest.hexdigest()
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, LiteralString
 
 import psycopg
@@ -17,11 +18,13 @@ from psycopg.errors import error_from_result
 from psycopg.waiting import Wait
 
 from gavan.database.migration.history import Connection
+from gavan.database.migration.large import LENGTH, array_head
 from gavan.database.migration.split import Statement
 
 MOST = 500
 """Commands on the way at a time: their results wait in memory."""
 _OTHER_PROTOCOL = "copy"
+_ANY, _TEXT_ARRAY = 0, 1009
 _DONE = (pq.ExecStatus.COMMAND_OK, pq.ExecStatus.TUPLES_OK, pq.ExecStatus.EMPTY_QUERY)
 
 
@@ -35,9 +38,19 @@ class RefusedError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class _Value:
+    """A value as libpq takes it; the server knows the type of a text from where it goes."""
+
+    data: bytes | None
+    type_oid: int = _ANY
+    format: pq.Format = pq.Format.TEXT
+
+
+@dataclass(frozen=True, slots=True)
 class _Command:
     text: bytes
-    statement: Statement | None
+    statement: Statement | None = None
+    values: Sequence[_Value] = ()
 
 
 class Outbox:
@@ -45,13 +58,12 @@ class Outbox:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._literals = psycopg.ClientCursor(connection)
         self._commands: list[_Command] = []
 
     def execute(self, command: LiteralString, values: Sequence[Any] = ()) -> None:
-        """Take a command of the runner itself."""
-        text = self._literals.mogrify(command, values) if values else command
-        self._commands.append(_Command(text.encode(), None))
+        """Take a command of the runner itself; its values go beside it."""
+        bound = [_bound(value) for value in values]
+        self._commands.append(_Command(_numbered(command), values=bound))
 
     def add(self, statement: Statement) -> None:
         """Take a statement of the file."""
@@ -78,7 +90,12 @@ class Outbox:
         pgconn, encoding = self._connection.pgconn, self._connection.info.encoding
         pgconn.enter_pipeline_mode()
         for command in commands:
-            pgconn.send_query_params(command.text, None)
+            pgconn.send_query_params(
+                command.text,
+                [value.data for value in command.values],
+                [value.type_oid for value in command.values],
+                [value.format for value in command.values],
+            )
         pgconn.pipeline_sync()
         yield from generators.send(pgconn)
         done, refused = 0, None
@@ -102,3 +119,21 @@ class Outbox:
 def can_go_together(statements: Sequence[Statement]) -> bool:
     """Tell whether libpq can send all of them without waiting for an answer."""
     return all(one.first_word != _OTHER_PROTOCOL for one in statements)
+
+
+@cache
+def _numbered(command: LiteralString) -> bytes:
+    """Return a command with the server's own marks, `$1`, for ``%s``."""
+    first, *others = command.split("%s")
+    return "".join([first, *(f"${at}{part}" for at, part in enumerate(others, start=1))]).encode()
+
+
+def _bound(value: str | int | list[str] | None) -> _Value:
+    if value is None:
+        return _Value(None)
+    if isinstance(value, list):
+        elements = [one.encode() for one in value]
+        sized = (part for one in elements for part in (LENGTH.pack(len(one)), one))
+        head = array_head(len(elements))
+        return _Value(b"".join([head, *sized]), _TEXT_ARRAY, pq.Format.BINARY)
+    return _Value(str(value).encode())

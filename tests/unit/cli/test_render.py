@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import click
+import pytest
 
 from gavan.cli.flags import Flags
 from gavan.cli.progress import LiveSink, Progress
@@ -85,3 +86,25 @@ def test_live_list_redraws_in_place() -> None:
         ["✓", "postgres"],
         ["·", "core"],
     ]
+
+
+def test_a_live_list_that_is_longer_than_the_terminal_scrolls_away(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("LINES", "5")
+    stream = io.StringIO()
+    progress = Progress(LiveSink(stream, color=False))
+    for number in range(100):
+        progress.start(f"step{number}")
+        progress.ok(f"step{number}")
+    frames = stream.getvalue().split("\x1b[4F\x1b[0J")
+    assert all(frame.count("\n") <= 5 for frame in frames[1:])
+    assert [line.split()[1] for line in frames[-1].splitlines()] == [
+        "step96",
+        "step97",
+        "step98",
+        "step99",
+    ]
+    # Each is written once for good, however often it was drawn before.
+    assert len(frames) < 210

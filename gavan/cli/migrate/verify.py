@@ -1,15 +1,17 @@
-"""How the proof of the migrations is shown: what was replayed, and what does not lead back.
-
-Stands between `gavan migrate verify` and the proof.
-"""
+"""`gavan migrate verify`: the proof of the migrations, and how it is shown."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from gavan.cli.render import Style
+from gavan.cli.context import Context
+from gavan.cli.database import reach, reporter
+from gavan.cli.migrate.flags import FINDINGS_EXIT
+from gavan.cli.migrate.shadow import shadow_of
+from gavan.cli.render import Result, Style
+from gavan.cli.verb import verb
 from gavan.database.migration.parsed import Direction
-from gavan.database.migration.verify import Finding, Verified
+from gavan.database.migration.verify import Finding, Verified, verify
 
 _CODES = {Direction.DOWN: "GV330", Direction.UP: "GV331"}
 _WHY = {
@@ -23,7 +25,26 @@ _MENDS = {
 }
 
 
-def verified_data(verified: Verified) -> dict[str, Any]:
+@verb("verify", examples=["gavan migrate verify", "gavan migrate verify --json"])
+def prove(context: Context) -> Result:
+    """Replay all migrations on a shadow database, each with a down file there and back.
+
+    Exit 5 when one does not lead back to the same schema. The database of the stack is not touched.
+    """
+    stack, access = reach(context)
+    report = reporter(context)
+    with shadow_of(access, report) as shadow:
+        verified = verify(shadow, stack.database.migrations.dir, report)
+    warnings = [f"{where} changes more than its database: left out" for where in verified.left_out]
+    return Result(
+        data=_data(verified),
+        text=lambda style: _text(verified, style),
+        exit_code=FINDINGS_EXIT if verified.findings else 0,
+        warnings=tuple(warnings),
+    )
+
+
+def _data(verified: Verified) -> dict[str, Any]:
     """Return the proof for machines."""
     one_way = [one for one in verified.replayed if one not in verified.there_and_back]
     return {
@@ -45,7 +66,7 @@ def verified_data(verified: Verified) -> dict[str, Any]:
     }
 
 
-def verified_text(verified: Verified, style: Style) -> str:
+def _text(verified: Verified, style: Style) -> str:
     """Return the proof for people."""
     count, both = len(verified.replayed), len(verified.there_and_back)
     summary = f"{count} replayed, {both} of them taken back and applied again"

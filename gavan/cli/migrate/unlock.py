@@ -1,7 +1,4 @@
-"""`gavan migrate unlock`: who holds the lock of the database, and an end to it.
-
-Stands beside migrate.py, whose group this verb joins.
-"""
+"""`gavan migrate unlock`: who holds the lock of the database, and an end to it."""
 
 from __future__ import annotations
 

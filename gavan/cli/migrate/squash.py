@@ -1,7 +1,4 @@
-"""`gavan migrate squash`: one migration of many.
-
-Stands beside migrate.py, whose group this verb joins.
-"""
+"""`gavan migrate squash`: one migration of many."""
 
 from __future__ import annotations
 
@@ -11,7 +8,8 @@ import click
 
 from gavan.cli.context import Context
 from gavan.cli.database import reach, reporter
-from gavan.cli.migration_drift import WAIT, shadow_of
+from gavan.cli.migrate.flags import WAIT
+from gavan.cli.migrate.shadow import shadow_of
 from gavan.cli.render import Result
 from gavan.cli.verb import verb
 from gavan.database.access import options

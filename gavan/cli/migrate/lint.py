@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from gavan.cli.context import Context
-from gavan.cli.migration_drift import FINDINGS_EXIT
+from gavan.cli.migrate.flags import FINDINGS_EXIT
 from gavan.cli.render import Result, Style
 from gavan.cli.verb import verb
 from gavan.database.lint.of_stack import rules_of, sources_of

@@ -1,7 +1,4 @@
-"""`gavan migrate adopt`: the files and the history of golang-migrate and dbmate become ours.
-
-Stands beside migrate.py, whose group this verb joins.
-"""
+"""`gavan migrate adopt`: the files and the history of golang-migrate and dbmate become ours."""
 
 from __future__ import annotations
 
@@ -11,7 +8,7 @@ import click
 
 from gavan.cli.context import Context
 from gavan.cli.database import reach, reporter
-from gavan.cli.migration_drift import WAIT
+from gavan.cli.migrate.flags import WAIT
 from gavan.cli.render import Result
 from gavan.cli.verb import verb
 from gavan.database.access import options

@@ -1,12 +1,8 @@
-"""`gavan migrate diff | baseline | repair`: the database beside its migrations and its history.
-
-Stands beside migrate.py, whose group these verbs join.
-"""
+"""`gavan migrate diff | baseline | repair`: the database beside its migrations and its history."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -14,22 +10,17 @@ import click
 
 from gavan.cli.context import Context
 from gavan.cli.database import reach, reporter
-from gavan.cli.flags import Duration
+from gavan.cli.migrate.flags import FINDINGS_EXIT, WAIT
+from gavan.cli.migrate.shadow import shadow_of
 from gavan.cli.render import Result, Style
-from gavan.cli.verb import VerbGroup
-from gavan.database.access import Access, options
+from gavan.cli.verb import verb
+from gavan.database.access import options
 from gavan.database.migration.catalogue import Change, Difference
 from gavan.database.migration.drift import baseline, drift_statements, find_drift
 from gavan.database.migration.parsed import Direction
 from gavan.database.migration.repair import repair
-from gavan.database.migration.run import Report
-from gavan.database.migration.shadow import shadow_database
 from gavan.database.migration.write_diff import Written, write_diff
-from gavan.kit.errors import GavanError
-from gavan.kit.secret import Secret
 
-FINDINGS_EXIT = 5
-WAIT = click.option("--wait", "wait_s", type=Duration(), default=60.0, help="For the lock (60s).")
 _STATUS = {"applied": Direction.UP, "reverted": Direction.DOWN}
 _WHY = {
     Change.EXTRA: "is in the database, and no applied migration makes it",
@@ -43,42 +34,14 @@ _MENDS = {
 }
 
 
-@contextmanager
-def shadow_of(access: Access, report: Report) -> Iterator[Secret]:
-    """Yield the URL of a shadow beside the database; raise GavanError GV332 where none can be."""
-    if access.admin is None:
-        raise GavanError(
-            "GV332",
-            "this server is not ours to make a shadow database on",
-            hint="use a profile with the embedded engine (-p dev), or give GAVAN_DB_ADMIN_URL",
-            exit_code=2,
-        )
-    report("shadow", "start", "")
-    with shadow_database(access.admin, access.owner, access.passwords) as shadow:
-        report("shadow", "ok", "an empty database with the system schemas")
-        yield shadow
-
-
-def add_verbs(group: VerbGroup) -> None:
-    """Give `gavan migrate` the verbs of this module."""
-    group.verb(
-        "diff",
-        examples=[
-            "gavan migrate diff",
-            "gavan migrate diff --json",
-            "gavan migrate diff -f by_hand",
-        ],
-    )(diff)
-    group.verb("baseline", examples=["gavan migrate baseline 020"])(mark_baseline)
-    group.verb(
-        "repair",
-        examples=[
-            "gavan migrate repair 020 --status reverted",
-            "gavan migrate repair 010 020 --status applied",
-        ],
-    )(mark)
-
-
+@verb(
+    "diff",
+    examples=[
+        "gavan migrate diff",
+        "gavan migrate diff --json",
+        "gavan migrate diff -f by_hand",
+    ],
+)
 @click.option("-f", "--write", "name", metavar="NAME", help="As a migration of this name.")
 def diff(context: Context, name: str | None) -> Result:
     """Compare the database with a shadow that has its applied migrations; changes nothing there.
@@ -98,6 +61,7 @@ def diff(context: Context, name: str | None) -> Result:
     return _result(found, {"sql": statements}, "the database is what its migrations make")
 
 
+@verb("baseline", examples=["gavan migrate baseline 020"])
 @WAIT
 @click.argument("version")
 def mark_baseline(context: Context, version: str, wait_s: float) -> Result:
@@ -113,6 +77,13 @@ def mark_baseline(context: Context, version: str, wait_s: float) -> Result:
     return _result(found, {"marked": done}, f"marked as applied: {', '.join(done) or 'none new'}")
 
 
+@verb(
+    "repair",
+    examples=[
+        "gavan migrate repair 020 --status reverted",
+        "gavan migrate repair 010 020 --status applied",
+    ],
+)
 @click.option("--status", type=click.Choice([*_STATUS]), required=True, help="What is true.")
 @WAIT
 @click.argument("versions", nargs=-1, required=True, metavar="VERSION...")
