@@ -8,6 +8,7 @@ from __future__ import annotations
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
@@ -31,6 +32,7 @@ class Context:
     def __init__(self, output: Output) -> None:
         self.flags: Flags = output.flags
         self.output = output
+        self.began = time.monotonic()
         self.elsewhere = ""
         """The host of a database that is not on this machine: its data count as real."""
         self._before: tuple[signal._HANDLER, tuple[float, float]] | None = None

@@ -88,6 +88,7 @@ def compile_plan(wish: Wish) -> dict[str, Any]:
         "data_timeout": DATA_TIMEOUT_S,
         "health_timeout": stack.deploy.health_timeout,
         "drain": stack.deploy.drain,
+        "reload": caddy.reload_words(),
         "retain": stack.deploy.retain,
         "migrations": sorted(path.name for path in stack.database.migrations.dir.glob("*.sql")),
         "memory": sum(memory_of(stack).values()),

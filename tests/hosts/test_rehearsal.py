@@ -128,6 +128,14 @@ def test_site_api_and_app_answer_at_their_hosts(wharf: Wharf) -> None:
     assert wharf.get("api.localhost", "/elsewhere")[0] == 404
 
 
+def test_http_leads_to_the_port_of_https(wharf: Wharf) -> None:
+    to, url = f"app.localhost:{wharf.http}", f"http://app.localhost:{wharf.http}/deep?x=1"
+    form = "%{http_code} %{redirect_url}"
+    words = ["curl", "-s", "--resolve", f"{to}:127.0.0.1", "-w", form, url]
+    said = subprocess.run(words, capture_output=True, text=True, check=False).stdout
+    assert said == f"308 https://app.localhost:{wharf.https}/deep?x=1"
+
+
 def test_answers_carry_the_headers_of_the_contract_and_no_name_of_a_server(wharf: Wharf) -> None:
     def head(path: str, *more: str) -> dict[str, str]:
         _, text = wharf.get("app.localhost", path, "-D", "-", "-o", "/dev/null", *more)
@@ -218,16 +226,13 @@ def test_a_backup_is_made_by_the_clock_and_a_drill_restores_it(wharf: Wharf) -> 
     assert any("-logical-" in folder.name for folder in folders)
 
 
-def test_the_second_slot_takes_over_by_its_snippet_alone(wharf: Wharf) -> None:
+def test_the_second_slot_takes_over_by_its_file_alone(wharf: Wharf) -> None:
     state = wharf.root / ".gavan/compose/prod-sim"
     files = ("--env-file", str(state / "place.env"), "--env-file", str(state / "release.env"))
     words = ["docker", "compose", "-p", "wharf-prod-sim", "-f", "deploy/compose.stack.yml", *files]
     subprocess.run([*words, "up", "-d", "--wait", "--no-deps", "api-green"], check=True,
                    cwd=wharf.root, capture_output=True)  # fmt: skip
-    (state / "slots" / "api.caddy").write_text("(slot-api) {\n\tto api-green:8000\n}\n")
-    reload = ("caddy", "reload", "--config", "/etc/caddy/Caddyfile", "--adapter", "caddyfile",
-              "--address", "unix//run/caddy/admin.sock")  # fmt: skip
-    assert gavan(wharf.root, "exec", "proxy", "--", *reload).returncode == 0
+    (state / "slots" / "api").write_text("api-green:8000")
     assert gavan(wharf.root, "stop", "api-blue").returncode == 0
     assert wharf.get("api.localhost", "/v1/")[0] == 200
     inside = (
@@ -237,6 +242,18 @@ def test_the_second_slot_takes_over_by_its_snippet_alone(wharf: Wharf) -> None:
     )
     assert gavan(wharf.root, "exec", "core", "--", *inside).stdout.strip() == "200"
     assert gavan(wharf.root, "start", "api-blue").returncode == 0
+
+
+def test_a_new_route_is_there_after_another_up(wharf: Wharf) -> None:
+    file = wharf.root / "gavan.toml"
+    before = file.read_text()
+    assert wharf.get("api.localhost", "/v2/berths")[0] == 404
+    file.write_text(before.replace('path = "/v1"', 'path = "/v2"'))
+    assert gavan(wharf.root, "up").returncode == 0
+    assert wharf.get("api.localhost", "/v2/berths")[0] == 200
+    file.write_text(before)
+    assert gavan(wharf.root, "up").returncode == 0
+    assert wharf.get("api.localhost", "/v1/berths")[0] == 200
 
 
 def test_a_file_changed_by_hand_is_not_overwritten(wharf: Wharf) -> None:

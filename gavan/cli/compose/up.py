@@ -15,9 +15,11 @@ from gavan.cli.compose.project import project_of, values_of
 from gavan.cli.context import Context
 from gavan.cli.render import Result, Style, table
 from gavan.engines.compose.addresses import site_host
+from gavan.engines.compose.caddy import reload_words
 from gavan.engines.compose.diagnosis import diagnose
 from gavan.engines.compose.env_file import place_variables
-from gavan.engines.compose.project import Project, image_variables
+from gavan.engines.compose.project import CADDYFILE, Project, image_variables
+from gavan.engines.compose.services import PROXY
 from gavan.engines.generated import write
 from gavan.engines.images.build import Order, build_images
 from gavan.kit.errors import GavanError
@@ -39,10 +41,13 @@ def up(context: Context) -> Result:
     for file in written:
         context.progress.message(f"wrote {file.path.relative_to(stack.root)}")
     order = _order(context, stack)
+    is_running = project.runs(PROXY)
     images = image_variables(project.plan, list(build_images(order)))
     project.write_variables(values_of(context), {"GAVAN_RELEASE": order.tags[0], **images})
     try:
         _start(context, project)
+        if is_running and any(file.path.name == CADDYFILE.name for file in written):
+            project.run("exec", "-T", PROXY, *reload_words())
     except GavanError as error:
         raise _explained(project, error) from error
     took = time.monotonic() - started

@@ -5,6 +5,7 @@ Stands under deploy and rollback.
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from gavan.cli.context import Context
@@ -28,19 +29,23 @@ def followed(context: Context, ssh: Ssh, release: str, number: int) -> Result:
         GavanError: with the code of the runner; exit 8 when the former release serves, 4 when
             another one is under way.
     """
+    switched_s = None
     for event in runner.follow(ssh, release, number):
         if event["step"] == "end":
-            return _ended(ssh, release, event)
+            return _ended(ssh, release, event, switched_s)
+        if (event["step"], event["state"]) == ("switch", "ok"):
+            switched_s = time.monotonic() - context.began
         if event["state"] in _STATES:
             context.progress.report(event["step"], event["state"], event["detail"])
     raise ssh.unreachable("its runner told no end")
 
 
-def _ended(ssh: Ssh, release: str, event: dict[str, Any]) -> Result:
+def _ended(ssh: Ssh, release: str, event: dict[str, Any], switched_s: float | None) -> Result:
     state, data = event["state"], event["data"]
     if state == "ok":
-        return Result(data={"release": release, "host": ssh.host.name, "result": "ok"},
-                      text=f"{release} serves on {ssh.host.name}")  # fmt: skip
+        took = {"switch_ms": data.get("switch_ms"), "switched_s": switched_s}
+        return Result(data={"release": release, "host": ssh.host.name, "result": "ok", **took},
+                      text=f"{release} serves on {ssh.host.name}{_how_long(**took)}")  # fmt: skip
     if state == "lost":
         raise GavanError("GV549", f"the runner of {release} is gone before its end",
                          hint="gavan deploy --resume", exit_code=1)  # fmt: skip
@@ -52,3 +57,10 @@ def _ended(ssh: Ssh, release: str, event: dict[str, Any]) -> Result:
     raise GavanError(data["code"], data["message"], details=data["details"] or None,
                      hint=_HINTS.get(data["code"], mends.get(state)),
                      exit_code=_EXITS.get(state, 1))  # fmt: skip
+
+
+def _how_long(switch_ms: int | None, switched_s: float | None) -> str:
+    """Return how long it took until and while the proxy was turned, as far as it was seen."""
+    if switch_ms is None or switched_s is None:
+        return ""
+    return f": switched in {switch_ms} ms, {switched_s:.1f} s after the command"

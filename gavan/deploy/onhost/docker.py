@@ -101,6 +101,11 @@ class Compose:
         found = self.container(service)
         return found is not None and bool(found["State"]["Running"])
 
+    def pid(self, service: str) -> int:
+        """Return the process of the container of a service, 0 when none runs."""
+        found = self.container(service)
+        return int(found["State"]["Pid"]) if found else 0
+
     def start(self, service: str, *, anew: bool = False) -> None:
         how = ["--force-recreate"] if anew else []
         self.run("up", "--detach", "--no-deps", "--no-build", *how, service)

@@ -97,15 +97,14 @@ def _take_back(work: Work, why: Failure) -> tuple[str, Failure]:
 
 
 def _turn_back(work: Work, before: Place) -> None:
+    former = Work(before, State(before))
     for part in work.changed():
         slot = work.slot_of(part)
         if slot:
             if not work.compose.runs(f"{part}-{slot}"):
-                Work(before, State(before)).compose.start(f"{part}-{slot}")
-            steps.write_slot(work, part, slot)
-    steps.write_caddyfile(work, before)
-    steps.reload(work)
-    former = Work(before, State(before))
+                former.compose.start(f"{part}-{slot}")
+            steps.write_slot(former, part, slot)
+    steps.route(work, former)
     for name in work.single_changed():
         if name in former.plan["singles"]:
             former.compose.start(name)
@@ -153,7 +152,9 @@ def _log(place: Place, state: State, outcome: str, why: Failure | None) -> None:
 
 
 def _tell_end(state: State, outcome: str, why: Failure | None) -> None:
-    told = {"code": why.code, "message": why.message, "details": why.details} if why else {}
+    told: dict[str, Any] = {"switch_ms": state.values.get("switch_ms")}
+    if why:
+        told |= {"code": why.code, "message": why.message, "details": why.details}
     state.tell("end", outcome, why.message if why else "", **told)
 
 

@@ -22,8 +22,8 @@ from gavan.deploy.onhost.state import State
 SLOTS = ("blue", "green")
 CORE = "core"
 CADDYFILE = Path("caddy") / "Caddyfile"
-RELOAD = ("caddy", "reload", "--config", "/etc/caddy/Caddyfile", "--adapter", "caddyfile",
-          "--address", "unix//run/caddy/admin.sock")  # fmt: skip
+QUIET_S = 1.0
+"""How long an old slot has no connection until it counts as left"""
 MIGRATE = ("gavan", "migrate", "up", "--bootstrap")
 SMOKE_S = 20.0
 PAUSE_S = 0.2
@@ -55,6 +55,11 @@ class Work:
         if part not in chosen:
             chosen[part] = SLOTS[1] if self.slot_of(part) == SLOTS[0] else SLOTS[0]
         return chosen[part]
+
+    def old_port(self, part: str) -> int:
+        """Return where the slot listens that served when the release began."""
+        known: dict[str, Any] = self.live["parts"][part]
+        return int(known.get("port") or self.plan["parts"][part]["port"])
 
     def changed(self) -> list[str]:
         """Return the parts whose configuration or image is another, or that do not run."""
@@ -157,49 +162,77 @@ def start(work: Work) -> str:
 
 
 def _begin_proxy(work: Work) -> None:
-    for part in work.plan["parts"]:
-        if not (work.place.slots / f"{part}.caddy").exists():
-            write_slot(work, part, work.slot_of(part) or work.next_slot(part))
-    write_caddyfile(work, work.place)
+    write_new_slots(work)
+    write_whole(caddyfile_of(work), wanted_caddyfile(work))
     work.compose.start("proxy")
     work.compose.gate("proxy", work.plan["health_timeout"])
 
 
+def write_new_slots(work: Work) -> None:
+    """Give every part a slot that has none yet; new routes may lead to it."""
+    for part in work.plan["parts"]:
+        if not (work.place.slots / part).exists():
+            write_slot(work, part, work.slot_of(part) or work.next_slot(part))
+
+
 def write_slot(work: Work, part: str, slot: str) -> None:
-    port = work.plan["parts"][part]["port"]
-    text = f"(slot-{part}) {{\n\tto {part}-{slot}:{port}\n}}\n"
-    write_whole(work.place.slots / f"{part}.caddy", text)
+    """Have the proxy lead to a slot from the next request on: it reads this file for each."""
+    write_whole(work.place.slots / part, f"{part}-{slot}:{work.plan['parts'][part]['port']}")
 
 
-def write_caddyfile(work: Work, of: Place) -> None:
-    """Write the Caddyfile of a release into the very file that the proxy has mounted."""
-    wanted = (of.folder / CADDYFILE).read_text(encoding="utf-8")
+def caddyfile_of(work: Work) -> Path:
+    """Return the file in the folder that the proxy has mounted."""
     file = work.place.root / CADDYFILE
     file.parent.mkdir(parents=True, exist_ok=True)
-    if not file.exists() or file.read_text(encoding="utf-8") != wanted:
-        file.write_text(wanted, encoding="utf-8")
+    return file
+
+
+def wanted_caddyfile(of: Work) -> str:
+    return (of.place.folder / CADDYFILE).read_text(encoding="utf-8")
 
 
 def switch(work: Work) -> str:
-    """Turn the proxy to the new slots at one stroke; what is under way goes on where it is."""
+    """Turn the proxy to the new slots at one stroke; what is under way goes on where it is.
+
+    Routes come before: a proxy that refuses them leaves everything as it was.
+    """
     changed = work.changed()
     work.state.put(switching=True)
+    write_new_slots(work)
+    route(work, work)
+    began = time.monotonic()
     for part in changed:
         write_slot(work, part, work.next_slot(part))
-    write_caddyfile(work, work.place)
-    if work.live.get("proxy") not in (None, work.digests["proxy"]):
-        work.compose.start("proxy")
-        work.compose.gate("proxy", work.plan["health_timeout"])
-    reload(work)
+    took = round((time.monotonic() - began) * 1000)
+    work.state.put(switch_ms=took)
     for name in work.single_changed():
         work.compose.start(name)
         work.compose.gate(name, work.plan["health_timeout"])
-    return ", ".join(f"{part} to {work.next_slot(part)}" for part in changed) or "nothing to turn"
+    turned = ", ".join(f"{part} to {work.next_slot(part)}" for part in changed)
+    return f"{turned} in {took} ms" if turned else "nothing to turn"
+
+
+def route(work: Work, of: Work) -> None:
+    """Give the proxy the routes of a release; when it has them already it is not touched."""
+    file, wanted = caddyfile_of(work), wanted_caddyfile(of)
+    if not file.exists() or file.read_text(encoding="utf-8") != wanted:
+        work.state.put(routing=True)
+        write_whole(file, wanted)
+    if work.live.get("proxy") not in (None, work.digests["proxy"]):
+        of.compose.start("proxy")
+        of.compose.gate("proxy", work.plan["health_timeout"])
+    elif work.state.values.get("routing"):
+        reload(work)
+    work.state.put(routing=False)
 
 
 def reload(work: Work) -> None:
-    """Let the proxy read its files; a mistake in them leaves it as it was."""
-    done = work.compose.attempt("exec", "-T", "proxy", *RELOAD)
+    """Let the proxy read its file; a mistake in it leaves it as it was.
+
+    What clients write meanwhile may be lost: it closes each connection of HTTP/1 on which no
+    request is under way, also one that was just opened.
+    """
+    done = work.compose.attempt("exec", "-T", "proxy", *work.plan["reload"])
     if done.returncode != 0:
         raise Failure("GV548", "the proxy refused its new routes", tail(done.stderr))
 
@@ -218,17 +251,28 @@ def drain(work: Work) -> str:
     """Stop the old slots once nobody talks to them, at the latest after the time to drain."""
     old = {part: self_slot for part in work.changed()
            if (self_slot := work.slot_of(part)) and self_slot != work.next_slot(part)}  # fmt: skip
-    until = time.monotonic() + work.plan["drain"]
-    for part, slot in old.items():
-        service = f"{part}-{slot}"
-        found = work.compose.container(service)
-        pid = found["State"]["Pid"] if found else 0
-        while pid and time.monotonic() < until:
-            if connections(pid, work.plan["parts"][part]["port"]) == 0:
-                break
-            time.sleep(PAUSE_S)
-        work.compose.run("stop", service)
-    return ", ".join(old) or "nothing"
+    began = time.monotonic()
+    busy = {part: began for part in old}
+    pids = {part: work.compose.pid(f"{part}-{slot}") for part, slot in old.items()}
+    while busy and time.monotonic() < began + work.plan["drain"]:
+        now = time.monotonic()
+        for part in busy:
+            port = work.old_port(part)
+            if pids[part] and connections(pids[part], port) != 0:
+                busy[part] = now
+        left = [part for part, last in busy.items() if now - last >= QUIET_S]
+        _stop(work, {part: old[part] for part in left})
+        busy = {part: last for part, last in busy.items() if part not in left}
+        time.sleep(PAUSE_S)
+    _stop(work, {part: old[part] for part in busy})
+    took = time.monotonic() - began
+    return f"{', '.join(old)} in {took:.1f} s" if old else "nothing"
+
+
+def _stop(work: Work, slots: dict[str, str]) -> None:
+    """Stop slots together: each one finishes what it has begun and sends its websockets away."""
+    if slots:
+        work.compose.run("stop", *(f"{part}-{slot}" for part, slot in slots.items()))
 
 
 def record(work: Work) -> str:
@@ -236,7 +280,8 @@ def record(work: Work) -> str:
     parts = dict(work.live.get("parts", {}))
     for part in work.changed():
         slot = work.next_slot(part)
-        parts[part] = {"slot": slot, "digest": work.digests[f"{part}-{slot}"]}
+        port = work.plan["parts"][part]["port"]
+        parts[part] = {"slot": slot, "port": port, "digest": work.digests[f"{part}-{slot}"]}
     live = {
         "release": work.place.release,
         "parts": {name: value for name, value in parts.items() if name in work.plan["parts"]},
@@ -246,7 +291,7 @@ def record(work: Work) -> str:
     }
     gone = [name for name in parts if name not in live["parts"]]
     for part in gone:
-        (work.place.slots / f"{part}.caddy").unlink(missing_ok=True)
+        (work.place.slots / part).unlink(missing_ok=True)
     work.state.put(before=work.live.get("release", ""))
     write_whole(work.place.live_file, json.dumps(live, indent=1), 0o600)
     shutil.copyfile(work.place.folder / "compose.stack.yml", work.place.root / "compose.stack.yml")

@@ -1,7 +1,9 @@
 """The Caddyfile of a stack in containers: hosts outside, ports inside, one active slot per part.
 
 Stands above addresses.py; pure. The file never changes with a release: which slot is active is in
-``slots/<part>.caddy``, one snippet each, see ``slot_text``.
+``/slots/<part>``, see ``slot_text``. Caddy reads it for every request (``{file.PATH}`` in the
+address of an upstream), so a new file is the switch: no reload, which would close the connections
+of clients that are about to write, and cut websockets after ``stream_close_delay``.
 """
 
 from __future__ import annotations
@@ -11,13 +13,15 @@ from collections.abc import Iterator
 
 from gavan.engines.compose import edge
 from gavan.engines.compose.addresses import Slotted, is_slotted, site_host, slotted
-from gavan.engines.compose.services import HEALTH_PORT
+from gavan.engines.compose.services import CADDY_FOLDER, HEALTH_PORT, SLOTS_FOLDER
 from gavan.engines.site_files import SECURITY_HEADERS, header_lines, indented, quoted
 from gavan.stack.model import Stack
 
 SOCKET = "/run/caddy/admin.sock"
 CORE_PATHS = ("/rest/v1", "/graphql/v1", "/auth/v1", "/storage/v1", "/realtime/v1")
 OBJECTS = "/storage/v1"
+RESTING_S = 1
+"""How long a connection to a slot is kept without a request"""
 HELD_S = 10
 """Seconds that a request waits for a slot that does not take connections"""
 _UNAVAILABLE = (
@@ -27,15 +31,21 @@ _UNAVAILABLE = (
 
 def render(stack: Stack) -> str:
     """Return the whole Caddyfile, without a header."""
-    blocks = [_options(stack), _common(), "import slots/*.caddy", *_hosts(stack),
-              *edge.s3(stack), *_inside(stack),
+    blocks = [_options(stack), _common(), *_hosts(stack), *edge.s3(stack), _to_https(stack),
+              *_inside(stack),
               f"http://:{HEALTH_PORT} {{\n\trespond 200\n}}"]  # fmt: skip
     return "\n\n".join(blocks) + "\n"
 
 
 def slot_text(part: Slotted, slot: str) -> str:
-    """Return the snippet that says which slot of a part is active."""
-    return f"(slot-{part.name}) {{\n\tto {part.service(slot)}:{part.port}\n}}\n"
+    """Return what the file of a part holds when a slot of it is active."""
+    return f"{part.service(slot)}:{part.port}"
+
+
+def reload_words() -> list[str]:
+    """Return the command that has a running Caddy read its file anew."""
+    return ["caddy", "reload", "--config", f"{CADDY_FOLDER}/Caddyfile", "--adapter", "caddyfile",
+            "--address", f"unix/{SOCKET}"]  # fmt: skip
 
 
 def _options(stack: Stack) -> str:
@@ -46,6 +56,8 @@ def _options(stack: Stack) -> str:
             f"\tadmin unix/{SOCKET}",
             "\tpersist_config off",
             "\tskip_install_trust",
+            # Ours knows the port that is published; Caddy's own only the one it listens on.
+            "\tauto_https disable_redirects",
             "\t{$CADDY_GLOBAL}",
             "\tlog {\n\t\toutput stderr\n\t\tformat json\n\t\tlevel WARN\n\t}",
             "}",
@@ -89,6 +101,9 @@ def _common() -> str:
             "\tflush_interval -1",
             "\tstream_timeout 24h",
             "\tstream_close_delay 5m",
+            # Sooner than any server closes it: what is written to a connection at that moment is
+            # lost, and only a GET may be sent again (gunicorn waits 2 s; uvicorn, Node 5 s).
+            f"\ttransport http {{\n\t\tkeepalive {RESTING_S}s\n\t}}",
             "}",
             *edge.within(),
         ]
@@ -127,13 +142,23 @@ def _by_host(stack: Stack) -> dict[str, list[tuple[str, str, bool]]]:
 
 
 def _handle(path: str, part: str, *, strip: bool, how: str = "through") -> list[str]:
-    proxy = ["\treverse_proxy {", f"\t\timport slot-{part}", f"\t\timport {how}", "\t}"]
+    # The network in front keeps Caddy from adding a port: the file has it.
+    slot = f"\t\tto tcp/{{file.{SLOTS_FOLDER}/{part}}}"
+    proxy = ["\treverse_proxy {", slot, f"\t\timport {how}", "\t}"]
     if not path:
         return ["handle {", *proxy, "}"]
     matcher = f"@{part}-{path.strip('/').replace('/', '-').replace('.', '-')}"
     prefix = [f"\turi strip_prefix {quoted(path)}"] if strip else []
     return [f"{matcher} path {quoted(path)} {quoted(path + '/*')}",
             f"handle {matcher} {{", *prefix, *proxy, "}"]  # fmt: skip
+
+
+def _to_https(stack: Stack) -> str:
+    """Return what sends people from HTTP to HTTPS; a profile without TLS never gets there."""
+    hosts = {*_by_host(stack), *edge.s3_hosts(stack)}
+    names = [f"{host}.{{$DOMAIN}}" if host else "{$DOMAIN}" for host in sorted(hosts)]
+    lines = [f"@ours host {' '.join(names)}", "redir @ours https://{host}{$PUBLIC_PORT}{uri} 308"]
+    return "\n".join(["http:// {", *indented(lines, 1), "}"])
 
 
 def _inside(stack: Stack) -> Iterator[str]:

@@ -68,8 +68,6 @@ def s3(stack: Stack) -> Iterator[str]:
 
     What MinIO has besides S3 (its console, administration, figures) lies below /minio/.
     """
-    if not has_s3(stack):
-        return
     lines = [
         "import host",
         "respond /minio/* 404",
@@ -78,5 +76,11 @@ def s3(stack: Stack) -> Iterator[str]:
         "\timport through",
         "}",
     ]
-    name = f"{{$CADDY_SCHEME}}{stack.storage.host}.{{$DOMAIN}}"
-    yield "\n".join([f"{name} {{", *indented(lines, 1), "}"])
+    for host in s3_hosts(stack):
+        name = f"{{$CADDY_SCHEME}}{host}.{{$DOMAIN}}"
+        yield "\n".join([f"{name} {{", *indented(lines, 1), "}"])
+
+
+def s3_hosts(stack: Stack) -> list[str]:
+    """Return the host of the S3 server when the stack has one."""
+    return [stack.storage.host] if has_s3(stack) else []

@@ -60,7 +60,7 @@ class Project:
         ]
 
     def write_variables(self, values: Mapping[str, str], images: Mapping[str, str]) -> None:
-        """Write the env files and the slots; every part is in its first slot when it has none.
+        """Write the env files and the slots: a part stays in its slot, at first in the first one.
 
         Raises:
             GavanError: GV150 names every variable that is required and has no value.
@@ -85,9 +85,9 @@ class Project:
         write_private(self.variables, env_file.render(asked).encode())
         write_private(self.images, env_file.render({**place, **images}).encode())
         for part in slotted(self.plan.stack):
-            slot = self.slots / f"{part.name}.caddy"
-            if not slot.exists():
-                slot.write_text(caddy.slot_text(part, SLOTS[0]))
+            file = self.slots / part.name
+            second = file.is_file() and file.read_text().startswith(f"{part.service(SLOTS[1])}:")
+            _replace(file, caddy.slot_text(part, SLOTS[1] if second else SLOTS[0]))
 
     @property
     def variables(self) -> Path:
@@ -131,6 +131,11 @@ class Project:
         lines = self.run("ps", "--all", "--format", "json").splitlines()
         return [json.loads(line) for line in lines if line.strip()]
 
+    def runs(self, service: str) -> bool:
+        """Say whether a container of a service runs."""
+        return any(one["Service"] == service and one["State"] == "running"
+                   for one in self.services())  # fmt: skip
+
     def _must_exist(self) -> None:
         if not self.images.is_file():
             raise GavanError(
@@ -140,6 +145,13 @@ class Project:
                 hint=f"gavan up -p {self.plan.stack.profile.name}",
                 exit_code=3,
             )
+
+
+def _replace(file: Path, text: str) -> None:
+    """Write a file that Caddy may read at any moment."""
+    draft = file.with_name(f".{file.name}.partial")
+    draft.write_text(text, encoding="utf-8")
+    draft.replace(file)
 
 
 def image_variables(plan: Plan, built: Sequence[Built]) -> dict[str, str]:

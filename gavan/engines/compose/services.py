@@ -53,6 +53,9 @@ Service = dict[str, Any]
 PROXY = "proxy"
 PROXY_LIMITS = Container(memory=96 * 2**20, cpus=0.25)
 HEALTH_PORT = 8081
+CADDY_FOLDER = "/etc/caddy"
+SLOTS_FOLDER = "/slots"
+"""Where Caddy finds a file for each part, with the address of its active slot"""
 GRACE_S = 10
 RATE_HEADER = "GOTRUE_RATE_LIMIT_HEADER"
 _CADDY_PROBE = (
@@ -217,19 +220,22 @@ def proxy() -> Service:
     """Return Caddy, the only service with ports of the host."""
     return {
         "image": optional("CADDY_IMAGE", "caddy:2"),
-        "command": ["caddy", "run", "--config", "/etc/caddy/Caddyfile", "--adapter", "caddyfile"],
+        "command": ["caddy", "run", "--config", f"{CADDY_FOLDER}/Caddyfile",
+                    "--adapter", "caddyfile"],
         "environment": {
             "DOMAIN": required("DOMAIN"),
             "CADDY_SCHEME": optional("CADDY_SCHEME"),
             "CADDY_TLS": optional("CADDY_TLS"),
             "CADDY_GLOBAL": optional("CADDY_GLOBAL"),
             "CADDY_HSTS": optional("CADDY_HSTS"),
+            "PUBLIC_PORT": optional("PUBLIC_PORT"),
         },
         "ports": [f"{optional('HTTP_PORT', '80')}:80", f"{optional('HTTPS_PORT', '443')}:443",
                   f"{optional('HTTPS_PORT', '443')}:443/udp"],
         "volumes": [
-            "./caddy/Caddyfile:/etc/caddy/Caddyfile:ro",
-            f"{required('SLOTS_DIR')}:/etc/caddy/slots:ro",
+            # Folders: a file of its own would stay the one that was there when Caddy began.
+            f"./caddy:{CADDY_FOLDER}:ro",
+            f"{required('SLOTS_DIR')}:{SLOTS_FOLDER}:ro",
             "caddy-data:/data",
         ],
         "tmpfs": ["/run/caddy", "/config", TMP],

@@ -12,7 +12,6 @@ import pytest
 import yaml
 
 from gavan.engines.compose import caddy, document, env_file
-from gavan.engines.compose.addresses import slotted
 from gavan.engines.compose.limits import check_memory
 from gavan.engines.compose.services import Plan
 from gavan.engines.compose.values import finished, optional, required, written
@@ -247,10 +246,7 @@ def test_a_stack_that_does_not_fit_is_refused_with_the_sum(tmp_path: Path) -> No
     assert "postgres 1024 MiB + core 512 MiB + api 384 MiB" in str(caught.value.details)
 
 
-def test_caddy_takes_the_file_with_any_slot(plan: Plan, tmp_path: Path) -> None:
-    (tmp_path / "slots").mkdir()
-    for part in slotted(plan.stack):
-        (tmp_path / "slots" / f"{part.name}.caddy").write_text(caddy.slot_text(part, "green"))
+def test_caddy_takes_the_file(plan: Plan, tmp_path: Path) -> None:
     (tmp_path / "Caddyfile").write_text(caddy.render(plan.stack))
     program = Path(sys.executable).with_name("caddy")
     for place in (
