@@ -12,7 +12,7 @@ from gavan.engines.compose.env_file import render
 
 _NAMES = r"""
 file=$1
-[ -f "$file" ] || exit 0
+[ -r "$file" ] || exit 0
 stat -c 'mode %a' "$file"
 sed -n "s/^\(export \)\{0,1\}\([A-Za-z_][A-Za-z0-9_]*\)=..*/name \2/p" "$file"
 """

@@ -1,6 +1,6 @@
-"""What a host is like, and what it lacks to run the stack.
+"""What a host is like, and what it lacks to run the stack. Stands above env_file.py.
 
-Stands above env_file.py. Looking changes nothing; ``Lack`` says each change before it is made.
+Looking changes nothing. ``findings`` keep a release from being brought there, ``remarks`` do not.
 """
 
 from __future__ import annotations
@@ -10,42 +10,55 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from gavan.deploy.env_file import read_names
-from gavan.deploy.ssh import LONG_S, Ssh
+from gavan.deploy.firewall import FILE, OTHERS, UNIT
+from gavan.deploy.ssh import Ssh
 
 GIBIBYTE = 2**30
 SKEW_S = 30
 DISK = 4 * GIBIBYTE
+PACKAGES = ("docker", "compose", "python", "nft", "unattended")
 _FACTS = r"""
-path=$1
+path=$1 user=$2 unit=$3 rules=$4
+shift 4
+me=$(id -un)
+PATH=$PATH:/usr/sbin:/sbin
+as_root() { if [ "$me" = root ]; then "$@"; else sudo -n "$@" 2>/dev/null; fi; }
+# What the user of the releases may do is asked as that user, whoever looks.
+as_user() {
+  [ -n "$known" ] || return 1
+  if [ "$me" = "$user" ]; then "$@"; else as_root runuser -u "$user" -- "$@"; fi
+}
+known=$(id -u "$user" 2>/dev/null)
+echo "me $me"
+echo "user $known"
 echo "os $(. /etc/os-release; echo "$ID $VERSION_ID")"
 echo "time $(date +%s)"
 echo "python $(python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)"
-echo "docker $(docker version --format '{{.Server.Version}}' 2>/dev/null)"
+echo "docker $(as_user docker version --format '{{.Server.Version}}' 2>/dev/null)"
 echo "client $(command -v docker)"
 echo "compose $(docker compose version --short 2>/dev/null)"
+echo "nft $(command -v nft)"
+echo "unattended $(command -v unattended-upgrade)"
+echo "upgrades $(apt-config dump APT::Periodic::Unattended-Upgrade 2>/dev/null | cut -d'"' -f2)"
 echo "memory $(awk '/^MemTotal/ {print $2 * 1024}' /proc/meminfo)"
 at=$path; while [ ! -d "$at" ]; do at=$(dirname "$at"); done
 echo "disk $(df --output=avail -B1 "$at" | tail -1)"
-echo "folder $([ -d "$path" ] && [ -w "$path" ] && echo yes)"
-echo "root $([ "$(id -u)" = 0 ] || sudo -n true 2>/dev/null && echo yes)"
+echo "folder $(as_user test -w "$path" && echo yes)"
+echo "root $(as_root true && echo yes)"
+echo "firewall $(systemctl is-active "$unit")"
+for other in "$@"; do
+  [ "$(systemctl is-active "$other")" != active ] || echo "other $other"
+done
+echo "came $(echo "$SSH_CONNECTION" | cut -d' ' -f4)"
+as_root sshd -T 2>/dev/null | sed -n 's/^port /came /p'
+ss -H -ltun 2>/dev/null | awk '{print "listens", $1, $5}'
+docker ps --format '{{.Label "com.docker.compose.service"}}:{{.Names}} {{.Ports}}' 2>/dev/null |
+  sed 's/^/runs /'
+[ ! -r "$rules" ] || sed 's/^/rule /' "$rules"
 """
-_INSTALL = r"""
-set -e
-export DEBIAN_FRONTEND=noninteractive
-as=; [ "$(id -u)" = 0 ] || as="sudo -n"
-$as apt-get update -qq
-compose=docker-compose
-apt-cache show docker-compose-v2 >/dev/null 2>&1 && compose=docker-compose-v2
-$as apt-get install -y -qq --no-install-recommends python3 docker.io docker-cli $compose \
-  || $as apt-get install -y -qq --no-install-recommends python3 docker.io $compose
-$as systemctl enable --now docker
-[ "$(id -u)" = 0 ] || $as usermod -aG docker "$(id -un)"
-"""
-_FOLDER = r"""
-set -e
-as=; [ "$(id -u)" = 0 ] || as="sudo -n"
-$as install -d -m 0755 -o "$(id -u)" -g "$(id -g)" "$1" "$1/releases" "$1/slots"
-"""
+_LOOPBACK = ("127.", "[::1]", "::1", "[::ffff:127.")
+_PROXY = "proxy:"
+_MANY = ("rule", "listens", "runs", "came", "other")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,26 +66,87 @@ class Facts:
     """A host as it is now; ``names`` are the variables that its env file has."""
 
     values: Mapping[str, str]
+    many: Mapping[str, tuple[str, ...]]
+    """What the host has several of: lines by their first word."""
     names: frozenset[str]
     mode: str
     skew_s: float
 
+    @property
+    def lacks_packages(self) -> bool:
+        # Docker may be there and closed to a user who is not in its group yet.
+        there = {**self.values, "docker": self.values["client"]}
+        return not all(there[name] for name in PACKAGES)
+
+    @property
+    def other_firewall(self) -> str:
+        return " and ".join(self.many["other"])
+
+    @property
+    def ssh_ports(self) -> list[str]:
+        """Ports that SSH came in by, and those it is served on."""
+        return sorted({port for port in self.many["came"] if port.isdigit()})
+
+    @property
+    def rules(self) -> str:
+        """The file of our firewall, empty while it does not stand."""
+        if self.values["firewall"] != "active":
+            return ""
+        return "".join(f"{line}\n" for line in self.many["rule"])
+
+    @property
+    def open_doors(self) -> list[str]:
+        """What that file says is open."""
+        lines = [line for line in self.many["rule"] if line.startswith("# open: ")]
+        return lines[0].split()[2:] if lines else []
+
+    @property
+    def listening(self) -> list[str]:
+        """Ports that anything listens on for others than this host itself: ``5432/tcp``."""
+        found = []
+        for line in self.many["listens"]:
+            protocol, _, address = line.partition(" ")
+            host, _, port = address.rpartition(":")
+            if not host.startswith(_LOOPBACK) and port.isdigit():
+                found.append(f"{port}/{protocol}")
+        return sorted(set(found))
+
+    @property
+    def published(self) -> list[str]:
+        """Containers other than the proxy that Docker opens a port of to the outside."""
+        found = []
+        for line in self.many["runs"]:
+            name, _, ports = line.partition(" ")
+            outside = [one.strip() for one in ports.split(",") if "->" in one]
+            outside = [one for one in outside if not one.startswith(_LOOPBACK)]
+            if outside and not name.startswith(_PROXY):
+                found.append(f"{name.partition(':')[2]} ({', '.join(outside)})")
+        return found
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """Something that a deploy would stumble over; ``mend`` is a command."""
+    """Something that a deploy would stumble over, or that a person should know; ``mend`` is a
+    command."""
 
     what: str
     mend: str
 
 
-def look(ssh: Ssh, profile: str) -> Facts:
-    """Ask the host; raises GavanError GV531 when it cannot be reached."""
-    said = ssh.run("sh", "-c", _FACTS, "sh", ssh.host.path)
-    values = dict(line.partition(" ")[::2] for line in said.splitlines())
+def look(ssh: Ssh, profile: str, user: str = "") -> Facts:
+    """Ask the host, also what ``user`` may do there (default: who logs in).
+
+    Raises:
+        GavanError: GV531 when it cannot be reached.
+    """
+    words = (ssh.host.path, user or ssh.host.user, UNIT, FILE, *OTHERS)
+    said = ssh.run("sh", "-c", _FACTS, "sh", *words)
+    rows = [line.partition(" ")[::2] for line in said.splitlines()]
     names, mode = read_names(ssh, profile)
+    values = {name: text for name, text in rows if name not in _MANY}
+    many = {one: tuple(text for name, text in rows if name == one) for one in _MANY}
     skew = abs(float(values.get("time") or 0) - time.time())
-    return Facts(values=values, names=frozenset(names), mode=mode, skew_s=skew)
+    return Facts(values=values, many=many, names=frozenset(names), mode=mode, skew_s=skew)
 
 
 def findings(facts: Facts, wanted: Mapping[str, bool], memory: int) -> Iterator[Finding]:
@@ -104,15 +178,12 @@ def findings(facts: Facts, wanted: Mapping[str, bool], memory: int) -> Iterator[
         yield Finding(what="it has less memory than [deploy] memory says", mend="see gavan.toml")
 
 
-def needs_docker(facts: Facts) -> bool:
-    return not (facts.values["docker"] and facts.values["compose"] and facts.values["python"])
-
-
-def install_docker(ssh: Ssh) -> None:
-    """Install Docker and Compose from the packages of the system; raises GV532."""
-    ssh.run("sh", "-c", _INSTALL, deadline_s=LONG_S)
-
-
-def make_folder(ssh: Ssh) -> None:
-    """Make the folders of the stack, owned by who logs in."""
-    ssh.run("sh", "-c", _FOLDER, "sh", ssh.host.path)
+def remarks(facts: Facts) -> Iterator[Finding]:
+    """Yield what is open to the outside though it need not be, and upgrades that nobody makes."""
+    for container in facts.published:
+        yield Finding(what=f"Docker publishes a port that is not the proxy's: {container}",
+                      mend="publish it on 127.0.0.1, or stop it")  # fmt: skip
+    if facts.values["firewall"] != "active" and not facts.other_firewall:
+        yield Finding(what="no firewall stands before it", mend="gavan hosts bootstrap")
+    if facts.values["upgrades"] != "1":
+        yield Finding(what="nobody installs its security upgrades", mend="gavan hosts bootstrap")

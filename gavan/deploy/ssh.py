@@ -30,6 +30,8 @@ class Ssh:
 
     host: DeployHost
     state_dir: Path
+    options: tuple[str, ...] = ()
+    """Further options of ssh, such as ``ControlPath=none``; they win."""
 
     def argv(self, words: Sequence[str]) -> list[str]:
         """Return the command line that runs ``words`` there."""
@@ -49,7 +51,8 @@ class Ssh:
             **({"ProxyJump": host.jump} if host.jump else {}),
             **(self._pinned() if host.host_key else {}),
         }
-        told = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
+        texts = [*self.options, *(f"{name}={value}" for name, value in options.items())]
+        told = [word for text in texts for word in ("-o", text)]
         return [path, *told, f"{host.user}@{host.address}", "--", shlex.join(words)]
 
     def _pinned(self) -> dict[str, str]:
@@ -74,6 +77,12 @@ class Ssh:
             raise self.failure(words, done.stderr or done.stdout)
         return done.stdout
 
+    def say_hello(self) -> str:
+        """Connect, and return what ssh says to that; nothing is run there."""
+        done = subprocess.run(self.argv(["true"]), stdin=subprocess.DEVNULL, capture_output=True,
+                              check=False, timeout=SHORT_S)  # fmt: skip
+        return _text(done.stderr)
+
     def attempt(
         self, *words: str, stdin: bytes | None = None, deadline_s: float = SHORT_S
     ) -> subprocess.CompletedProcess[str]:
@@ -93,12 +102,15 @@ class Ssh:
     def unreachable(self, why: str) -> GavanError:
         """Return the error of a connection that does not come about."""
         host = self.host
-        key_hint = "pin its key: [deploy.hosts." + host.name + "] host_key, as ssh-keyscan shows it"
-        trouble_with_key = "ost key" in why
+        hint = f"try it: ssh {host.user}@{host.address}"
+        if "ost key" in why:
+            hint = f"learn its key and pin it: gavan hosts pin --host {host.name}"
+        elif "ermission denied" in why:
+            hint = "the first time, as who may log in there: gavan hosts bootstrap --as root"
         return GavanError(
             "GV531", f"{host.name} ({host.user}@{host.address}) cannot be reached",
             details=why.strip()[-2000:] or None,
-            hint=key_hint if trouble_with_key else f"try it: ssh {host.user}@{host.address}",
+            hint=hint,
             exit_code=3,
         )  # fmt: skip
 
@@ -106,6 +118,12 @@ class Ssh:
         """Return the error of a command that failed there."""
         return GavanError("GV532", f"{words[0]} failed on {self.host.name}",
                           details=output.strip()[-4000:] or None)  # fmt: skip
+
+
+def as_root(ssh: Ssh, script: str, *words: str) -> list[str]:
+    """Return the command that runs a script as root, itself or by sudo without a password."""
+    lead = [] if ssh.host.user == "root" else ["sudo", "-n"]
+    return [*lead, "sh", "-c", script, "sh", *words]
 
 
 def _text(raw: bytes) -> str:

@@ -11,7 +11,7 @@ from gavan.cli.build import named
 from gavan.cli.context import Context
 from gavan.cli.deploy.common import deployed, host_of, wanted_names
 from gavan.cli.deploy.follow import followed
-from gavan.cli.deploy.hosts import host_option
+from gavan.cli.deploy.option import host_option
 from gavan.cli.flags import Duration
 from gavan.cli.render import Result
 from gavan.cli.verb import verb

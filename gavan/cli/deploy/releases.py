@@ -11,7 +11,7 @@ import click
 from gavan.cli.context import Context
 from gavan.cli.deploy.common import deployed, host_of
 from gavan.cli.deploy.follow import followed
-from gavan.cli.deploy.hosts import host_option
+from gavan.cli.deploy.option import host_option
 from gavan.cli.flags import Duration
 from gavan.cli.render import Result, Style, table
 from gavan.cli.verb import VerbGroup, verb
