@@ -3,8 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 WEB := stacks/crm/web
 BOTMOX := stacks/botmox/web
-# Several processes run the unit tests; a file stays in one of them,
-# for the fixtures that its tests share.
+# Several processes run the tests; a file stays in one of them, for the fixtures that its tests share.
 WORKERS ?= 2
 ABREAST := --numprocesses=$(WORKERS) --dist=loadfile
 
@@ -63,10 +62,10 @@ unit: setup
 	$(BIN)/pytest tests/unit $(ABREAST)
 
 integration: setup
-	$(BIN)/pytest tests/integration
+	$(BIN)/pytest tests/integration $(ABREAST)
 
 clients: setup
-	$(BIN)/pytest tests/clients
+	$(BIN)/pytest tests/clients $(ABREAST)
 
 stacks: setup
 	$(BIN)/pytest tests/stacks
