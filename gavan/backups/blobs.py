@@ -5,6 +5,7 @@ Stands between the storage of the stack and the backups; a version's bytes never
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -33,7 +34,7 @@ class FolderBlobs:
     @contextmanager
     def reading(self, version: str) -> Iterator[Reader]:
         try:
-            file = (self._root / blob_key(version)).open("rb", buffering=0)
+            file = io.FileIO(f"{self._root}/{blob_key(version)}")
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
             raise BlobMissing(version) from error
         with file:

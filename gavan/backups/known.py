@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+import orjson
+
 FILE = "known.sqlite"
 _TABLES = (
     "create table if not exists stored (version text, sealing text, stored text, stored_bytes int,"
@@ -57,27 +59,27 @@ class Known:
             raise
         return base
 
-    def blob(self, version: str, sealing: str) -> StoredBlob | None:
-        """Return what is known of a version under a sealing; the file may be gone since."""
-        return self._blob(
-            "select stored, stored_bytes, clear, bytes from stored"
-            " where version = ? and sealing = ?",
-            (version, sealing),
+    def blobs(self, versions: Iterable[str], sealing: str) -> dict[str, StoredBlob]:
+        """Return what is known of versions under a sealing; their files may be gone since."""
+        return self._found(
+            "select version, stored, stored_bytes, clear, bytes from stored"
+            " where sealing = ? and version in (select value from json_each(?))",
+            (sealing, _listed(versions)),
         )
 
-    def same_bytes(self, clear: str, sealing: str) -> StoredBlob | None:
-        """Return another version with the same clear bytes."""
-        return self._blob(
-            "select stored, stored_bytes, clear, bytes from stored"
-            " where clear = ? and sealing = ? limit 1",
-            (clear, sealing),
+    def same_bytes(self, clear: Iterable[str], sealing: str) -> dict[str, StoredBlob]:
+        """Return, by their clear digests, bytes that other versions brought before."""
+        return self._found(
+            "select clear, stored, stored_bytes, clear, bytes from stored"
+            " where sealing = ? and clear in (select value from json_each(?))",
+            (sealing, _listed(clear)),
         )
 
-    def _blob(self, query: str, values: tuple[str, str]) -> StoredBlob | None:
-        row = self._base.execute(query, values).fetchone()
-        if row is None:
-            return None
-        return StoredBlob(stored=row[0], stored_bytes=row[1], clear=row[2], bytes=row[3])
+    def _found(self, query: str, values: tuple[str, str]) -> dict[str, StoredBlob]:
+        return {
+            str(name): StoredBlob(stored=stored, stored_bytes=size, clear=clear, bytes=clear_size)
+            for name, stored, size, clear, clear_size in self._base.execute(query, values)
+        }
 
     def remember(self, sealing: str, blobs: Iterable[tuple[str, StoredBlob]]) -> None:
         """Keep what versions are stored as."""
@@ -115,3 +117,7 @@ class Known:
 
     def close(self) -> None:
         self._base.close()
+
+
+def _listed(names: Iterable[str]) -> str:
+    return orjson.dumps(list(names)).decode()

@@ -71,7 +71,7 @@ class Repository:
         """Return where the stored bytes of this digest are; raise GavanError GV401."""
         if not _SHA.fullmatch(sha256):
             raise GavanError("GV401", f"no object can have the digest {sha256[:80]!r}")
-        return self.objects / sha256[:2] / sha256
+        return Path(f"{self.root}/objects/{sha256[:2]}/{sha256}")
 
     def wal_dir(self, timeline: int) -> Path:
         return self.root / "wal" / f"{timeline:08X}"

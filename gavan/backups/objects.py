@@ -14,34 +14,38 @@ import hashlib
 import itertools
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import IO, TypeVar
 
 import orjson
 
 from gavan.backups.blobs import Blobs
+from gavan.backups.blocks import BLOCK_BYTES
 from gavan.backups.known import Known, StoredBlob
 from gavan.backups.layout import Repository
 from gavan.backups.model import Heard, ObjectTotals, StoredFile
 from gavan.backups.sealing import Clear, Opener, Reader, Sealer
 from gavan.backups.snapshot import ObjectRow
 from gavan.backups.stop import Stop
-from gavan.backups.stored import BLOCK_BYTES, Storing
+from gavan.backups.stored import Storing
 from gavan.backups.streams import opened_gzip, sealed_gzip
 from gavan.kit.errors import GavanError
 from gavan.kit.storage.disk import make_folders
 from gavan.kit.storage.provider import BlobMissing
 
+T = TypeVar("T")
 INDEX = "objects.idx"
 LIST = "objects.list"
 STAGING = ".staging"
-AT_ONCE = 512
+AT_ONCE = 4096
 """Objects that reach the disk together"""
 THREADS = 2
 """More wait for one another: most of the work on a small object is Python's"""
+SLICE = 64
+"""Objects that a thread takes at a time: a hand-over for each costs more than copying it"""
 NAMED_ABSENT = 20
 
 
@@ -62,6 +66,14 @@ class Copied:
     totals: ObjectTotals
     files: list[StoredFile]
     absent: list[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Staged:
+    """Bytes in the staging folder, and what they are."""
+
+    path: str
+    blob: StoredBlob
 
 
 @dataclass(slots=True, kw_only=True)
@@ -110,7 +122,7 @@ class ObjectStore:
                 sealed_gzip(folder, f"{INDEX}.gz", self.sealer) as (index, below),
                 sealed_gzip(folder, f"{LIST}.gz", Clear()) as (listed, beside),
             ):
-                for chunk in _chunks(rows):
+                for chunk in chunks(rows, AT_ONCE):
                     self.stop.check()
                     entries = self._chunk(pool, chunk, counted)
                     _write(entries, index, listed)
@@ -133,39 +145,47 @@ class ObjectStore:
         self, pool: ThreadPoolExecutor, rows: list[ObjectRow], counted: _Count
     ) -> list[IndexEntry]:
         sealing = sealing_id(self.sealer)
-        found = [self._stored(self.known.blob(row.version, sealing)) for row in rows]
-        new = [row.version for row, blob in zip(rows, found, strict=True) if blob is None]
-        staged = dict(pool.map(self._stage, dict.fromkeys(new)))
-        fresh = self._settle(staged, sealing)
+        known = self.known.blobs({row.version for row in rows}, sealing)
+        found = {version: blob for version, blob in known.items() if self._is_there(blob)}
+        new = dict.fromkeys(row.version for row in rows if row.version not in found)
+        staged: dict[str, _Staged | None] = {}
+        size = counted.new_bytes
+        for version, made in itertools.chain.from_iterable(
+            pool.map(self._stage_all, chunks(new, SLICE))
+        ):
+            staged[version] = made
+            size += made.blob.stored_bytes if made else 0
+            self.heard(size)
+        fresh = self._settle({v: made for v, made in staged.items() if made}, sealing)
         counted.new_bytes += sum(blob.stored_bytes for blob in fresh.values())
-        self.heard(counted.new_bytes)
+        found |= fresh
         entries = [
             IndexEntry(
                 bucket=row.bucket,
                 name=row.name,
                 version=row.version,
-                blob=blob or fresh.get(row.version),
+                blob=found.get(row.version),
             )
-            for row, blob in zip(rows, found, strict=True)
+            for row in rows
         ]
         for entry in entries:
             counted.add(entry)
         return entries
 
-    def _stored(self, blob: StoredBlob | None) -> StoredBlob | None:
-        """Return what is known, if the file is still there and as large."""
-        if blob is None:
-            return None
+    def _is_there(self, blob: StoredBlob) -> bool:
+        """Say whether the file of what is known is still there, and as large."""
         try:
-            size = self.repository.object_path(blob.stored).stat().st_size
+            return self.repository.object_path(blob.stored).stat().st_size == blob.stored_bytes
         except FileNotFoundError:
-            return None
-        return blob if size == blob.stored_bytes else None
+            return False
 
-    def _stage(self, version: str) -> tuple[str, tuple[Path, StoredBlob] | None]:
+    def _stage_all(self, versions: Sequence[str]) -> list[tuple[str, _Staged | None]]:
+        return [(version, self._stage(version)) for version in versions]
+
+    def _stage(self, version: str) -> _Staged | None:
         """Read a version into the staging folder, sealed; None when it has no bytes."""
         self.stop.check()
-        path = self.repository.objects / STAGING / str(next(self.numbers))
+        path = f"{self.repository.root}/objects/{STAGING}/{next(self.numbers)}"
         try:
             with self.blobs.reading(version) as source:
                 made = Storing(path)
@@ -178,35 +198,32 @@ class ObjectStore:
                     made.abandon()
                     raise
         except BlobMissing:
-            return version, None
-        clear = reader or made
+            return None
+        stored = made.sha256
         blob = StoredBlob(
-            stored=made.sha256, stored_bytes=made.size, clear=clear.sha256, bytes=clear.size
+            stored=stored,
+            stored_bytes=made.size,
+            clear=reader.sha256 if reader else stored,
+            bytes=reader.size if reader else made.size,
         )
-        return version, (path, blob)
+        return _Staged(path=path, blob=blob)
 
-    def _settle(
-        self, staged: dict[str, tuple[Path, StoredBlob] | None], sealing: str
-    ) -> dict[str, StoredBlob]:
+    def _settle(self, staged: dict[str, _Staged], sealing: str) -> dict[str, StoredBlob]:
         """Give staged files their names once all of them are on the disk."""
+        if not staged:
+            return {}
+        twins = self.known.same_bytes({made.blob.clear for made in staged.values()}, sealing)
+        # One call for all: a sync for each file would cost more than copying it.
+        sync_all(self.repository.objects)
         kept: dict[str, StoredBlob] = {}
-        moves: list[tuple[Path, Path]] = []
         for version, made in staged.items():
-            if made is None:
+            twin = twins.get(made.blob.clear)
+            if twin is not None and twin.stored != made.blob.stored and self._is_there(twin):
+                Path(made.path).unlink()
+                kept[version] = twin
                 continue
-            path, blob = made
-            twin = self._stored(self.known.same_bytes(blob.clear, sealing))
-            if twin is not None and twin.stored != blob.stored:
-                path.unlink()
-                blob = twin
-            else:
-                moves.append((path, self.repository.object_path(blob.stored)))
-            kept[version] = blob
-        if moves:
-            # One call for all: a sync for each file would cost more than copying it.
-            sync_all(self.repository.objects)
-            for path, target in moves:
-                _move(path, target)
+            _move(Path(made.path), self.repository.object_path(made.blob.stored))
+            kept[version] = made.blob
         self.known.remember(sealing, kept.items())
         return kept
 
@@ -306,9 +323,10 @@ def _write(entries: Iterable[IndexEntry], index: IO[bytes], listed: IO[bytes]) -
         index.write(orjson.dumps(said) + b"\n")
 
 
-def _chunks(rows: Iterable[ObjectRow]) -> Iterator[list[ObjectRow]]:
+def chunks(rows: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Cut into lists of ``size``, the last one shorter."""
     left = iter(rows)
-    while chunk := list(itertools.islice(left, AT_ONCE)):
+    while chunk := list(itertools.islice(left, size)):
         yield chunk
 
 

@@ -17,9 +17,9 @@ from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import BotoCoreError, ClientError
 from urllib3.exceptions import HTTPError
 
+from gavan.backups.blocks import BLOCK_BYTES
 from gavan.backups.model import Heard, StoredFile
 from gavan.backups.place import place_name
-from gavan.backups.stored import BLOCK_BYTES
 from gavan.kit.errors import GavanError
 from gavan.kit.storage.s3_client import make_client
 from gavan.stack.model import Offsite

@@ -7,18 +7,21 @@ version's bytes never change, so what is there is right, and what a restored row
 from __future__ import annotations
 
 import hashlib
+import io
 import itertools
+import os
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Protocol
+from typing import IO, Protocol, cast
 from uuid import uuid4
 
 from gavan.backups.layout import Repository
-from gavan.backups.objects import IndexEntry, sync_all
-from gavan.backups.sealing import Opener, Writer
+from gavan.backups.objects import IndexEntry, chunks, sync_all
+from gavan.backups.sealing import Opener, Reader, Writer
+from gavan.backups.stored import digest
 from gavan.kit.errors import GavanError
 from gavan.kit.secret import Secret
 from gavan.kit.storage.blob import blob_key
@@ -30,7 +33,10 @@ from gavan.kit.storage.s3_settings import read_s3_environ
 from gavan.stack.model import Stack
 
 THREADS = 4
-AT_ONCE = 512
+AT_ONCE = 4096
+"""Objects that reach the disk together"""
+SLICE = 32
+"""Objects that a thread takes at a time: a hand-over for each costs more than copying it"""
 IN_MEMORY = 16 * 1024 * 1024
 NAMED = 20
 
@@ -71,22 +77,25 @@ class FolderTarget:
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        # Nobody else's names, whoever stages there at the same time.
+        self._staged = f"{root / STAGING}/{uuid4()}"
+        self._numbers = itertools.count()
         self._moves: list[tuple[Path, Path]] = []
+        make_folders(root / STAGING)
 
     def has(self, version: str) -> bool:
-        return (self._root / blob_key(version)).is_file()
+        return Path(f"{self._root}/{blob_key(version)}").is_file()
 
     def add(self, version: str, fill: Fill) -> None:
-        staged = self._root / STAGING / str(uuid4())
-        make_folders(staged.parent)
+        staged = Path(f"{self._staged}-{next(self._numbers)}")
+        target = Path(f"{self._root}/{blob_key(version)}")
         try:
-            with staged.open("xb") as file:
-                staged.chmod(0o600)
-                fill(file)
+            with io.FileIO(staged, "xb", opener=_own) as file:
+                fill(_Whole(file))
         except BaseException:
             staged.unlink(missing_ok=True)
             raise
-        self._moves.append((staged, self._root / blob_key(version)))
+        self._moves.append((staged, target))
 
     def settle(self) -> None:
         moves, self._moves = self._moves, []
@@ -95,8 +104,11 @@ class FolderTarget:
         # One call for all: a sync for each file would cost more than copying it.
         sync_all(self._root)
         for staged, target in moves:
-            make_folders(target.parent)
-            staged.rename(target)
+            try:
+                staged.rename(target)
+            except FileNotFoundError:
+                target.parent.mkdir(mode=0o700, exist_ok=True)
+                staged.rename(target)
         sync_all(self._root)
 
 
@@ -126,10 +138,14 @@ class S3Target:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shelf:
-    """The stored bytes of a repository, and what opens them."""
+    """The stored bytes of a repository, and what opens them.
+
+    ``proves``: also what the target has is read in the store, and damage there is an error.
+    """
 
     repository: Repository
     opener: Opener
+    proves: bool = False
 
     def fill(self, entry: IndexEntry, target: Writer) -> None:
         """Write the clear bytes of an object; raise GavanError GV438 unless they are its own."""
@@ -138,8 +154,8 @@ class Shelf:
             raise _gone(entry, "the backup was made without them")
         checked = _Checked(target)
         try:
-            with self.repository.object_path(blob.stored).open("rb") as sealed:
-                self.opener.open(sealed, checked)
+            with io.FileIO(self.repository.object_path(blob.stored)) as sealed:
+                self.opener.open(cast(Reader, sealed), checked)
         except FileNotFoundError as error:
             raise _gone(entry, "the file is missing in the backups") from error
         except OSError as error:
@@ -148,6 +164,17 @@ class Shelf:
                 raise
             raise _gone(entry, f"the file in the backups is damaged: {error}") from error
         if checked.sha256 != blob.clear:
+            raise _gone(entry, "the file in the backups is damaged")
+
+    def prove(self, entry: IndexEntry) -> None:
+        """Read the stored bytes of an object; raise GavanError GV438 unless they are its own."""
+        if entry.blob is None:
+            return
+        try:
+            found = digest(self.repository.object_path(entry.blob.stored))
+        except OSError as error:
+            raise _gone(entry, f"the file cannot be read: {error.strerror}") from error
+        if found.sha256 != entry.blob.stored:
             raise _gone(entry, "the file in the backups is damaged")
 
 
@@ -167,20 +194,24 @@ def put_back(
 ) -> PutBack:
     """Add the bytes that ``target`` does not have; ``heard`` is told how many objects are done.
 
-    What no backup has is counted and does not stop the others. Errors of the disk and of the S3 do.
+    What no backup has is counted and does not stop the others; nor does what is damaged, unless the
+    shelf proves. Errors of the disk and of the S3 do.
     """
     found = PutBack()
     done = 0
+
+    def add(slice_: Sequence[IndexEntry]) -> list[tuple[IndexEntry, int | None]]:
+        return [(entry, _one(shelf, entry, target)) for entry in slice_]
+
     with ThreadPoolExecutor(THREADS, thread_name_prefix="put-back") as pool:
-        for chunk in _chunks(entries):
+        for chunk in chunks(entries, AT_ONCE):
+            # One object for each version: two rows may share one.
             by_version = {entry.version: entry for entry in chunk}
-            for entry, size in pool.map(
-                lambda entry: (entry, _one(shelf, entry, target)), by_version.values()
-            ):
-                _count(found, entry, size)
+            for added in pool.map(add, chunks(by_version.values(), SLICE)):
+                for entry, size in added:
+                    _count(found, entry, size)
+                heard(done := done + len(added))
             target.settle()
-            done += len(chunk)
-            heard(done)
     return found
 
 
@@ -188,10 +219,12 @@ def _one(shelf: Shelf, entry: IndexEntry, target: Target) -> int | None:
     """Return how many bytes were added, -1 when they were there, None when they are lost."""
     try:
         if target.has(entry.version):
+            if shelf.proves:
+                shelf.prove(entry)
             return -1
         target.add(entry.version, lambda writer: shelf.fill(entry, writer))
     except (BlobMissing, GavanError) as error:
-        if error.code not in _LOST:
+        if error.code not in _LOST or (shelf.proves and entry.blob is not None):
             raise
         return None
     return entry.blob.bytes if entry.blob else 0
@@ -210,6 +243,23 @@ def _count(found: PutBack, entry: IndexEntry, size: int | None) -> None:
         found.added_bytes += size
 
 
+def _own(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+class _Whole:
+    """Writes all of a block, which a bare file need not do."""
+
+    def __init__(self, file: io.FileIO) -> None:
+        self._file = file
+
+    def write(self, block: bytes | memoryview) -> int:
+        left = memoryview(block)
+        while left:
+            left = left[self._file.write(left) or 0 :]
+        return len(block)
+
+
 class _Checked:
     """Hashes what is written through it."""
 
@@ -217,7 +267,7 @@ class _Checked:
         self._target = target
         self._digest = hashlib.sha256()
 
-    def write(self, block: bytes) -> int:
+    def write(self, block: bytes | memoryview) -> int:
         self._digest.update(block)
         self._target.write(block)
         return len(block)
@@ -229,9 +279,3 @@ class _Checked:
 
 def _gone(entry: IndexEntry, why: str) -> GavanError:
     return GavanError("GV438", f"no bytes of {entry.bucket}/{entry.name}: {why}")
-
-
-def _chunks(entries: Iterable[IndexEntry]) -> Iterator[list[IndexEntry]]:
-    left = iter(entries)
-    while chunk := list(itertools.islice(left, AT_ONCE)):
-        yield chunk

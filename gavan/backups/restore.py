@@ -69,9 +69,11 @@ class Wish:
     def folder(self) -> Path:
         return self.repository.folder(self.made.id)
 
-    def verify(self) -> list[Problem]:
+    def verify(self, *, with_objects: bool = True) -> list[Problem]:
         """Return what is wrong with the backup: bytes, or a manifest by another hand."""
-        return verify(self.repository, self.made.id, self.report, key=self._key)
+        return verify(
+            self.repository, self.made.id, self.report, key=self._key, with_objects=with_objects
+        )
 
     @property
     def doubts(self) -> list[str]:
@@ -121,7 +123,9 @@ def restore(wish: Wish) -> Restored:
     began = time.monotonic()
     require_logical(wish.made)
     admin = wish.admin
-    prove(wish)
+    # The bytes of objects are read once: they are proved while they are put back.
+    are_put_back = wish.with_objects and not wish.only
+    prove(wish, with_objects=not are_put_back)
     _require_room(wish)
     if wish.to is not None:
         _require_free(admin, wish.to)
@@ -169,9 +173,9 @@ def require_logical(made: Manifest) -> None:
         )
 
 
-def prove(wish: Wish) -> None:
+def prove(wish: Wish, *, with_objects: bool = True) -> None:
     """Read every byte of a backup; raise GavanError GV441, exit 5, that names what is damaged."""
-    problems = wish.verify()
+    problems = wish.verify(with_objects=with_objects)
     if problems:
         raise damaged(wish.made, problems)
 
@@ -202,16 +206,30 @@ def _objects_meanwhile(wish: Wish) -> Iterator[Future[PutBack] | None]:
     stop = Stop()
     with ThreadPoolExecutor(1, thread_name_prefix="objects") as pool:
         try:
-            yield pool.submit(restore_objects, wish, stop)
+            yield pool.submit(_prove_objects, wish, stop)
         except BaseException:
             stop.set()
             raise
 
 
-def restore_objects(wish: Wish, stop: Stop | None = None) -> PutBack:
-    """Put back the bytes of objects that the stack does not have any more, until ``stop``."""
+def _prove_objects(wish: Wish, stop: Stop) -> PutBack:
+    """Put objects back and prove all of them; raise GavanError GV441 that names what is damaged."""
+    try:
+        return restore_objects(wish, stop, proves=True)
+    except GavanError as error:
+        wish.report("objects", "fail", error.message)
+        if error.code == "GV438":
+            prove(wish)
+        raise
+
+
+def restore_objects(wish: Wish, stop: Stop | None = None, *, proves: bool = False) -> PutBack:
+    """Put back the bytes of objects that the stack does not have any more, until ``stop``.
+
+    ``proves``: what is damaged in the backups is an error (GV438), and not counted as lost.
+    """
     wish.report("objects", "start", "")
-    shelf = Shelf(repository=wish.repository, opener=wish.opener)
+    shelf = Shelf(repository=wish.repository, opener=wish.opener, proves=proves)
     entries = read_index(wish.folder, wish.made.files, wish.opener)
     total = wish.made.objects.count
     told = ticking(wish.report, "objects", lambda done: f"{done} of {total}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import io
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -16,11 +17,11 @@ from typing import Any, Protocol
 import pyrage
 
 from gavan.backups import gpg
+from gavan.backups.blocks import BLOCK_BYTES, blocks
 from gavan.backups.model import Sealed
 from gavan.kit.errors import GavanError
 from gavan.stack.model import Encrypt, Encryption
 
-BLOCK_BYTES = 1024 * 1024
 IDENTITY_VARIABLE = "GAVAN_BACKUP_IDENTITY_FILE"
 
 
@@ -29,7 +30,7 @@ class Reader(Protocol):
 
 
 class Writer(Protocol):
-    def write(self, block: bytes, /) -> object: ...
+    def write(self, block: bytes | memoryview, /) -> object: ...
 
 
 class Sealer(Protocol):
@@ -59,6 +60,10 @@ class Clear:
     fingerprints: tuple[str, ...] = ()
 
     def seal(self, reader: Reader, writer: Writer) -> None:
+        if isinstance(reader, io.RawIOBase):
+            for piece in blocks(reader):
+                writer.write(piece)
+            return
         while block := reader.read(BLOCK_BYTES):
             writer.write(block)
 

@@ -7,27 +7,28 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import io
 import os
 from pathlib import Path
 
+from gavan.backups.blocks import blocks
 from gavan.backups.model import StoredFile
 from gavan.backups.sealing import Reader, Sealer
 from gavan.kit.errors import GavanError
 
-BLOCK_BYTES = 1024 * 1024
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class Storing:
     """A new file; ``finish`` syncs it and says what it holds, ``abandon`` removes it."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: str | Path) -> None:
         self.path = path
-        self._file = path.open("xb", buffering=0)
+        self._file = io.FileIO(path, "xb")
         self._digest = hashlib.sha256()
         self.size = 0
 
-    def write(self, block: bytes) -> int:
+    def write(self, block: bytes | memoryview) -> int:
         left = memoryview(block)
         while left:
             left = left[self._file.write(left) or 0 :]
@@ -49,26 +50,27 @@ class Storing:
     def abandon(self) -> None:
         """Close and remove."""
         self._file.close()
-        self.path.unlink(missing_ok=True)
+        Path(self.path).unlink(missing_ok=True)
 
 
 def store(folder: Path, name: str, reader: Reader, sealer: Sealer) -> StoredFile:
     """Write ``folder/name`` with the suffix of the sealer, sealed; return what was stored."""
-    made = Storing(folder / f"{name}{sealer.suffix}")
+    path = folder / f"{name}{sealer.suffix}"
+    made = Storing(path)
     try:
         sealer.seal(reader, made)
         made.finish()
     except BaseException:
         made.abandon()
         raise
-    return StoredFile(path=made.path.name, bytes=made.size, sha256=made.sha256)
+    return StoredFile(path=path.name, bytes=made.size, sha256=made.sha256)
 
 
 def digest(path: Path) -> StoredFile:
     """Return what a file holds, by reading it; its path is its name alone."""
     total, size = hashlib.sha256(), 0
-    with path.open("rb", buffering=0) as file:
-        while block := file.read(BLOCK_BYTES):
+    with io.FileIO(path) as file:
+        for block in blocks(file):
             total.update(block)
             size += len(block)
     return StoredFile(path=path.name, bytes=size, sha256=total.hexdigest())

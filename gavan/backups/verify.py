@@ -5,8 +5,9 @@ Stands on the manifest: needs no key, for its digests are those of the stored by
 
 from __future__ import annotations
 
+import itertools
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +15,7 @@ from pathlib import Path
 from gavan.backups import manifest
 from gavan.backups.layout import KEPT, MANIFEST, PLACES, Repository
 from gavan.backups.model import Manifest, Report, silent
-from gavan.backups.objects import read_list
+from gavan.backups.objects import SLICE, chunks, read_list
 from gavan.backups.stored import digest
 from gavan.kit.errors import GavanError
 from gavan.kit.size import in_bytes
@@ -47,12 +48,14 @@ def verify(
     *,
     key: bytes | None = None,
     checked: Checked | None = None,
+    with_objects: bool = True,
 ) -> list[Problem]:
     """Return everything that is wrong with a backup; empty when it is whole.
 
     Args:
         key: the stack's signing key; then also a manifest is found that somebody rewrote.
         checked: of former calls, so that objects they share are not read again.
+        with_objects: read the bytes of objects, too; else the caller proves them.
     """
     folder = repository.folder(backup_id)
     try:
@@ -62,7 +65,7 @@ def verify(
     except GavanError as error:
         return [Problem(file=f"{backup_id}/{MANIFEST}", what=error.message)]
     verifying = _Verifying(repository, made, report, checked or Checked())
-    problems = list(verifying.run())
+    problems = list(verifying.run(with_objects=with_objects))
     state = "fail" if problems else "ok"
     report(backup_id, state, f"{len(problems)} problems" if problems else verifying.said())
     return problems
@@ -79,7 +82,7 @@ class _Verifying:
         self._began = checked.bytes
         self._told = time.monotonic()
 
-    def run(self) -> Iterator[Problem]:
+    def run(self, *, with_objects: bool) -> Iterator[Problem]:
         folder = self._repository.folder(self._made.id)
         self._report(self._made.id, "start", "")
         yield from self._strangers(folder)
@@ -90,7 +93,8 @@ class _Verifying:
                 self._add(file.bytes)
                 if what is not None:
                     yield Problem(file=f"{self._made.id}/{file.path}", what=what)
-            yield from self._objects(folder, pool)
+            if with_objects:
+                yield from self._objects(folder, pool)
 
     def said(self) -> str:
         return f"{in_bytes(self._checked.bytes - self._began)} read"
@@ -111,7 +115,8 @@ class _Verifying:
             return
         new = {sha: size for sha, size in listed.items() if sha not in self._checked.objects}
         wanted = [(self._repository.object_path(sha), size, sha) for sha, size in new.items()]
-        for (sha, size), what in zip(new.items(), pool.map(_wrong, wanted), strict=True):
+        found = itertools.chain.from_iterable(pool.map(_all_wrong, chunks(wanted, SLICE)))
+        for (sha, size), what in zip(new.items(), found, strict=True):
             self._checked.objects[sha] = what
             self._add(size)
         for sha in listed:
@@ -124,6 +129,10 @@ class _Verifying:
         if time.monotonic() - self._told > TICK_S:
             self._told = time.monotonic()
             self._report(self._made.id, "tick", self.said())
+
+
+def _all_wrong(wanted: Iterable[tuple[Path, int, str]]) -> list[str | None]:
+    return [_wrong(one) for one in wanted]
 
 
 def _wrong(wanted: tuple[Path, int, str]) -> str | None:
