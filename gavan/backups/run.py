@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from gavan.backups import gpg, manifest
+from gavan.backups import gpg, manifest, news
 from gavan.backups.base import make_physical
 from gavan.backups.known import Known
 from gavan.backups.layout import Repository, new_id
@@ -73,12 +73,14 @@ def run_backup(
             made = _run(stack, keys, repository, sealer, kind, report)
     except BaseException as error:
         _record_failure(repository, error)
+        news.failed(stack, kind, error)
         raise
     code, message = (made.trouble.code, made.trouble.message) if made.trouble else ("", "")
     run = Run(
         at=now(), verb=VERB, id=made.manifest.id, state=made.state, code=code, message=message
     )
     record(repository, run)
+    news.made(stack, made.manifest, made.trouble)
     return made
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from gavan.core.listening import Address, UnixSocket
 from gavan.database.pool import Times
+from gavan.kit.backup_state import VARIABLE as BACKUP_STATE
 from gavan.kit.errors import GavanError
 from gavan.kit.keyset import KeySet, read_key_set, shared_set
 from gavan.kit.secret import Secret
@@ -61,6 +62,8 @@ class Settings:
     """Where the admin server of the data API listens, if anywhere"""
     least_logged_status: int = 0
     """Requests that end with a lower status leave no line in the log"""
+    backup_state: Path | None = None
+    """The file that says how old the newest backup is, where backups are made"""
     rest: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Options of the data API by the names they have in the database (``db_max_rows``)."""
 
@@ -117,6 +120,7 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
             exit_code=2,
         )
     port = int(environ.get("GAVAN_CORE_PORT", "54321"))
+    backup_state = environ.get(BACKUP_STATE, "")
     max_rows = environ.get("PGRST_DB_MAX_ROWS", "")
     return Settings(
         host=environ.get("GAVAN_CORE_HOST", "127.0.0.1"),
@@ -134,6 +138,7 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         secret_key=Secret(environ["SUPABASE_SECRET_KEY"]),
         external_url=environ.get("API_EXTERNAL_URL", f"http://127.0.0.1:{port}"),
         site_url=environ.get("GAVAN_SITE_URL", "http://localhost:5173"),
+        backup_state=Path(backup_state) if backup_state else None,
         schemas=_names(environ.get("PGRST_DB_SCHEMAS", "public")),
         extra_search_path=_names(environ.get("PGRST_DB_EXTRA_SEARCH_PATH", "public,extensions")),
         max_rows=int(max_rows) if max_rows else None,

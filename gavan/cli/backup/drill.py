@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from gavan.backups import news
 from gavan.backups.drill import SAMPLE, drill, refused
 from gavan.backups.report import Drilled, Outcome, as_data, record, shown_age
 from gavan.backups.restore import Wish, find_logical
@@ -16,6 +17,9 @@ from gavan.cli.context import Context
 from gavan.cli.database import reach, reporter
 from gavan.cli.render import Result, Style, table
 from gavan.cli.verb import verb
+from gavan.database.access import Access
+from gavan.kit.errors import GavanError
+from gavan.stack.model import Stack
 
 
 @verb(
@@ -41,6 +45,23 @@ def command(
     Nothing of the stack is touched and nothing stays but the report. Exit 1 when a check failed.
     """
     stack, access = reach(context)
+    try:
+        drilled, report = _drill(context, stack, access, (backup_id, sample, identity, jobs))
+    except GavanError as error:
+        news.drill_failed(stack, error)
+        raise
+    news.drilled(stack, drilled)
+    return Result(
+        data={**as_data(drilled), "report": report},
+        text=lambda style: _text(drilled, report, style),
+        exit_code=0 if drilled.ok else 1,
+    )
+
+
+def _drill(
+    context: Context, stack: Stack, access: Access, given: tuple[str, int, Path | None, int]
+) -> tuple[Drilled, Path]:
+    backup_id, sample, identity, jobs = given
     repository = repository_of(stack)
     entry = find_logical(repository, backup_id)
     made = entry.manifest
@@ -57,12 +78,7 @@ def command(
             jobs=jobs,
         )
         drilled = drill(wish, sample=sample)
-    report = record(repository, drilled)
-    return Result(
-        data={**as_data(drilled), "report": report},
-        text=lambda style: _text(drilled, report, style),
-        exit_code=0 if drilled.ok else 1,
-    )
+    return drilled, record(repository, drilled)
 
 
 def _text(drilled: Drilled, report: Path, style: Style) -> str:

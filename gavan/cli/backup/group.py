@@ -30,5 +30,6 @@ group.later(
     fetch=f"{_HERE}.fetch:fetched",
     restore=f"{_HERE}.restore:command",
     drill=f"{_HERE}.drill:command",
+    age=f"{_HERE}.watch:command",
     wal=f"{_HERE}.wal:receiving",
 )

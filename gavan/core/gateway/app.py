@@ -13,6 +13,7 @@ import re
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -36,6 +37,7 @@ from gavan.core.gateway.keys import ApiKeys, request_token, socket_token
 from gavan.core.gateway.services import STOP_S, Mount, load_services
 from gavan.core.settings import Settings
 from gavan.database.pool import Pool
+from gavan.kit.backup_state import backup_field
 from gavan.kit.jwt import Claims, Verifier
 from gavan.kit.version import VERSION
 
@@ -80,6 +82,7 @@ class Gateway:
             anon_token=settings.anon_key,
             service_token=settings.service_role_key,
         )
+        self._backup_state = settings.backup_state
         self._starting: list[asyncio.Task[None]] = []
         self._started_at = time.monotonic()
 
@@ -255,7 +258,15 @@ class Gateway:
                 {"name": mount.name, "ok": _is_ready(mount), "required": True}
                 for mount in self._mounts.values()
             ],
+            **self._backup(),
         }
+
+    def _backup(self) -> dict[str, Any]:
+        """Return how old the newest backup is; one that is missing degrades nothing but trust."""
+        if self._backup_state is None:
+            return {}
+        found = backup_field(self._backup_state, datetime.now(UTC))
+        return {"backup": found, "degraded": [] if found["state"] == "ok" else ["backup"]}
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = dict(scope["headers"])

@@ -45,6 +45,7 @@ from gavan.engines.embedded.environment import (
     provided,
 )
 from gavan.engines.images.plan import late_variables
+from gavan.kit.backup_state import FILE, VARIABLE
 from gavan.stack.model import App, Container, Site, Stack
 from gavan.stack.source import Source
 from gavan.stack.values import scalar_text
@@ -145,6 +146,7 @@ def _foreign_postgres(stack: Stack) -> Service:
 def core(plan: Plan) -> Service:
     """Return one slot of the core."""
     stack = plan.stack
+    tells = stack.backup.schedule is not None
     known = without_machine(core_env(plan.around))
     environment = known | {
         # Only the proxy reaches it from outside, and says who asks.
@@ -155,6 +157,7 @@ def core(plan: Plan) -> Service:
         "GAVAN_CORS_ORIGINS": optional("GAVAN_CORS_ORIGINS"),
         "GAVAN_INBOX_DIR": optional("GAVAN_INBOX_DIR"),
         "GAVAN_LOG_FORMAT": "json",
+        VARIABLE: f"{HOME}/state/{FILE}" if tells else "",
     }
     code = (
         "import urllib.request as u;"
@@ -163,7 +166,11 @@ def core(plan: Plan) -> Service:
     return {
         "command": ["python", "-m", "gavan.core"],
         "environment": environment,
-        "volumes": [f"storage-data:{HOME}/storage"],
+        "volumes": [
+            f"storage-data:{HOME}/storage",
+            # Health says how old the newest backup is.
+            *([f"state-data:{HOME}/state:ro"] if tells else []),
+        ],
         **closed(),
         **limits(stack.core.container),
         "networks": ["app", "data"],

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import quote, urlsplit, urlunsplit
 
+from gavan.kit.backup_state import FILE, VARIABLE
 from gavan.kit.errors import GavanError
 from gavan.kit.secret import Secret
 from gavan.stack.model import App, EnvValue, S3Engine, Site, Stack
@@ -146,6 +147,7 @@ def core_env(around: Surroundings) -> dict[str, str]:
         # Mail of a stack that holds no real data never leaves the machine.
         "GAVAN_INBOX_DIR": "" if stack.profile.protected else str(stack.state_dir / "inbox"),
         "GAVAN_LOG_FORMAT": stack.profile.logs,
+        VARIABLE: str(stack.state_dir / FILE) if stack.backup.schedule is not None else "",
         # glibc keeps an arena per thread; two are enough for a process with one busy thread.
         "MALLOC_ARENA_MAX": "2",
     }

@@ -17,6 +17,7 @@ from gavan.engines.embedded.cronfile import OWN
 from gavan.engines.embedded.environment import Surroundings, base_env, job_env
 from gavan.stack.model import Cron, Encryption, Overlap, Stack
 
+HOURLY = "17 * * * *"
 TIMEOUT_S = 12 * 3600.0
 _FOUND_BY = ("GNUPGHOME", "XDG_RUNTIME_DIR", "GAVAN_BACKUP_IDENTITY_FILE")
 
@@ -31,6 +32,7 @@ def own_jobs(stack: Stack, gavan: Sequence[str] = ()) -> tuple[Cron, ...]:
         ("backup", stack.backup.schedule, "backup run --prune --wait 1h"),
         ("base", _base_schedule(stack), "backup run --kind physical --prune --wait 1h"),
         ("drill", _drill_schedule(stack), "backup drill"),
+        ("backup-age", _watch_schedule(stack), "backup age"),
     )
     argv = gavan or here
     return tuple(_job(argv, name, when, verb) for name, when, verb in wanted if when is not None)
@@ -39,6 +41,11 @@ def own_jobs(stack: Stack, gavan: Sequence[str] = ()) -> tuple[Cron, ...]:
 def _base_schedule(stack: Stack) -> str | None:
     """Return when a base is made; the files of somebody else's server are not ours to copy."""
     return stack.backup.pitr.schedule if stack.database.external_url is None else None
+
+
+def _watch_schedule(stack: Stack) -> str | None:
+    """Return when the age of backups is looked at: only where somebody would hear of it."""
+    return HOURLY if stack.notify and stack.backup.schedule is not None else None
 
 
 def _drill_schedule(stack: Stack) -> str | None:

@@ -164,12 +164,14 @@ def test_without_the_section_nothing_is_scheduled(tmp_path: Path) -> None:
     sealed = f'[backup.encrypt]\nmethod = "age"\nrecipients = ["{AGE}"]\n'
     rehearsed = '[backup.drill]\nschedule = "0 5 * * 0"\n'
     timed = "[backup.pitr]\nenabled = true\n"
+    heard = '[notify.n]\ntype = "ntfy"\ntarget = "secret://N_TARGET"\n'
     wanted = (
         ("", 0), ("[backup]\n", 2), (sealed, 1), (sealed + rehearsed, 2), (sealed + timed, 2),
+        ("[backup]\n" + heard, 3), (heard, 0),
     )  # fmt: skip
     for text, jobs in wanted:
         file.write_text(f'[stack]\nname = "s"\n{text}')
-        found = load_stack(file, environ={})
+        found = load_stack(file, environ={"N_TARGET": "http://127.0.0.1:9/topic"})
         assert len(own_jobs(found)) == jobs
         assert ("cron" in [unit.name for unit in plan_units(found)]) is (jobs > 0)
         assert all(job.catch_up for job in own_jobs(found))

@@ -7,6 +7,8 @@ import io
 import json
 import logging
 from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -20,6 +22,7 @@ from gavan.core.gateway.app import Gateway
 from gavan.core.gateway.services import Mount
 from gavan.core.settings import Settings
 from gavan.database.pool import Pool
+from gavan.kit.backup_state import BackupState, write_state
 from gavan.kit.jwt import Verifier, shared_key, sign
 from gavan.kit.keyset import shared_set
 from gavan.kit.secret import Secret
@@ -333,6 +336,25 @@ async def test_health_and_readiness_answer_200(client_factory: Client) -> None:
     client = await started(client_factory, gateway())
     for path in ("/", "/health", "/health/ready", "/rest-admin/v1/ready", "/rest-admin/v1/live"):
         assert (await client.get(path)).status_code == 200, path
+
+
+async def test_health_says_how_old_the_newest_backup_is(
+    client_factory: Client, tmp_path: Path
+) -> None:
+    """Trap 37: an off-site key that expired three days ago is seen in /health."""
+    without = await started(client_factory, gateway())
+    assert "backup" not in (await without.get("/health")).json()
+    file = tmp_path / "backup.json"
+    client = await started(client_factory, gateway(backup_state=file))
+    assert (await client.get("/health")).json()["degraded"] == ["backup"]
+    moment = datetime.now(UTC) - timedelta(days=3)
+    write_state(file, BackupState(state="partial", last_ok_at=moment, max_age_s=93600.0))
+    answer = await client.get("/health")
+    said = answer.json()["backup"]
+    assert (answer.status_code, said["state"]) == (200, "partial")
+    assert 3 * 86400 <= said["age_s"] < 3 * 86400 + 600
+    write_state(file, BackupState(state="ok", last_ok_at=moment, max_age_s=1e6))
+    assert (await client.get("/health")).json()["degraded"] == []
 
 
 async def test_a_client_that_leaves_cancels_its_request(monkeypatch: pytest.MonkeyPatch) -> None:
