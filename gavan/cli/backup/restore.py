@@ -19,24 +19,20 @@ from gavan.backups.restore import (
     restore,
     restore_objects,
 )
-from gavan.backups.rows import Table, drop_kept, kept_tables
+from gavan.backups.rows import Table
 from gavan.backups.run import repository_of
 from gavan.backups.salvage import Salvaged, manifest_of, salvage
 from gavan.backups.sealing import opener_for
-from gavan.backups.swap import discard, kept_databases
+from gavan.cli.backup.discard import COMMAND, discard_old
 from gavan.cli.backup.recovering import recover_at
 from gavan.cli.context import Context
 from gavan.cli.database import reach, reporter
 from gavan.cli.flags import Duration
 from gavan.cli.render import Result, Style, table
 from gavan.cli.verb import verb
-from gavan.database.access import Access
-from gavan.database.migration.lock import connect_bare
 from gavan.kit.errors import GavanError
-from gavan.stack.model import Stack
 
 VERB = "backup restore"
-DISCARD = "gavan backup restore --discard-old"
 IDENTITY = click.option(
     "--identity",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
@@ -59,7 +55,7 @@ _MODES = ("at", "to", "only", "objects_only", "portable", "config", "salvaging",
         "gavan backup restore latest --portable ./for-supabase",
         "gavan backup restore latest --config ./stack-as-it-was",
         "gavan backup restore 20261120 --salvage",
-        "gavan backup restore --discard-old",
+        "gavan backup restore --discard-old --dry-run",
     ],
 )
 @click.argument("backup_id", metavar="ID", default="latest")
@@ -77,6 +73,7 @@ _MODES = ("at", "to", "only", "objects_only", "portable", "config", "salvaging",
 )  # fmt: skip
 @click.option("--salvage", "salvaging", is_flag=True, help="What is intact of a damaged one.")
 @click.option("--discard-old", "discarding", is_flag=True, help="Drop what restores replaced.")
+@click.option("--dry-run", is_flag=True, help="With --discard-old: only say what there is.")
 @click.option("--wait", "wait_s", type=Duration(), default=0.0, help="For another run to end.")
 @IDENTITY
 @JOBS
@@ -89,7 +86,7 @@ def command(context: Context, backup_id: str, wait_s: float, **chosen: Any) -> R
     _refuse_mixture(chosen)
     stack, access = reach(context)
     if chosen["discarding"]:
-        return _discard(context, stack, access)
+        return discard_old(context, stack, access, dry_run=chosen["dry_run"])
     repository = repository_of(stack)
     with locked(repository, VERB, wait_s=wait_s):
         if chosen["at"]:
@@ -139,7 +136,8 @@ def _carry_out(context: Context, wish: Wish, chosen: dict[str, Any]) -> Result:
 def _refuse_mixture(chosen: dict[str, Any]) -> None:
     """Raise GavanError GV448 for flags that say two different things."""
     given = {name for name in _MODES if chosen[name]}
-    if len(given) > 1 and given not in ({"to", "only"}, {"to", "salvaging"}):
+    is_dry = chosen["dry_run"] and not chosen["discarding"]
+    if is_dry or (len(given) > 1 and given not in ({"to", "only"}, {"to", "salvaging"})):
         raise GavanError(
             "GV448",
             "these flags say different things to do",
@@ -173,7 +171,7 @@ def _told(done: Restored) -> Iterator[str]:
         if done.kept:
             yield f"the database of before is {done.kept}"
     if done.kept or done.tables:
-        yield f"when nothing is missed: {DISCARD}"
+        yield f"when nothing is missed: {COMMAND}"
 
 
 def _objects(wish: Wish) -> Result:
@@ -234,22 +232,3 @@ def _written(done: Written) -> Result:
 def _unpacked(done: Unpacked) -> Result:
     lines = [*done.files, f"{len(done.files)} files of {done.backup} in {done.folder}"]
     return Result(data=done, text="\n".join(lines))
-
-
-def _discard(context: Context, stack: Stack, access: Access) -> Result:
-    """Drop the databases and the rows that former restores replaced."""
-    if access.admin is None:
-        raise GavanError("GV442", "this server is not ours to drop databases on", exit_code=2)
-    databases = kept_databases(access.admin)
-    with connect_bare(access.admin, "discard") as connection:
-        tables = kept_tables(connection)
-        if not databases and not tables:
-            return Result(data={"databases": [], "tables": []}, text="nothing is kept")
-        context.progress.message("\n".join([*databases, *(f"gavan.{name}" for name in tables)]))
-        context.confirm_loss(f"Drop what restores of {stack.name} replaced?")
-        drop_kept(connection, tables)
-    discard(access.admin, databases)
-    dropped = [*databases, *(f"gavan.{name}" for name in tables)]
-    return Result(
-        data={"databases": databases, "tables": tables}, text=f"dropped: {', '.join(dropped)}"
-    )
