@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import pwd
 import subprocess
 import sys
 from pathlib import Path
@@ -14,10 +16,11 @@ from tests.ports import free_port
 
 
 class LiveStack:
-    """One stack file in a folder; ``more`` is added to it."""
+    """One stack file in a folder; ``more`` is added to it, ``user`` runs it instead of us."""
 
-    def __init__(self, root: Path, more: str = "") -> None:
+    def __init__(self, root: Path, more: str = "", user: str | None = None) -> None:
         self.root = root
+        self.user = user
         root.mkdir(parents=True, exist_ok=True)
         self.ports = free_port(), free_port()
         (root / "gavan.toml").write_text(
@@ -28,8 +31,18 @@ class LiveStack:
     def start(self, *argv: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
             [sys.executable, "-m", "gavan", *argv], cwd=self.root, text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, **self._somebody(),
         )  # fmt: skip
+
+    def _somebody(self) -> dict[str, Any]:
+        if self.user is None:
+            return {}
+        names = ("PATH", "LANG", "LC_ALL", "SSL_CERT_FILE")
+        env = {name: os.environ[name] for name in names if name in os.environ}
+        return {
+            "user": self.user, "group": pwd.getpwnam(self.user).pw_gid, "extra_groups": [],
+            "env": {**env, "HOME": str(self.root)},
+        }  # fmt: skip
 
     def gavan(self, *argv: str, code: int = 0) -> dict[str, Any]:
         process = self.start(*argv, "--json")
@@ -38,7 +51,8 @@ class LiveStack:
         return dict(json.loads(out.splitlines()[-1]))
 
     def up(self, *argv: str, code: int = 0) -> dict[str, Any]:
-        return self.gavan("up", "--create-user", *argv, code=code)
+        more = ["--create-user"] if self.user is None else []
+        return self.gavan("up", *more, *argv, code=code)
 
     def units(self) -> dict[str, dict[str, Any]]:
         return {unit["name"]: unit for unit in self.gavan("status")["data"]["units"]}

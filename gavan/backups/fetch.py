@@ -116,6 +116,14 @@ class _Fetching:
         made = Storing(folder / MANIFEST)
         for block in self.place.read(f"{backup_id}/{MANIFEST}"):
             made.write(block)
+            if made.size > manifest.MOST_BYTES:
+                made.abandon()
+                raise GavanError(
+                    "GV401",
+                    f"{backup_id}/{MANIFEST} at the second place is no manifest",
+                    details=f"it is larger than {manifest.MOST_BYTES} bytes",
+                    hint="fetch another backup: gavan backup list --offsite",
+                )
         made.finish()
 
     def _objects(self, listed: Iterable[tuple[str, int]]) -> None:

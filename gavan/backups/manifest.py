@@ -32,6 +32,8 @@ from gavan.backups.model import (
 from gavan.kit.errors import GavanError
 from gavan.kit.secret import Secret
 
+MOST_BYTES = 64 * 1024 * 1024
+"""A hundred thousand tables take a quarter of it; who writes there shall not fill our memory."""
 _PURPOSE = b"gavan backup manifest 1"
 _SHA = re.compile(r"[0-9a-f]{64}")
 
@@ -89,6 +91,8 @@ def check_signature(folder: Path, key: bytes) -> str | None:
 def _read(folder: Path) -> tuple[Manifest, dict[str, Any]]:
     path = folder / MANIFEST
     try:
+        if path.stat().st_size > MOST_BYTES:
+            raise _damaged(path, f"it is larger than {MOST_BYTES} bytes")
         whole = orjson.loads(path.read_bytes())
         said = whole["manifest"]
         digest = hashlib.sha256(_canonical(said)).hexdigest()

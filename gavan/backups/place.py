@@ -14,6 +14,9 @@ from typing import Protocol
 from gavan.backups.model import Heard, StoredFile
 from gavan.stack.model import Offsite
 
+MOST_BYTES = 256 * 1024 * 1024
+"""Of a file that is read into memory: the index of a year of the log"""
+
 
 class Place(Protocol):
     """Files by key; every call raises GavanError GV413 in words, without a credential."""
@@ -35,7 +38,7 @@ class Place(Protocol):
         """Read back what was sent: all of a small file, the ends and samples of a large one."""
 
     def get(self, key: str) -> bytes | None:
-        """Return a small file; None when there is none."""
+        """Return a small file, of MOST_BYTES at most; None when there is none."""
 
     def read(self, key: str) -> Iterator[bytes]:
         """Walk the bytes of a file."""

@@ -19,7 +19,7 @@ from urllib3.exceptions import HTTPError
 
 from gavan.backups.blocks import BLOCK_BYTES
 from gavan.backups.model import Heard, StoredFile
-from gavan.backups.place import place_name
+from gavan.backups.place import MOST_BYTES, place_name
 from gavan.kit.errors import GavanError
 from gavan.kit.storage.s3_client import make_client
 from gavan.stack.model import Offsite
@@ -140,7 +140,11 @@ class S3Place:
         asked: dict[str, Any] = {"Range": span} if span else {}
         with self._in_words(pass_missing=True):
             answer = self._client.get_object(Bucket=self._bucket, Key=self._prefix + key, **asked)
-            return bytes(answer["Body"].read())
+            with contextlib.closing(answer["Body"]) as body:
+                content = bytes(body.read(MOST_BYTES + 1))
+        if len(content) > MOST_BYTES:
+            raise self._failed(f"{key} is larger than {MOST_BYTES} bytes", None)
+        return content
 
     def _differs(self, key: str, how: str) -> GavanError:
         return GavanError(

@@ -35,13 +35,14 @@ from gavan.backups.space import require_room, room_at
 from gavan.backups.streams import opened_gzip
 from gavan.backups.swap import MAINTENANCE
 from gavan.backups.verify import verify
-from gavan.backups.wal import SPOOL, wait_filed
+from gavan.backups.wal import SPOOL, unfinished, wait_filed
 from gavan.backups.wal_archive import SEGMENT_BYTES, Segment, WalArchive
 from gavan.database.access import Access
 from gavan.database.bootstrap import bootstrap
 from gavan.database.embedded import ADMIN, Server, loopback_url, set_admin_password
 from gavan.database.identity import demote, give
 from gavan.database.migration.lock import connect
+from gavan.database.programs import program
 from gavan.engines.embedded import ports
 from gavan.kit.errors import GavanError
 from gavan.kit.secret import Secret
@@ -92,8 +93,26 @@ class Recovered:
 
 def find_road(on: Recovery) -> Road:
     """Return what leads to the moment, up to now if the server runs; raise GavanError GV455."""
-    wait_filed(on.access.admin or on.access.owner, on.repository, FILED_S)
-    return road_to(on.moment, backups(on.repository), WalArchive(on.repository).segments())
+    came = wait_filed(on.access.admin or on.access.owner, on.repository, FILED_S)
+    try:
+        return road_to(on.moment, backups(on.repository), WalArchive(on.repository).segments())
+    except GavanError as error:
+        left = None if came else unfinished(on.root / ".gavan" / SPOOL)
+        if error.code != "GV455" or left is None:
+            raise
+        ended = datetime.fromtimestamp(left.stat().st_mtime, UTC)
+        more = (
+            f"the server does not run, and the last of its log is not in the archive: {left} goes"
+            f" to {ended.isoformat(timespec='seconds')}; while the data are there, gavan up brings"
+            " it in, and then any moment up to the end can be reached"
+        )
+        raise GavanError(
+            error.code,
+            error.message,
+            details=f"{error.details}\n{more}",
+            hint=error.hint,
+            exit_code=error.exit_code,
+        ) from error
 
 
 @contextmanager
@@ -163,11 +182,29 @@ def _unpack(on: Recovery, road: Road, folder: Path) -> None:
         tarfile.open(fileobj=clear, mode="r|") as tar,
     ):
         tar.extractall(folder, filter="data")
+    _compare(road.base, folder)
     on.report("base", "ok", in_bytes(road.base.database_bytes))
     (folder / STAGED).mkdir(mode=0o700)
     for path in (folder, *folder.rglob("*")):
         _hand_over(on, path)
     _stage(on, road, road.segments, folder)
+
+
+def _compare(base: Manifest, folder: Path) -> None:
+    """Let Postgres compare every file with the manifest that it sent along; raise GavanError GV441.
+
+    The log is not parsed: it is replayed next.
+    """
+    argv = [str(program("pg_verifybackup")), "--no-parse-wal", "--quiet", str(folder)]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, env={"LC_ALL": "C"})
+    if done.returncode != 0:
+        raise GavanError(
+            "GV441",
+            f"the base {base.id} is not what the server sent, nothing was recovered",
+            details="\n".join((done.stdout + done.stderr).splitlines()[:LOG_LINES]),
+            hint="take a moment that another base leads to: gavan backup list",
+            exit_code=5,
+        )
 
 
 def _stage(on: Recovery, road: Road, segments: Sequence[Segment], folder: Path) -> None:

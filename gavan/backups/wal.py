@@ -19,12 +19,12 @@ from typing import IO
 
 import psycopg
 
-from gavan.backups.dump import connection_of, programs
+from gavan.backups.dump import connection_of, program_failed, programs
 from gavan.backups.layout import Repository
 from gavan.backups.model import Report, StoredFile
 from gavan.backups.place import Place
 from gavan.backups.sealing import Sealer
-from gavan.backups.stored import digest
+from gavan.backups.stored import digest, disk_full, is_full
 from gavan.backups.wal_archive import INDEX, Segment, WalArchive, is_history, is_segment, wal_key
 from gavan.database.migration.lock import connect
 from gavan.kit.errors import GavanError
@@ -58,8 +58,17 @@ def receive(on: Receiving, stop: threading.Event) -> None:
 
     Raises:
         GavanError: GV453 the log does not come any more, GV451 a foreign segment in the archive,
-            GV321 no server.
+            GV406 the disk is full, GV321 no server.
     """
+    try:
+        _receive(on, stop)
+    except OSError as error:
+        if is_full(error):
+            raise disk_full(on.repository.root, error.strerror or str(error)) from error
+        raise
+
+
+def _receive(on: Receiving, stop: threading.Event) -> None:
     on.repository.create()
     on.spool.mkdir(mode=0o700, parents=True, exist_ok=True)
     archive = WalArchive(on.repository)
@@ -73,7 +82,7 @@ def receive(on: Receiving, stop: threading.Event) -> None:
             _file(on, archive, filed)
             sending.send()
             if process.poll() is not None:
-                raise _ended(process.returncode, said)
+                raise _ended(process.returncode, said, on.spool)
     _file(on, archive, filed)
     sending.send()
 
@@ -126,15 +135,25 @@ def _major(url: Secret) -> int:
         return connection.info.server_version // 10_000
 
 
-def _ended(status: int, said: IO[bytes]) -> GavanError:
+def _ended(status: int, said: IO[bytes], spool: Path) -> GavanError:
     said.seek(0)
-    lines = said.read().decode(errors="replace").strip().splitlines()
+    text = said.read()
+    failed = program_failed("pg_receivewal", status, text, spool)
+    if failed.code == "GV406":
+        return failed
+    lines = text.decode(errors="replace").strip().splitlines()
     return GavanError(
         "GV453",
         f"pg_receivewal ended with {status}: the write-ahead log does not come any more",
         details="\n".join(lines[-LAST_LINES:]) or None,
         hint="gavan status; it is started again by itself while the stack runs",
     )
+
+
+def unfinished(spool: Path) -> Path | None:
+    """Return the segment that was being received when the server or the unit ended, if any."""
+    found = sorted(spool.glob("*.partial")) if spool.is_dir() else []
+    return found[-1] if found else None
 
 
 def finished(spool: Path) -> list[Path]:

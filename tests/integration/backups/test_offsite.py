@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -22,10 +23,13 @@ from gavan.backups.sealing import Clear
 from gavan.backups.verify import verify
 from gavan.backups.wal import Receiving, _Sending
 from gavan.backups.wal_archive import WalArchive, number_of_lsn, segment_number
+from gavan.kit.backup_state import FILE, backup_field
 from gavan.kit.errors import GavanError
 from gavan.kit.secret import Secret
 from tests.integration.backups.conftest import Backed
+from tests.local_http import Heard, LocalServer, Reply, local_server
 from tests.rclone_s3 import BUCKET, RunningS3, running_s3
+from tests.supervised import short_folder
 
 NOW = datetime.now(UTC)
 
@@ -33,6 +37,15 @@ NOW = datetime.now(UTC)
 @pytest.fixture
 def s3(tmp_path: Path) -> Iterator[RunningS3]:
     with running_s3(tmp_path / "s3") as server:
+        yield server
+
+
+@pytest.fixture
+def channel() -> Iterator[LocalServer]:
+    def taken(_: Heard) -> Reply:
+        return Reply(status=200)
+
+    with local_server(taken) as server:
         yield server
 
 
@@ -95,11 +108,15 @@ def test_what_is_there_is_not_sent_again(backed: Backed, s3: RunningS3) -> None:
 
 
 @pytest.mark.parametrize("key", ["expired", "down"])
-def test_a_place_that_fails_leaves_the_backup_here(key: str, backed: Backed, s3: RunningS3) -> None:
+def test_a_place_that_fails_leaves_the_backup_here(
+    key: str, backed: Backed, s3: RunningS3, channel: LocalServer
+) -> None:
     """Trap 37: three days with an expired key; then it is renewed."""
     backed.put("a", b"alpha")
+    backed.more += '[notify.team]\ntype = "webhook"\ntarget = "secret://TEAM_TARGET"\n'
+    backed.environ["TEAM_TARGET"] = f"{channel.url}/in"
     if key == "expired":
-        backed.environ = {"BACKUP_SECRET": "expired"}
+        backed.environ["BACKUP_SECRET"] = "expired"
     else:
         s3.stop()
     days = [backed.run() for _ in range(3)]
@@ -113,11 +130,17 @@ def test_a_place_that_fails_leaves_the_backup_here(key: str, backed: Backed, s3:
     first = read_places(backed.repository.folder(days[0].manifest.id))[OFFSITE]
     assert (first.verified_at, first.attempts) == (None, 3)
     assert [run.state for run in read_runs(backed.repository)] == [State.PARTIAL] * 3
+    health = backed.stack.state_dir / FILE
+    assert backup_field(health, NOW)["state"] == "partial"
     if key == "down":
         s3.start()
-    backed.environ = {"BACKUP_SECRET": s3.secret}
+    backed.environ["BACKUP_SECRET"] = s3.secret
     made = backed.run()
     assert made.state is State.OK
+    assert backup_field(health, NOW)["state"] == "ok"
+    # The days of this test are one: that it is told again tomorrow is a test of [notify].
+    told = [json.loads(one.body)["event"] for one in channel.heard]
+    assert told == ["backup.partial", "backup.done"]
     assert [entry.state for entry in backups(backed.repository)] == [State.OK] * 4
     with_manifest = {name.split("/")[0] for name in sent(s3) if name.endswith("manifest.json")}
     assert with_manifest == {entry.id for entry in backups(backed.repository)}
@@ -179,6 +202,21 @@ def test_what_was_changed_there_does_not_come_back(backed: Backed, s3: RunningS3
     assert caught.value.code == "GV401"
     assert backups(backed.repository) == []
     with_place.close()
+
+
+def test_a_manifest_without_end_there_fills_nothing_here(
+    backed: Backed, s3: RunningS3, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who writes at the second place may write anything."""
+    made = backed.run().manifest
+    monkeypatch.setattr("gavan.backups.manifest.MOST_BYTES", 2_000_000)
+    (there(s3) / made.id / "manifest.json").write_bytes(bytes(5_000_000))
+    with short_folder() as elsewhere:
+        repository = Repository(elsewhere / "backups")
+        with pytest.raises(GavanError, match="is no manifest") as caught:
+            fetch(repository, place(backed), made.id, silent)
+        assert caught.value.code == "GV401"
+        assert list(repository.root.glob("*Z-*")) == []
 
 
 def test_prune_removes_backups_and_the_objects_that_only_they_have(

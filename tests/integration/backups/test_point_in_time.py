@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import pwd
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,10 +21,13 @@ import pytest
 from psycopg import sql
 
 from gavan.backups.layout import Repository
-from gavan.backups.sealing import Age, AgeOpener
+from gavan.backups.model import silent
+from gavan.backups.sealing import Age, AgeOpener, Clear
+from gavan.backups.wal import Receiving, receive
 from gavan.backups.wal_archive import WalArchive
 from gavan.database.embedded import ADMIN
 from gavan.kit.errors import GavanError
+from gavan.kit.secret import Secret
 from tests.cli_stack import LiveStack
 from tests.servers import wait_until
 from tests.supervised import short_folder
@@ -291,6 +297,93 @@ def test_a_slot_that_lost_its_place_is_a_gap_that_is_said(timed: Timed) -> None:
     timed.wait_running("postgres")
     assert "after the gap" in timed.notes()
     assert before < inside < after
+
+
+def test_a_user_who_is_not_root_goes_back_to_a_moment() -> None:
+    """Most people who try it are no root: files are theirs, and nobody gives them to Postgres."""
+    if os.geteuid() != 0:
+        pytest.skip("all the tests above ran as such a user")
+    user = pwd.getpwnam("nobody")
+    reached = subprocess.run(
+        [sys.executable, "-c", "import gavan"], cwd="/", user=user.pw_uid, group=user.pw_gid,
+        extra_groups=[], env={}, capture_output=True, check=False,
+    ) if _may_enter(Path(sys.executable), user.pw_uid) else None  # fmt: skip
+    if reached is None or reached.returncode != 0:
+        pytest.skip("the interpreter of the tests is root's alone")
+    with short_folder() as folder:
+        os.chown(folder, user.pw_uid, user.pw_gid)
+        live = LiveStack(folder, PITR, user="nobody")
+        live.up()
+        try:
+            stack = Timed(live)
+            stack.ask("create table public.note (body text)")
+            stack.wait_running("wal")
+            stack.base()
+            moment = stack.note("wanted")
+            stack.note("mistake")
+            kept = Path(stack.back_to(moment)["data"]["kept"])
+            stack.wait_running("postgres")
+            assert stack.notes() == {"wanted"}
+            assert {path.stat().st_uid for path in (kept, folder / ".gavan" / "data")} == {
+                user.pw_uid
+            }
+            removed = live.gavan("backup", "restore", "--discard-old", "--yes")["data"]["folders"]
+            assert str(kept) in removed
+            assert not kept.exists()
+        finally:
+            live.gavan("down", "--force")
+
+
+def _may_enter(path: Path, uid: int) -> bool:
+    """Say whether somebody else may run a program: every folder above what it really is, too."""
+    real = path.resolve()
+    above = [*path.parents, *real.parents]
+    return uid == 0 or all(folder.stat().st_mode & 0o001 for folder in above)
+
+
+def test_a_disk_that_is_full_holds_the_log_up_and_loses_nothing(tmp_path: Path) -> None:
+    """The spool keeps what the archive cannot take; the next run files it."""
+    repository, spool = Repository(tmp_path / "backups"), tmp_path / "wal"
+    repository.create()
+    spool.mkdir()
+    names = [f"00000001000000000000000{number}" for number in (7, 8, 9)]
+    for name in names:
+        (spool / name).write_bytes(os.urandom(400_000))
+    on = Receiving(
+        url=Secret("postgresql://supabase_admin@127.0.0.1:9/none"), spool=spool,
+        repository=repository, sealer=Clear(), place=None, report=silent,
+    )  # fmt: skip
+    with small_disk(repository.root, "1m"):
+        with pytest.raises(GavanError) as caught:
+            receive(on, threading.Event())
+        assert caught.value.code == "GV406"
+        filed = WalArchive(repository).segments()
+        assert [one.name for one in filed] == names[:2]
+        assert list(WalArchive(repository).problems(filed)) == []
+        assert names[2] in {path.name for path in spool.iterdir()}
+        mount("-o", "remount,size=8m", str(repository.root))
+        # No server answers: what lies in the spool is filed all the same.
+        with pytest.raises(GavanError) as caught:
+            receive(on, threading.Event())
+        assert caught.value.code == "GV321"
+        filed = WalArchive(repository).segments()
+        assert [one.name for one in filed] == names
+        assert list(WalArchive(repository).problems(filed)) == []
+
+
+@contextmanager
+def small_disk(folder: Path, size: str) -> Iterator[None]:
+    mount("-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder))
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def mount(*words: str) -> None:
+    done = subprocess.run(["mount", *words], capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"no small file system to fill: {done.stderr.strip()}")
 
 
 def test_sealed_segments_open_with_the_private_key_alone(tmp_path: Path) -> None:

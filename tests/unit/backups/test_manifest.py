@@ -69,6 +69,18 @@ def test_a_cut_manifest_is_none(
     assert caught.value.code == "GV401"
 
 
+def test_a_manifest_that_would_fill_the_memory_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifest.write(made.manifest(), tmp_path, b"key")
+    monkeypatch.setattr(manifest, "MOST_BYTES", (tmp_path / "manifest.json").stat().st_size)
+    assert manifest.read(tmp_path).id == made.ID
+    monkeypatch.setattr(manifest, "MOST_BYTES", manifest.MOST_BYTES - 1)
+    with pytest.raises(GavanError, match="larger than") as caught:
+        manifest.read(tmp_path)
+    assert caught.value.code == "GV401"
+
+
 def test_a_missing_manifest_is_named(tmp_path: Path) -> None:
     with pytest.raises(GavanError, match=f"{tmp_path}.*missing"):
         manifest.read(tmp_path)
