@@ -11,6 +11,8 @@ from pathlib import Path
 
 import psycopg
 
+from gavan.database.migration.client_copy import HINT as COPY_HINT
+from gavan.database.migration.client_copy import follows_copy
 from gavan.database.migration.split import SplitError, Statement, place
 from gavan.kit.errors import GavanError
 
@@ -47,9 +49,12 @@ def from_split(path: Path, text: str, error: SplitError, before: Before = START)
     if text[offset : offset + 1] == "\\":
         fault = Fault(path, text, offset, "psql meta-command", "42601", before=before)
         return fault.error("GV307", "psql commands work in psql alone: remove the line")
+    if error.code is None and follows_copy(text, offset):
+        fault = Fault(path, text, offset, "rows for COPY FROM STDIN", "42601", before=before)
+        return fault.error("GV307", COPY_HINT)
     fault = Fault(path, text, offset, error.message, "42601", before=before)
     code, hint = _syntax_hint(text, offset)
-    return fault.error(code, error.hint or hint)
+    return fault.error(error.code or code, error.hint or hint)
 
 
 def from_database(
@@ -95,6 +100,18 @@ def from_commit(
     fault = Fault(path, text, offset, message, error.sqlstate or "", facts, left, before)
     hint = "set constraints all immediate; shows where" if error.sqlstate in _BROKEN else None
     return fault.error("GV311", hint or diagnosis.message_hint)
+
+
+def from_history(error: psycopg.Error, left: str) -> GavanError:
+    """Return the error of our own record of a file, which the server refused."""
+    return GavanError(
+        "GV345",
+        f"the history of the migrations cannot be written: {error.diag.message_primary or error}",
+        details="\n".join(filter(None, [left, error.diag.message_detail])),
+        hint="its tables are in the schemas supabase_migrations and gavan: the role that runs this"
+        " must own them",
+        exit_code=3,
+    )
 
 
 def _offset(statement: Statement, diagnosis: psycopg.errors.Diagnostic) -> int:
@@ -182,6 +199,8 @@ def _database_hint(
             "GV356",
             "put it into a file of its own with the first line: -- gavan: no-transaction",
         )
+    if sqlstate == "2D000":
+        return "GV311", "what commits by itself needs the first line: -- gavan: no-transaction"
     return "GV311", None
 
 

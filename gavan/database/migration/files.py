@@ -23,6 +23,11 @@ DIRECTIVE = re.compile(r"--\s*gavan:\s*(.+)")
 IRREVERSIBLE = re.compile(r"\birreversible(?:=(?:\"([^\"]*)\"|(\S+)))?(?:\s|$)")
 BOM = "\ufeff"
 DOWN = "down"
+# What a terminal would obey, and the stand-ins for bytes that are not UTF-8.
+_UNSHOWN = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_SKIPPED = re.compile(r"[0-9]{14}_init\.sql")
+_SKIPPED_BEFORE = "20211209000000"
+"""Where the folder begins with such a file of before it, the supabase CLI leaves that out."""
 LARGE_BYTES = 4_000_000
 """Above it a file is rows, not structure: it is read piece by piece, and not judged."""
 HEAD_BYTES = 4096
@@ -57,10 +62,13 @@ class MigrationFile:
     @classmethod
     def read(cls, version: str, name: str, path: Path) -> MigrationFile:
         """Read a file, a large one its first line alone; raise GavanError as ``read_sql`` does."""
-        if not is_large(path):
-            return cls.of_text(version, name, path, read_sql(path))
-        with path.open("rb") as stream:
-            head = stream.readline(HEAD_BYTES).decode("utf-8", "replace").removeprefix(BOM)
+        try:
+            if not is_large(path):
+                return cls.of_text(version, name, path, read_sql(path))
+            with path.open("rb") as stream:
+                head = stream.readline(HEAD_BYTES).decode("utf-8", "replace").removeprefix(BOM)
+        except OSError as error:
+            raise _closed(path, error) from error
         return cls(version=version, name=name, path=path, held=None, head=head.strip())
 
     @property
@@ -97,11 +105,14 @@ class Finding:
 def read_migrations(folder: Path) -> list[MigrationFile]:
     """Return the migrations of ``folder`` in the order they are applied: by text of the version.
 
-    Raises GavanError with the code of the first broken rule (GV301-GV306, GV336), all of them in
-    details.
+    Raises GavanError with the code of the first broken rule (GV301-GV306, GV336, GV344), all of
+    them in details.
     A missing folder holds no migrations.
     """
     paths = sql_files(folder)
+    unreadable = [*_check_files(paths)]
+    if unreadable:
+        raise _refusal(unreadable)
     named = [(match[1], match[2], path) for path in paths if (match := NAME.fullmatch(path.name))]
     files = [MigrationFile.read(*one) for one in sorted(named, key=lambda entry: entry[0])]
     findings = [*check_names(paths), *_check_marks(files)]
@@ -129,6 +140,17 @@ def decode(path: Path, data: bytes, offset: int = 0) -> str:
     return text
 
 
+def _closed(path: Path, error: OSError) -> GavanError:
+    failure = GavanError(
+        "GV306",
+        f"{path.name} cannot be read: {error.strerror}",
+        hint="whoever runs this must be allowed to read it",
+        exit_code=2,
+    )
+    failure.where = str(path)
+    return failure
+
+
 def is_large(path: Path) -> bool:
     return path.stat().st_size > LARGE_BYTES
 
@@ -152,18 +174,22 @@ def _unreadable(path: Path, offset: int, what: str) -> GavanError:
 
 
 def sql_files(folder: Path) -> list[Path]:
-    """Return the files that look like SQL, whatever their names, by name."""
+    """Return what looks like SQL, whatever its name, by name; folders do not.
+
+    A link that leads nowhere is among them: left out in silence, a migration would be missing.
+    """
     if not folder.is_dir():
         return []
     with os.scandir(folder) as entries:
-        names = sorted(one.name for one in entries if _is_sql(one.name) and one.is_file())
+        names = sorted(one.name for one in entries if _is_sql(one.name) and not one.is_dir())
     return [folder / name for name in names]
 
 
 def check_names(paths: list[Path]) -> list[Finding]:
-    """Return what is wrong with the names of the migrations of one folder: GV301-GV306."""
+    """Return what is wrong with the names of the migrations of one folder: GV301-GV306, GV344."""
     versions = [(match[1], path) for path in paths if (match := NAME.fullmatch(path.name))]
-    return [*_check_names(paths), *_check_versions(versions)]
+    skipped = _check_first(paths[0]) if paths else ()
+    return [*_check_names(paths), *skipped, *_check_versions(versions)]
 
 
 def read_down(folder: Path, version: str, name: str) -> MigrationFile | Path:
@@ -241,11 +267,22 @@ def _is_sql(name: str) -> bool:
     return name.lower().endswith(".sql") and not name.startswith(".")
 
 
+def _check_files(paths: list[Path]) -> Iterator[Finding]:
+    for path in paths:
+        if not path.is_file():
+            what = "is a link to what is not there" if path.is_symlink() else "is no file"
+            yield _finding("GV306", path, what, "remove it, or put the file there")
+
+
 def _check_names(paths: list[Path]) -> Iterator[Finding]:
     lower = defaultdict(list)
     for path in paths:
         lower[path.name.lower()].append(path)
-        if path.suffix != ".sql":
+        if _UNSHOWN.search(path.name):
+            shown = path.with_name(_UNSHOWN.sub("?", path.name))
+            what = "has a control character, or what is not UTF-8, in its name"
+            yield _finding("GV306", shown, what, "rename it")
+        elif path.suffix != ".sql":
             yield _finding("GV305", path, "ends in upper case", "rename it to .sql")
         elif " " in path.name:
             yield _finding("GV306", path, "has a space in its name", "use _ instead")
@@ -271,6 +308,12 @@ def _check_marks(files: list[MigrationFile]) -> Iterator[Finding]:
                 yield _finding("GV336", file.path, f"is of no phase that there is: {word}", hint)
 
 
+def _check_first(path: Path) -> Iterator[Finding]:
+    if _SKIPPED.fullmatch(path.name) and path.name < _SKIPPED_BEFORE:
+        name = path.name.replace("_init.", "_start.")
+        yield _finding("GV344", path, "would be skipped by the supabase CLI", f"name it {name}")
+
+
 def _check_versions(versions: list[tuple[str, Path]]) -> list[Finding]:
     findings = []
     first: dict[str, Path] = {}
@@ -282,6 +325,9 @@ def _check_versions(versions: list[tuple[str, Path]]) -> list[Finding]:
         first.setdefault(version, path)
     by_text = sorted(first)
     for before, after in itertools.pairwise(by_text):
+        if int(before) == int(after):
+            message = f"has the number of {first[before].name}"
+            findings.append(_finding("GV303", first[after], message, "give it one of its own"))
         if int(before) > int(after):
             message = f"comes after {before} by text and before it by number"
             hint = "write all versions with the same number of digits"

@@ -49,8 +49,20 @@ with history as materialized (
 )
 select version, coalesce(name, ''), case when not is_large then statements end,
     case when is_large then encode(sha256(array_send(statements)), 'hex') end
-from history order by version collate "C"
+from history where version is not null order by version collate "C"
 """
+# As old versions of the CLI made it; who only looks at it does not add what is missing.
+_READ_VERSIONS = """
+select version, '', null, null from supabase_migrations.schema_migrations
+order by version collate "C"
+"""
+_COLUMNS = """
+select attname::text, format_type(atttypid, null) from pg_attribute
+where attrelid = to_regclass('supabase_migrations.schema_migrations') and attnum > 0
+    and not attisdropped
+"""
+_TEXTS = ("text", "character varying")
+_OURS = frozenset({"version", "statements", "name"})
 CREATE_SEEDS = (
     "create schema if not exists supabase_migrations",
     "create table if not exists supabase_migrations.seed_files"
@@ -120,10 +132,11 @@ class Record:
 
 def create_tables(connection: Connection) -> None:
     """Create what is missing of the history, the seeds and the log."""
-    missing = [
+    is_whole = _OURS.issubset(_columns(connection))
+    missing: list[tuple[LiteralString, ...]] = [] if is_whole else [CREATE_HISTORY]
+    missing += [
         statements
         for table, statements in (
-            ("supabase_migrations.schema_migrations", CREATE_HISTORY),
             ("supabase_migrations.seed_files", CREATE_SEEDS),
             ("gavan.migration_log", CREATE_LOG),
         )
@@ -156,20 +169,46 @@ def _let_log_say_started(connection: Connection) -> None:
 def read_applied(connection: Connection) -> list[Applied]:
     """Return the history in the order of versions; empty when there is no table yet."""
     # Asked first: reading what is not there would be an error in the log of the server.
-    if not _exists(connection, "supabase_migrations.schema_migrations"):
+    columns = _columns(connection)
+    if not columns:
         return []
-    rows = connection.execute(_READ_APPLIED.encode(), (LARGE_BYTES,)).fetchall()
+    if _OURS.issubset(columns):
+        rows = connection.execute(_READ_APPLIED.encode(), (LARGE_BYTES,)).fetchall()
+    else:
+        rows = connection.execute(_READ_VERSIONS).fetchall()
     made = _read_made(connection) if any(row[3] for row in rows) else {}
     return [
         Applied(
             version=row[0],
             name=row[1],
-            statements=row[2],
+            statements=None if row[2] is None else [*map(_text, row[2])],
             digest=row[3],
             raw_sha256=made.get((row[0], row[3])),
         )
         for row in rows
     ]
+
+
+def _columns(connection: Connection) -> set[str]:
+    """Return the columns of the history; none when there is no table yet.
+
+    Raises GavanError GV345 for a table that is none of the supabase CLI's.
+    """
+    types = {str(name): str(kind) for name, kind in connection.execute(_COLUMNS)}
+    if types and types.get("version") not in _TEXTS:
+        raise GavanError(
+            "GV345",
+            "supabase_migrations.schema_migrations is not the table that the supabase CLI makes",
+            details=f"its column version: {types.get('version', 'none')}, should be text",
+            hint="rename it: what is in it was written by another tool",
+            exit_code=3,
+        )
+    return set(types)
+
+
+def _text(element: object) -> str:
+    """Return an element of a row; what no tool writes becomes a text that is no statement."""
+    return element if isinstance(element, str) else str(element)
 
 
 def _read_made(connection: Connection) -> dict[tuple[str, str], str]:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import overload
 
 from gavan.database.migration.brackets import Brackets
+from gavan.database.migration.client_copy import refuse_client_copy
 from gavan.database.migration.errors import StatementError, from_split
 from gavan.database.migration.files import decode
 from gavan.database.migration.split import SplitError, Statement, place, split, split_front
@@ -198,6 +199,8 @@ class LargeStatements(Sequence[Statement]):
             self._sizes.append(size)
             self._firsts.append(one.first - one.offset)
             self._kinds.append(_kind(one, brackets))
+            if self._kinds[-1] == SINGLE:
+                refuse_client_copy(one)
             at, start = one.offset + len(one.text), start + size
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from gavan.database.migration.brackets import Brackets
+from gavan.database.migration.client_copy import refuse_client_copy
 from gavan.database.migration.errors import from_split
 from gavan.database.migration.files import MigrationFile
 from gavan.database.migration.large import SILENT, LargeStatements
@@ -22,8 +23,9 @@ _ALWAYS_OUTSIDE = {
     "DropdbStmt", "VacuumStmt",
 }  # fmt: skip
 _CONCURRENTLY = {"IndexStmt", "DropStmt"}
+_OF_ONE_TABLE = {"REINDEX_OBJECT_INDEX", "REINDEX_OBJECT_TABLE"}
 _OUTSIDE_WORDS = re.compile(
-    r"\b(?:concurrently|vacuum|system|database|tablespace)\b", re.IGNORECASE
+    r"\b(?:cluster|concurrently|database|discard|reindex|system|tablespace|vacuum)\b", re.IGNORECASE
 )
 
 
@@ -91,6 +93,8 @@ def parse(file: MigrationFile, direction: Direction = Direction.UP) -> Parsed:
             replace(one, is_bracket=True) if brackets.is_bracket(one) else one
             for one in split(text)
         ]
+        for one in statements:
+            refuse_client_copy(one)
         parsed = Parsed(file=file, statements=statements, direction=direction)
         brackets.end(is_outside=parsed.is_outside)
     except SplitError as error:
@@ -107,5 +111,12 @@ def needs_no_transaction(statement: Statement) -> bool:
     if kind in _ALWAYS_OUTSIDE:
         return kind != "VacuumStmt" or bool(tree.is_vacuumcmd)
     if kind == "ReindexStmt":
-        return any(option.defname == "concurrently" for option in tree.params or ())
+        is_of_one = tree.kind.name in _OF_ONE_TABLE
+        return not is_of_one or any(one.defname == "concurrently" for one in tree.params or ())
+    if kind == "DiscardStmt":
+        return bool(tree.target.name == "DISCARD_ALL")
+    if kind == "ClusterStmt":
+        return tree.relation is None
+    if kind == "AlterTableStmt":
+        return any(getattr(one.def_, "concurrent", False) for one in tree.cmds)
     return kind in _CONCURRENTLY and bool(tree.concurrent)

@@ -22,13 +22,14 @@ from gavan.database.migration.errors import (
     StatementError,
     from_commit,
     from_database,
+    from_history,
 )
 from gavan.database.migration.files import Phase
 from gavan.database.migration.history import Connection, Executes, Record
 from gavan.database.migration.large import ROWS, SINGLE
 from gavan.database.migration.parsed import Direction, Parsed, needs_no_transaction
 from gavan.database.migration.split import Statement, checksum
-from gavan.database.migration.together import Outbox, RefusedError, can_go_together
+from gavan.database.migration.together import Outbox, RefusedError
 from gavan.database.migration.unfinished import clear, is_finished
 from gavan.kit.errors import GavanError
 
@@ -38,7 +39,8 @@ _RETRIED = frozenset({"55P03", "40001", "40P01"})
 _MAY_COMMIT = frozenset({"call", "do"})
 FIRST_DELAY_S = 0.5
 _LOOKS_FOR_CLIENT = 140_000
-HISTORY = "supabase_migrations"
+_IN_TRANSACTION = "25001"
+_ENCODING = "client_encoding"
 _MEANWHILE = {
     Direction.UP: "applied by another tool meanwhile",
     Direction.DOWN: "taken back by another tool meanwhile",
@@ -128,7 +130,7 @@ def _run(connection: Connection, parsed: Parsed, options: Options) -> None:
 def _goes_together(parsed: Parsed) -> bool:
     # Taking back must see that there was a row to remove, before it is removed for good.
     is_up = parsed.direction is Direction.UP
-    return is_up and parsed.large is None and can_go_together(parsed.statements)
+    return is_up and parsed.large is None
 
 
 def run_statement(
@@ -188,7 +190,7 @@ def _run_together(outbox: Outbox, parsed: Parsed, options: Options) -> None:
     for statement in parsed.statements:
         if statement.is_run:
             outbox.add(statement)
-    outbox.execute("reset role")
+    _become_ourselves(outbox, parsed)
     record = _record(parsed)
     history.insert_applied(outbox, record)
     history.insert_log(outbox, record)
@@ -198,6 +200,8 @@ def _run_together(outbox: Outbox, parsed: Parsed, options: Options) -> None:
             outbox.send()
     except RefusedError as refused:
         file, error = parsed.file, refused.error
+        if refused.statement is None:
+            raise from_history(error, NOTHING) from error
         raise from_database(file.path, file.text, refused.statement, error) from error
 
 
@@ -219,23 +223,55 @@ def _run_outside(connection: Connection, parsed: Parsed, started: float) -> None
             base, duration_ms=_since(started), outcome="partial", statement_no=number
         )
         if needs_no_transaction(statement):
-            looks_finished = is_finished(connection, statement)
-            if not looks_finished:
-                # Not where its work is there already: then it is not ours, now or after a crash.
-                history.insert_log(connection, replace(finished, outcome="started"))
-            if not (number == begun and looks_finished):
-                clear(connection, statement)
-                _run_one(connection, parsed, number)
-            history.insert_log(connection, finished)
+            _run_alone(connection, parsed, finished, has_begun=number == begun)
         elif statement.first_word in _MAY_COMMIT:
             _run_one(connection, parsed, number)
-            history.insert_log(connection, finished)
+            _journal(connection, finished)
         else:
-            with kept(parsed, statement, _left(number)), connection.transaction():
-                _run_one(connection, parsed, number)
-                history.insert_log(connection, finished)
+            _run_kept(connection, parsed, finished)
     with connection.transaction():
         _write_history(connection, parsed, _since(started))
+
+
+def _run_alone(
+    connection: Connection, parsed: Parsed, finished: Record, *, has_begun: bool
+) -> None:
+    """Run a statement that can be in no transaction; ``finished`` is its line of the journal."""
+    number = finished.statement_no
+    statement = parsed.statements[number - 1]
+    looks_finished = is_finished(connection, statement)
+    if not looks_finished:
+        # Not where its work is there already: then it is not ours, now or after a crash.
+        _journal(connection, replace(finished, outcome="started"))
+    if not (has_begun and looks_finished):
+        clear(connection, statement)
+        _run_one(connection, parsed, number)
+    _journal(connection, finished)
+
+
+def _run_kept(connection: Connection, parsed: Parsed, finished: Record) -> None:
+    """Run a statement in one transaction with its line of the journal."""
+    number = finished.statement_no
+    try:
+        with (
+            kept(parsed, parsed.statements[number - 1], _left(number)),
+            connection.transaction(),
+        ):
+            _run_one(connection, parsed, number)
+            _journal(connection, finished)
+    except StatementError as error:
+        if error.sqlstate != _IN_TRANSACTION:
+            raise
+        # One of those that only the server knows, as what makes a subscription with its slot.
+        _run_alone(connection, parsed, finished, has_begun=False)
+
+
+def _journal(connection: Connection, record: Record) -> None:
+    """Write a line as ourselves; what the file has set holds for its next statement again."""
+    with recorded(_left(record.statement_no)), connection.transaction():
+        connection.execute("set local role none")
+        connection.execute("set local client_encoding to 'UTF8'")
+        history.insert_log(connection, record)
 
 
 def _run_one(connection: Connection, parsed: Parsed, number: int) -> None:
@@ -253,9 +289,23 @@ def kept(parsed: Parsed, last: Statement | None = None, left: str = NOTHING) -> 
     try:
         yield
     except psycopg.Error as error:
-        if error.diag.schema_name == HISTORY:
-            raise  # another tool wrote the same line meanwhile
         raise _from_commit(parsed, error, last, left) from error
+
+
+@contextmanager
+def recorded(left: str = NOTHING) -> Iterator[None]:
+    """Around what we write into the history: say so where the server refuses it."""
+    try:
+        yield
+    except psycopg.Error as error:
+        raise from_history(error, left) from error
+
+
+def _become_ourselves(connection: Executes, parsed: Parsed) -> None:
+    """Take back what a file may have set, for the record of it."""
+    connection.execute("reset role")
+    if _ENCODING in (parsed.file.held or "").lower():
+        connection.execute("set client_encoding to 'UTF8'")
 
 
 def _from_commit(
@@ -272,16 +322,16 @@ def _from_commit(
 
 def _write_history(connection: Connection, parsed: Parsed, duration_ms: int | None = None) -> None:
     """Write the row and the line of the log; ``duration_ms``: since its transaction began."""
-    # A file may have changed role, search_path or timeouts; the record is ours again.
-    connection.execute("reset role")
     record = replace(_record(parsed), duration_ms=duration_ms)
-    if parsed.direction is Direction.UP and parsed.large is not None:
-        copy_applied(connection, record.version, record.name, parsed.large)
-    elif parsed.direction is Direction.UP:
-        history.insert_applied(connection, record)
-    else:
-        history.delete_applied(connection, record.version)
-    history.insert_log(connection, record)
+    with recorded():
+        _become_ourselves(connection, parsed)
+        if parsed.direction is Direction.UP and parsed.large is not None:
+            copy_applied(connection, record.version, record.name, parsed.large)
+        elif parsed.direction is Direction.UP:
+            history.insert_applied(connection, record)
+        else:
+            history.delete_applied(connection, record.version)
+        history.insert_log(connection, record)
 
 
 def _since(started: float) -> int:
@@ -326,6 +376,7 @@ def _final(
     if isinstance(error, psycopg.Error):
         return _from_commit(parsed, error)
     if not _may_pass(error):
+        error.where = error.where or f"{parsed.file.path}:1:1"
         return error
     left = (
         "what was done of it stays, the next run goes on from there"

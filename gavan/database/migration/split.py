@@ -38,13 +38,19 @@ _TRIMMED = re.compile(f"(?:^|(?<=;))[{_BLANK}]+|(?<![{_BLANK}])[{_BLANK}]++(?=;|
 
 
 class SplitError(Exception):
-    """The text does not parse; ``offset`` counts characters from 0."""
+    """The text does not parse; ``offset`` counts characters from 0.
 
-    def __init__(self, message: str, offset: int, hint: str | None = None) -> None:
+    ``code`` is of what parses, and yet is not for us.
+    """
+
+    def __init__(
+        self, message: str, offset: int, hint: str | None = None, code: str | None = None
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.offset = offset
         self.hint = hint
+        self.code = code
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

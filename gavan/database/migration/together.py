@@ -23,15 +23,17 @@ from gavan.database.migration.split import Statement
 
 MOST = 500
 """Commands on the way at a time: their results wait in memory."""
-_OTHER_PROTOCOL = "copy"
 _ANY, _TEXT_ARRAY = 0, 1009
 _DONE = (pq.ExecStatus.COMMAND_OK, pq.ExecStatus.TUPLES_OK, pq.ExecStatus.EMPTY_QUERY)
 
 
 class RefusedError(Exception):
-    """The server refused a statement of the file, for the reason in ``error``."""
+    """The server refused a statement of the file, for the reason in ``error``.
 
-    def __init__(self, statement: Statement, error: psycopg.Error) -> None:
+    ``statement`` is None for a command of the runner between the beginning and the end.
+    """
+
+    def __init__(self, statement: Statement | None, error: psycopg.Error) -> None:
         super().__init__(str(error))
         self.statement = statement
         self.error = error
@@ -72,7 +74,7 @@ class Outbox:
     def send(self) -> None:
         """Run the commands, which begin and end a transaction; it is rolled back for an error.
 
-        Raises RefusedError for a statement, psycopg.Error for a command of the runner.
+        Raises RefusedError, or psycopg.Error for the last command, which keeps all.
         """
         for start in range(0, len(self._commands), MOST):
             part = self._commands[start : start + MOST]
@@ -80,8 +82,8 @@ class Outbox:
             if refused is not None:
                 self._connection.execute("rollback")
                 number, error = refused
-                statement = part[number].statement
-                raise RefusedError(statement, error) if statement else error
+                is_last = start + number == len(self._commands) - 1
+                raise error if is_last else RefusedError(part[number].statement, error)
 
     def _exchange(
         self, commands: Sequence[_Command]
@@ -114,11 +116,6 @@ class Outbox:
                 refused = done, error_from_result(result, encoding=encoding)
         pgconn.exit_pipeline_mode()
         return refused
-
-
-def can_go_together(statements: Sequence[Statement]) -> bool:
-    """Tell whether libpq can send all of them without waiting for an answer."""
-    return all(one.first_word != _OTHER_PROTOCOL for one in statements)
 
 
 @cache

@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from gavan.database.migration.errors import StatementError
+from gavan.kit.errors import GavanError
 from tests.conftest import Database
 from tests.migrations import Migrations
 from tests.servers import wait_until
@@ -104,7 +105,7 @@ def test_an_index_that_was_finished_before_its_line_was_written_is_not_made_agai
         "create trigger crash before insert on gavan.migration_log for each row"
         " when (new.outcome = 'partial') execute function public.crash()"
     )
-    with pytest.raises(StatementError, match="crash"):
+    with pytest.raises(GavanError, match="crash"):
         migrations.up()
     made = migrations.ask("select 'письма_id'::regclass::oid")
     assert valid(migrations, "письма_id") == [(True,)]
@@ -135,7 +136,7 @@ def test_a_drop_that_was_finished_before_its_line_was_written_counts(
         "create trigger crash before insert on gavan.migration_log for each row"
         " when (new.outcome = 'partial') execute function public.crash()"
     )
-    with pytest.raises(StatementError, match="crash"):
+    with pytest.raises(GavanError, match="crash"):
         migrations.up()
     migrations.connection.execute("drop trigger crash on gavan.migration_log")
     assert migrations.up() == ["010"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -30,6 +31,12 @@ def write(folder: Path, *names: str, text: str = "select 1;") -> None:
         (["050_g.sql", "050_G.sql"], "GV305"),
         (["050 g.sql"], "GV306"),
         (["9_z.sql", "030_a.sql"], "GV301"),
+        (["01_a.sql", "1_b.sql"], "GV303"),
+        (["1_a\nb.sql"], "GV306"),
+        (["1_\x1b[31mred.sql"], "GV306"),
+        (["1_\udcff.sql"], "GV306"),
+        # Both majors of the supabase CLI leave it out, and then miss it in their own history.
+        (["00000000000000_init.sql", "20240101000000_a.sql"], "GV344"),
     ],
 )
 def test_a_bad_name_is_refused_before_anything_is_applied(
@@ -40,6 +47,41 @@ def test_a_bad_name_is_refused_before_anything_is_applied(
         read_migrations(tmp_path)
     assert caught.value.code == code
     assert caught.value.hint
+    shown = f"{caught.value}{caught.value.details or ''}{caught.value.where}"
+    assert shown.replace("\n", "").isprintable()
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["20240101000000_init.sql"],
+        ["000_init.sql"],
+        ["00000000000000_a.sql", "00000000000001_init.sql"],
+    ],
+)
+def test_a_first_file_of_that_name_is_none_the_less_one_of_today(
+    tmp_path: Path, names: list[str]
+) -> None:
+    write(tmp_path, *names)
+    assert [file.path.name for file in read_migrations(tmp_path)] == names
+
+
+def test_what_is_there_and_cannot_be_read_is_not_left_out(tmp_path: Path) -> None:
+    write(tmp_path, "1_a.sql")
+    (tmp_path / "2_b.sql").symlink_to(tmp_path / "gone.sql")
+    os.mkfifo(tmp_path / "3_c.sql")
+    (tmp_path / "4_folder.sql").mkdir()
+    with pytest.raises(GavanError) as caught:
+        read_migrations(tmp_path)
+    assert caught.value.code == "GV306"
+    assert "2_b.sql is a link to what is not there" in caught.value.message
+    assert "3_c.sql: GV306 is no file" in (caught.value.details or "")
+
+
+def test_a_link_to_a_file_elsewhere_is_a_migration(tmp_path: Path) -> None:
+    write(tmp_path, "shared.txt", text="create table t ();")
+    (tmp_path / "1_a.sql").symlink_to(tmp_path / "shared.txt")
+    assert [file.text for file in read_migrations(tmp_path)] == ["create table t ();"]
 
 
 def test_a_byte_order_mark_is_no_text_and_line_ends_stay(tmp_path: Path) -> None:
