@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from gavan.deploy import questions
+from gavan.deploy.questions import is_public
 from gavan.engines.compose import caddy, document, env_file
-from gavan.engines.compose.addresses import is_slotted, site_host, slotted
+from gavan.engines.compose.addresses import is_slotted, slotted
 from gavan.engines.compose.jobs import has_clock
 from gavan.engines.compose.limits import memory_of
 from gavan.engines.compose.outside import BROKER, BUCKETS, S3, has_broker, has_s3
@@ -52,12 +54,14 @@ class Wish:
     live: Mapping[str, Any]
     restart_data: bool = False
     skip_backup: str = ""
+    skip_outside: str = ""
 
 
 def compile_plan(wish: Wish) -> dict[str, Any]:
     """Return the plan that the runner carries out."""
     stack = wish.project.plan.stack
     now = datetime.now(UTC)
+    on_the_way = questions.on_the_way(stack)
     parts = {part.name: {"port": part.port} for part in slotted(stack)}
     return {
         "v": 1,
@@ -92,7 +96,11 @@ def compile_plan(wish: Wish) -> dict[str, Any]:
         "retain": stack.deploy.retain,
         "migrations": sorted(path.name for path in stack.database.migrations.dir.glob("*.sql")),
         "memory": sum(memory_of(stack).values()),
-        "smoke": list(_questions(stack)),
+        "smoke": on_the_way,
+        "inside": questions.inside(stack),
+        "outside": [] if wish.skip_outside else on_the_way,
+        "skip_outside": wish.skip_outside,
+        "public": is_public(stack),
     }  # fmt: skip
 
 
@@ -137,31 +145,6 @@ def _singles(stack: Stack) -> Iterator[str]:
             yield app.name
     if has_clock(stack):
         yield "cron"
-
-
-def _questions(stack: Stack) -> Iterator[dict[str, Any]]:
-    """Yield what is asked of a release through the proxy: the core, every site, every route."""
-    yield _question(stack, "core", stack.core.host, "/auth/v1/health", most=499)
-    for site in stack.sites:
-        path = site.route.path if site.route else "/"
-        yield _question(stack, site.name, site_host(stack, site), path, most=399)
-    for app in stack.apps:
-        for route in app.routes[:1] if is_slotted(app) else ():
-            yield _question(stack, app.name, route.host, route.path, most=499)
-
-
-def _question(stack: Stack, name: str, host: str, path: str, *, most: int) -> dict[str, Any]:
-    profile = stack.profile
-    tls = profile.tls != "off"
-    return {
-        "name": name,
-        "host": f"{host}.{profile.domain}" if host else profile.domain,
-        "path": path,
-        "tls": tls,
-        "port": profile.https_port if tls else profile.http_port,
-        "least": 200,
-        "most": most,
-    }
 
 
 def who() -> str:

@@ -71,6 +71,12 @@ def _folder(ssh: Ssh, release: str) -> str:
     return f"{ssh.host.path}/releases/{release}"
 
 
+def plan_of(ssh: Ssh, release: str) -> dict[str, Any]:
+    """Return the plan of a release that is on the server."""
+    found: dict[str, Any] = json.loads(ssh.run("cat", f"{_folder(ssh, release)}/plan.json"))
+    return found
+
+
 def begin(ssh: Ssh, release: str, wait_lock_s: float) -> None:
     """Start the runner of a release; one that runs already is left alone."""
     file = f"{_folder(ssh, release)}/{NAME}"

@@ -77,6 +77,19 @@ class Ssh:
             raise self.failure(words, done.stderr or done.stdout)
         return done.stdout
 
+    def address(self) -> str:
+        """Return the name or address that ssh connects to, empty when that is through another.
+
+        The address in the stack file may be a Host of the user's own configuration.
+        """
+        argv = self.argv([])
+        done = subprocess.run([argv[0], "-G", *argv[1:-2]], stdin=subprocess.DEVNULL,
+                              capture_output=True, check=False, timeout=SHORT_S)  # fmt: skip
+        rows = (line.partition(" ") for line in _text(done.stdout).splitlines())
+        said = {name: value for name, _, value in rows}
+        through = said.get("proxyjump", "none") != "none" or "proxycommand" in said
+        return "" if through else said.get("hostname", "")
+
     def say_hello(self) -> str:
         """Connect, and return what ssh says to that; nothing is run there."""
         done = subprocess.run(self.argv(["true"]), stdin=subprocess.DEVNULL, capture_output=True,

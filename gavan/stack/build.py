@@ -36,6 +36,7 @@ from gavan.stack.model import (
     Route,
     Seed,
     Site,
+    Smoke,
     Stack,
 )
 from gavan.stack.read import Values
@@ -119,7 +120,13 @@ def _deploy(parts: Parts) -> Deploy:
         )
         for name, values in parts.deploy["hosts"].items()
     )
-    return Deploy(**(parts.deploy | {"hosts": hosts}))
+    smoke = tuple(_smoke(values) for values in parts.deploy["smoke"])
+    return Deploy(**(parts.deploy | {"hosts": hosts, "smoke": smoke}))
+
+
+def _smoke(values: Values) -> Smoke:
+    known = {name: value for name, value in values.items() if name not in ("exec", "within")}
+    return Smoke(command=values["exec"], within_s=values["within"], **known)
 
 
 def _channel(name: str, values: Values) -> Channel:

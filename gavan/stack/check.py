@@ -20,6 +20,7 @@ from gavan.kit.version import VERSION
 from gavan.stack.build import Parts, is_glob, is_valid_glob
 from gavan.stack.check_auth import check_auth
 from gavan.stack.check_backup import check_backup
+from gavan.stack.check_deploy import check_deploy
 from gavan.stack.check_notify import check_notify
 from gavan.stack.check_storage import check_expiry, check_storage
 from gavan.stack.findings import Level
@@ -63,6 +64,7 @@ def check(stack: Stack, source: Source, parts: Parts, report: Report) -> None:
     check_storage(parts.core["storage"], stack.env, source, report)
     check_expiry(parts.storage, source, report)
     check_backup(stack, source, report)
+    check_deploy(stack, source, report)
     check_notify(stack, source, report)
 
 

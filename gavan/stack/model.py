@@ -346,6 +346,21 @@ class DeployHost:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Smoke:
+    """A question to a release: exactly one of url, tcp (``host:port``), sql, command."""
+
+    name: str
+    url: str | None
+    tcp: str | None
+    sql: str | None
+    command: str | None
+    status: int
+    """0: any from 200 to 399"""
+    contains: str
+    within_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Deploy:
     """``registry`` without the name of an image, empty when images go straight to the host."""
 
@@ -356,6 +371,7 @@ class Deploy:
     health_timeout: float
     """Seconds, as ``drain``"""
     drain: float
+    smoke: tuple[Smoke, ...]
     hosts: tuple[DeployHost, ...]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import click
@@ -16,7 +17,10 @@ from gavan.cli.flags import Duration
 from gavan.cli.render import Result
 from gavan.cli.verb import verb
 from gavan.deploy import hosts, images, runner
+from gavan.deploy.onhost.smoke import shown as asked_for
+from gavan.deploy.outside import Asker, check_names
 from gavan.deploy.plan import Image, Wish, compile_plan, files_of
+from gavan.deploy.questions import commands, is_public, on_the_way
 from gavan.deploy.ssh import Ssh
 from gavan.engines.compose.limits import check_memory
 from gavan.engines.compose.project import Project
@@ -34,6 +38,8 @@ WAIT_LOCK_S = 0.0
 @click.option("--restart-data", is_flag=True, help="The database may begin anew for this release.")
 @click.option("--skip-backup", default="", metavar="REASON",
               help="No backup before migrations of real data, and why.")  # fmt: skip
+@click.option("--skip-outside", default="", metavar="REASON",
+              help="Do not ask the release through DNS and TLS from here, and why.")  # fmt: skip
 @click.option("--wait-lock", type=Duration(), default=WAIT_LOCK_S, metavar="TIME",
               help="Wait this long for another release to end.")  # fmt: skip
 @host_option
@@ -52,6 +58,7 @@ def command(context: Context, **flags: Any) -> Result:
     found, commit = _images(context, ssh, order)
     wish = Wish(project=project, tag=tags[0], commit=commit, images=found, live=live,
                 restart_data=flags["restart_data"], skip_backup=flags["skip_backup"])  # fmt: skip
+    wish = _way_out(ssh, context, wish, flags["skip_outside"])
     plan = compile_plan(wish)
     text = shown(plan, seen)
     if flags["only_plan"]:
@@ -63,7 +70,20 @@ def command(context: Context, **flags: Any) -> Result:
         images.send(ssh, context.stack, wish.images, context.progress.report)
     runner.upload(ssh, plan["id"], files_of(wish) | {"plan.json": json.dumps(plan, indent=1)})
     runner.begin(ssh, plan["id"], flags["wait_lock"])
-    return followed(context, ssh, plan["id"], 0)
+    asker = Asker(ssh=ssh, plan=plan, commands=commands(context.stack), root=context.stack.root)
+    return followed(context, ssh, plan["id"], 0, asker)
+
+
+def _way_out(ssh: Ssh, context: Context, wish: Wish, reason: str) -> Wish:
+    """Return the wish, with why nobody asks from outside when nobody can; raises GV576."""
+    stack = context.stack
+    if reason:
+        return replace(wish, skip_outside=reason)
+    if not is_public(stack) and not ssh.address():
+        return replace(wish, skip_outside="the server is reached through another one")
+    if not wish.live.get("release"):
+        check_names(stack, ssh, on_the_way(stack))
+    return wish
 
 
 def _ready(context: Context, project: Project, ssh: Ssh) -> dict[str, Any]:
@@ -111,7 +131,9 @@ def shown(plan: dict[str, Any], seen: dict[str, Any]) -> str:
     new = sorted(set(plan["migrations"]) - set(before.get("migrations", [])))
     lines.append(f"migrations: {', '.join(new) or 'none'}")
     lines.append(f"memory: at most {plan['memory'] // 2**20} MiB, and the second slots meanwhile")
-    lines.append("asked after it: " + ", ".join(f"{q['host']}{q['path']}" for q in plan["smoke"]))
+    lines.append("asked after it: " + ", ".join(asked_for(q) for q in plan["smoke"]))
+    if plan["skip_outside"]:
+        lines.append(f"not from outside: {plan['skip_outside']}")
     back = f"gavan rollback {before['tag']}" if before else "none, it is the first"
     lines.append(f"way back: {back}")
     return "\n".join(lines)
@@ -128,5 +150,10 @@ def _resumed(context: Context, ssh: Ssh, seen: dict[str, Any], wait_lock: float)
         release = seen["unfinished"][-1]
         number = runner.events_so_far(ssh, release)
         runner.begin(ssh, release, wait_lock)
-        return followed(context, ssh, release, number)
-    return followed(context, ssh, release, 0)
+        return followed(context, ssh, release, number, _asker(ssh, release))
+    return followed(context, ssh, release, 0, _asker(ssh, release))
+
+
+def _asker(ssh: Ssh, release: str) -> Asker:
+    """Return who asks what a plan on the server says; commands are run from no server's file."""
+    return Asker(ssh=ssh, plan=runner.plan_of(ssh, release))

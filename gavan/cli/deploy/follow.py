@@ -11,6 +11,7 @@ from typing import Any
 from gavan.cli.context import Context
 from gavan.cli.render import Result
 from gavan.deploy import runner
+from gavan.deploy.outside import Asker
 from gavan.deploy.ssh import Ssh
 from gavan.kit.errors import GavanError
 
@@ -22,8 +23,10 @@ _HINTS = {
 _STATES = ("start", "tick", "ok", "warn", "fail", "skip")
 
 
-def followed(context: Context, ssh: Ssh, release: str, number: int) -> Result:
-    """Show the events of a release until it ends.
+def followed(
+    context: Context, ssh: Ssh, release: str, number: int, asker: Asker | None = None
+) -> Result:
+    """Show the events of a release until it ends; ``asker`` is there when it wants to be asked.
 
     Raises:
         GavanError: with the code of the runner; exit 8 when the former release serves, 4 when
@@ -35,6 +38,8 @@ def followed(context: Context, ssh: Ssh, release: str, number: int) -> Result:
             return _ended(ssh, release, event, switched_s)
         if (event["step"], event["state"]) == ("switch", "ok"):
             switched_s = time.monotonic() - context.began
+        if event["state"] == "ask" and asker is not None:
+            asker.answer(context.progress.report)
         if event["state"] in _STATES:
             context.progress.report(event["step"], event["state"], event["detail"])
     raise ssh.unreachable("its runner told no end")

@@ -17,6 +17,7 @@ from gavan.cli.render import Result, Style, table
 from gavan.cli.verb import VerbGroup, verb
 from gavan.deploy import runner
 from gavan.deploy.onhost import history
+from gavan.deploy.outside import Asker
 from gavan.deploy.plan import ci, who
 from gavan.kit.errors import GavanError
 
@@ -91,7 +92,7 @@ def rollback(
     files = {file: ssh.run("cat", f"{folder}/{file}") for file in FILES}
     runner.upload(ssh, plan["id"], files | {"plan.json": json.dumps(plan, indent=1)})
     runner.begin(ssh, plan["id"], wait_lock)
-    return followed(context, ssh, plan["id"], 0)
+    return followed(context, ssh, plan["id"], 0, Asker(ssh=ssh, plan=plan))
 
 
 def _target(seen: dict[str, Any], wanted: str | None) -> dict[str, Any]:

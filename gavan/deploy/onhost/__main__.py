@@ -3,6 +3,7 @@
 start   begin the release in a process of its own and return
 follow  print its events from line NUMBER on, until it ended or its process is gone
 look    print what serves, who holds the lock, the log
+hear    take from stdin what who deploys found from outside; print whether it was waited for
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import time
 import traceback
 from pathlib import Path
 
-from gavan.deploy.onhost import history
+from gavan.deploy.onhost import asking, history
 from gavan.deploy.onhost.failure import Failure
 from gavan.deploy.onhost.files import Place, read_json
 from gavan.deploy.onhost.lock import Lock, is_alive
@@ -104,6 +105,8 @@ def main(words: list[str]) -> int:
         begin(place, number)
     elif words[0] == "follow":
         follow(place, int(number))
+    elif words[0] == "hear":
+        say(json.dumps(asking.hear(place, sys.stdin.read())))
     else:
         look(place)
     return 0

@@ -1,67 +1,130 @@
-"""Questions to the release through the proxy, as people ask it.
+"""Questions to a release, by HTTP or as a connection; of the standard library alone.
 
-Stands above failure.py. They are asked from the server itself at its own address; the name in the
-question is the public one.
+Stands above failure.py. The server asks itself at its loopback address, by the names that the world
+uses; the client asks through DNS and TLS. Which of the two is in the ``Way``.
 """
 
 from __future__ import annotations
 
 import http.client
+import re
 import socket
 import ssl
 import time
+from dataclasses import dataclass
 from typing import Any
 
 from gavan.deploy.onhost.failure import Failure
 
 TIMEOUT_S = 5.0
 PAUSE_S = 0.5
-BODY = 2048
+BODY = 512 * 1024
+SHOWN = 2048
+_ASSET = re.compile(r"""<(?:script|link)[^>]+?(?:src|href)=["']?([^"'> ]+\.(?:js|mjs|css))["' >]""")
+
+
+@dataclass(frozen=True)
+class Way:
+    """How a question travels: to ``address`` (empty: where DNS leads), and whether the certificate
+    must be good for its name."""
+
+    address: str
+    verifies: bool
+
+    def context(self) -> ssl.SSLContext:
+        """Return how TLS judges the other end."""
+        if self.verifies:
+            return ssl.create_default_context()
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        return context
 
 
 class _Named(http.client.HTTPSConnection):
-    """A connection to this server that shows the public name in its handshake."""
+    """A connection that goes where the way leads, and shows the public name in its handshake."""
 
-    def __init__(self, name: str, port: int) -> None:
-        # The certificate is judged by those who come from outside; its authority may be our own.
-        self._context_of_ours = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        self._context_of_ours.check_hostname = False
-        self._context_of_ours.verify_mode = ssl.CERT_NONE
+    def __init__(self, name: str, port: int, way: Way) -> None:
         self._name = name
-        super().__init__("127.0.0.1", port, timeout=TIMEOUT_S, context=self._context_of_ours)
+        self._to = way.address or name
+        self._ours = way.context()
+        super().__init__(name, port, timeout=TIMEOUT_S, context=self._ours)
 
     def connect(self) -> None:
-        raw = socket.create_connection((self.host, self.port), TIMEOUT_S)
-        self.sock = self._context_of_ours.wrap_socket(raw, server_hostname=self._name)
+        raw = socket.create_connection((self._to, self.port), TIMEOUT_S)
+        self.sock = self._ours.wrap_socket(raw, server_hostname=self._name)
 
 
-def ask(question: dict[str, Any]) -> tuple[int, str]:
+def ask(question: dict[str, Any], way: Way, path: str = "") -> tuple[int, str]:
     """Return status and the beginning of the body; raises OSError as sockets do."""
     host, port = question["host"], int(question["port"])
-    make = _Named(host, port) if question["tls"] else http.client.HTTPConnection(
-        "127.0.0.1", port, timeout=TIMEOUT_S)  # fmt: skip
+    make = _Named(host, port, way) if question["tls"] else http.client.HTTPConnection(
+        way.address or host, port, timeout=TIMEOUT_S)  # fmt: skip
     try:
-        make.request("GET", question["path"], headers={"Host": host, "User-Agent": "gavan-smoke"})
+        headers = {"Host": _host_header(question), "User-Agent": "gavan-smoke"}
+        make.request("GET", path or question["path"], headers=headers)
         answer = make.getresponse()
         return answer.status, answer.read(BODY).decode(errors="replace")
     finally:
         make.close()
 
 
-def check(question: dict[str, Any], within_s: float) -> float:
-    """Ask until the answer is right and return its milliseconds; raise Failure GV547 if it stays
-    wrong."""
+def _host_header(question: dict[str, Any]) -> str:
+    usual = 443 if question["tls"] else 80
+    port = "" if int(question["port"]) == usual else f":{question['port']}"
+    return f"{question['host']}{port}"
+
+
+def check(question: dict[str, Any], within_s: float, way: Way) -> float:
+    """Ask until the answer is right and return its milliseconds.
+
+    Raises:
+        Failure: GV547 when it stays wrong.
+    """
     until = time.monotonic() + within_s
     while True:
         began = time.monotonic()
         try:
-            status, body = ask(question)
-            said = f"status {status}\n{body}"
-            if question["least"] <= status <= question["most"]:
+            said = _wrong(question, way)
+            if not said:
                 return (time.monotonic() - began) * 1000
         except (OSError, http.client.HTTPException) as error:
             said = f"{type(error).__name__}: {error}"
         if time.monotonic() > until:
             raise Failure("GV547", f"{question['name']} does not answer as it should: "
-                          f"{question['host']}{question['path']}", said)  # fmt: skip
+                          f"{shown(question)}", said)  # fmt: skip
         time.sleep(PAUSE_S)
+
+
+def shown(question: dict[str, Any]) -> str:
+    """Return what is asked, for people."""
+    if question.get("kind") == "tcp":
+        return f"{question['host']}:{question['port']}"
+    return f"{question['host']}{question['path']}"
+
+
+def _wrong(question: dict[str, Any], way: Way) -> str:
+    """Return what is wrong with the answer, empty when nothing is."""
+    if question.get("kind") == "tcp":
+        address = (way.address or question["host"], int(question["port"]))
+        socket.create_connection(address, TIMEOUT_S).close()
+        return ""
+    status, body = ask(question, way)
+    if not question["least"] <= status <= question["most"]:
+        return f"status {status}\n{body[:SHOWN]}"
+    if question.get("contains") and question["contains"] not in body:
+        return f"status {status}, without {question['contains']!r}\n{body[:SHOWN]}"
+    return _page(question, way, body) if question.get("page") else ""
+
+
+def _page(question: dict[str, Any], way: Way, body: str) -> str:
+    """Return what is wrong with a front end: no page, or its first file is not there."""
+    if "<" not in body:
+        return f"no page of HTML\n{body[:SHOWN]}"
+    found = _ASSET.search(body)
+    if found is None or "://" in found[1] or found[1].startswith("//"):
+        return ""
+    base = question["path"].rpartition("/")[0]
+    path = found[1] if found[1].startswith("/") else f"{base}/{found[1].removeprefix('./')}"
+    status, _ = ask(question, way, path)
+    return "" if status == 200 else f"its file {path} answers {status}"

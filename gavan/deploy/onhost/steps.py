@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from gavan.deploy.onhost import smoke
+from gavan.deploy.onhost.asking import ask
 from gavan.deploy.onhost.docker import Compose, connections, docker, image_id, tail
 from gavan.deploy.onhost.failure import Failure
 from gavan.deploy.onhost.files import Place, read_json, write_whole
@@ -25,7 +25,6 @@ CADDYFILE = Path("caddy") / "Caddyfile"
 QUIET_S = 1.0
 """How long an old slot has no connection until it counts as left"""
 MIGRATE = ("gavan", "migrate", "up", "--bootstrap")
-SMOKE_S = 20.0
 PAUSE_S = 0.2
 
 
@@ -235,16 +234,6 @@ def reload(work: Work) -> None:
     done = work.compose.attempt("exec", "-T", "proxy", *work.plan["reload"])
     if done.returncode != 0:
         raise Failure("GV548", "the proxy refused its new routes", tail(done.stderr))
-
-
-def ask(work: Work) -> str:
-    """Ask the release through the proxy."""
-    found = []
-    for question in work.plan["smoke"]:
-        took = smoke.check(question, SMOKE_S)
-        found.append({"name": question["name"], "ms": round(took), "ok": True})
-    work.state.put(smoke=found)
-    return f"{len(found)} questions"
 
 
 def drain(work: Work) -> str:

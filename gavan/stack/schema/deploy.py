@@ -33,6 +33,28 @@ HOST = Section(
     ),
 )  # fmt: skip
 
+SMOKE = Section(
+    path=("deploy", "smoke"),
+    meaning="A question to a release that serves, besides those that are always asked; one of url, "
+    "tcp, sql, exec.",
+    keys=(
+        Key(name="name", kind=Kind.SLUG, required=True, example='"search"', meaning="Its name."),
+        Key(name="url", kind=Kind.TEXT, example='"https://api.example.com/v1/search?q=a"',
+            meaning="GET, from the server and from outside."),
+        Key(name="tcp", kind=Kind.TEXT, pattern=r"[A-Za-z0-9.:-]+:\d{1,5}",
+            meaning='A connection, as in "mqtt.example.com:8883".'),
+        Key(name="sql", kind=Kind.TEXT, interpolated=False,
+            meaning="Statement whose first value is not false; what it writes is taken back."),
+        Key(name="exec", kind=Kind.TEXT,
+            meaning="Command of the machine that deploys, in the root of the stack, without a "
+            "shell; 0 is well."),
+        Key(name="status", kind=Kind.INTEGER, default=0, meaning="Of a url; default: 200 to 399."),
+        Key(name="contains", kind=Kind.TEXT, default="", meaning="What the answer has in it."),
+        Key(name="within", kind=Kind.DURATION, default="20s",
+            meaning="It is asked again and again for so long."),
+    ),
+)  # fmt: skip
+
 DEPLOY = Section(
     path=("deploy",),
     meaning="Images and releases.",
@@ -53,6 +75,10 @@ DEPLOY = Section(
             meaning="How long a new slot may take until it is healthy."),
         Key(name="drain", kind=Kind.DURATION, default="30s",
             meaning="How long an old slot may go on with what it was doing."),
+        Key(name="smoke", kind=Kind.SECTIONS, default=(), section=SMOKE,
+            example='[{ name = "search", url = "https://api.example.com/search?q=a", status = 200, '
+            'contains = "hits", within = "20s" }]',
+            meaning="Further questions to a release; a wrong answer takes it back."),
         Key(name="hosts", kind=Kind.TABLES, default={}, section=HOST, pattern=HOST_NAME,
             example='{ web = { address = "203.0.113.7", user = "deploy", port = 22, '
             'path = "/opt/crm", host_key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFvZ", '

@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 import pytest_asyncio
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from gavan.core.auth.config.mail import MailConfig
 from gavan.core.auth.mail.inbox.store import Inbox
@@ -25,6 +20,7 @@ from gavan.kit import smtp
 from gavan.kit.secret import Secret
 from gavan.kit.smtp import SmtpError
 from tests.integration.core.conftest import CoreFactory
+from tests.local_certificate import certificate_for
 from tests.local_mail import Mailbox, smtp_server
 from tests.ports import free_port
 
@@ -35,33 +31,7 @@ Json = dict[str, Any]
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A certificate for localhost and its key in one file."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(hours=1))
-        .add_extension(
-            x509.SubjectAlternativeName(
-                [x509.DNSName("localhost"), x509.IPAddress(ip_address("127.0.0.1"))]
-            ),
-            critical=False,
-        )
-        .sign(key, hashes.SHA256())
-    )
-    file = tmp_path_factory.mktemp("tls") / "server.pem"
-    private = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-    file.write_bytes(private + made.public_bytes(serialization.Encoding.PEM))
-    return file
+    return certificate_for("localhost", tmp_path_factory.mktemp("tls") / "server.pem")
 
 
 def transport(mailbox: Mailbox, certificate: Path | None = None, **changes: Any) -> SmtpTransport:
