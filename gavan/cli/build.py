@@ -7,6 +7,7 @@ import click
 from gavan.cli.context import Context
 from gavan.cli.render import Result, Style, table
 from gavan.cli.verb import verb
+from gavan.deploy import hooks
 from gavan.engines.images.build import Built, Order, build_images
 from gavan.engines.images.revision import TAG, Revision, read_revision
 from gavan.kit.errors import GavanError
@@ -29,6 +30,9 @@ def command(context: Context, parts: tuple[str, ...], tag: str | None, pull: boo
         parts=parts,
         pull=pull,
     )
+    told = {"tag": tags[0], "commit": revision.commit if revision else ""}
+    if hooks.run(stack, "pre_build", hooks.variables(stack, told)):
+        context.progress.report("pre_build", "ok", "")
     built = list(build_images(order))
     data = {
         "tags": list(tags),
@@ -44,7 +48,9 @@ def command(context: Context, parts: tuple[str, ...], tag: str | None, pull: boo
 def stack_to_build(context: Context) -> Stack:
     """Return the stack; its apps get their secrets where they run, not here."""
     context.loaded = context.load_but(
-        lambda finding: finding.code == "GV150" and finding.message.startswith("secret ")
+        lambda finding: (
+            finding.code == "GV150" and finding.message.startswith(("secret ", "secret://"))
+        )
     )
     return context.stack
 

@@ -101,6 +101,7 @@ def compile_plan(wish: Wish) -> dict[str, Any]:
         "outside": [] if wish.skip_outside else on_the_way,
         "skip_outside": wish.skip_outside,
         "public": is_public(stack),
+        "notify": bool(stack.notify),
     }  # fmt: skip
 
 

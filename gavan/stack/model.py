@@ -372,6 +372,8 @@ class Deploy:
     """Seconds, as ``drain``"""
     drain: float
     smoke: tuple[Smoke, ...]
+    hooks: Mapping[str, str]
+    """Commands by the name of the hook, empty for none"""
     hosts: tuple[DeployHost, ...]
 
 

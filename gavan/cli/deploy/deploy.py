@@ -12,6 +12,7 @@ from gavan.cli.build import named
 from gavan.cli.context import Context
 from gavan.cli.deploy.common import deployed, host_of, wanted_names
 from gavan.cli.deploy.follow import followed
+from gavan.cli.deploy.hooked import with_hooks
 from gavan.cli.deploy.option import host_option
 from gavan.cli.flags import Duration
 from gavan.cli.render import Result
@@ -66,12 +67,13 @@ def command(context: Context, **flags: Any) -> Result:
     context.progress.message(text)
     if context.stack.profile.protected:
         context.confirm(f"Deploy {plan['tag']} to {ssh.host.name}?")
-    if not context.stack.deploy.registry:
-        images.send(ssh, context.stack, wish.images, context.progress.report)
-    runner.upload(ssh, plan["id"], files_of(wish) | {"plan.json": json.dumps(plan, indent=1)})
-    runner.begin(ssh, plan["id"], flags["wait_lock"])
     asker = Asker(ssh=ssh, plan=plan, commands=commands(context.stack), root=context.stack.root)
-    return followed(context, ssh, plan["id"], 0, asker)
+    with with_hooks(context, ssh, plan):
+        if not context.stack.deploy.registry:
+            images.send(ssh, context.stack, wish.images, context.progress.report)
+        runner.upload(ssh, plan["id"], files_of(wish) | {"plan.json": json.dumps(plan, indent=1)})
+        runner.begin(ssh, plan["id"], flags["wait_lock"])
+        return followed(context, ssh, plan["id"], 0, asker)
 
 
 def _way_out(ssh: Ssh, context: Context, wish: Wish, reason: str) -> Wish:
@@ -141,7 +143,7 @@ def shown(plan: dict[str, Any], seen: dict[str, Any]) -> str:
 
 def _resumed(context: Context, ssh: Ssh, seen: dict[str, Any], wait_lock: float) -> Result:
     """Go on with what was broken off; what still runs is only followed."""
-    lock = seen["lock"]
+    lock, number = seen["lock"], 0
     release = lock.get("release") if lock.get("alive") else None
     if release is None:
         if not seen["unfinished"]:
@@ -150,10 +152,7 @@ def _resumed(context: Context, ssh: Ssh, seen: dict[str, Any], wait_lock: float)
         release = seen["unfinished"][-1]
         number = runner.events_so_far(ssh, release)
         runner.begin(ssh, release, wait_lock)
-        return followed(context, ssh, release, number, _asker(ssh, release))
-    return followed(context, ssh, release, 0, _asker(ssh, release))
-
-
-def _asker(ssh: Ssh, release: str) -> Asker:
-    """Return who asks what a plan on the server says; commands are run from no server's file."""
-    return Asker(ssh=ssh, plan=runner.plan_of(ssh, release))
+    # Commands are run from the stack file here, from no file of a server: those are not asked.
+    asker = Asker(ssh=ssh, plan=runner.plan_of(ssh, release))
+    with with_hooks(context, ssh, asker.plan, begins=False):
+        return followed(context, ssh, release, number, asker)

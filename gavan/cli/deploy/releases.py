@@ -11,6 +11,7 @@ import click
 from gavan.cli.context import Context
 from gavan.cli.deploy.common import deployed, host_of
 from gavan.cli.deploy.follow import followed
+from gavan.cli.deploy.hooked import with_hooks
 from gavan.cli.deploy.option import host_option
 from gavan.cli.flags import Duration
 from gavan.cli.render import Result, Style, table
@@ -90,9 +91,10 @@ def rollback(
     plan = _plan(target, seen)
     folder = f"{ssh.host.path}/releases/{target['id']}"
     files = {file: ssh.run("cat", f"{folder}/{file}") for file in FILES}
-    runner.upload(ssh, plan["id"], files | {"plan.json": json.dumps(plan, indent=1)})
-    runner.begin(ssh, plan["id"], wait_lock)
-    return followed(context, ssh, plan["id"], 0, Asker(ssh=ssh, plan=plan))
+    with with_hooks(context, ssh, plan):
+        runner.upload(ssh, plan["id"], files | {"plan.json": json.dumps(plan, indent=1)})
+        runner.begin(ssh, plan["id"], wait_lock)
+        return followed(context, ssh, plan["id"], 0, Asker(ssh=ssh, plan=plan))
 
 
 def _target(seen: dict[str, Any], wanted: str | None) -> dict[str, Any]:

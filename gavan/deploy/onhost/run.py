@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from gavan.deploy.onhost import history, steps
+from gavan.deploy.onhost import history, news, steps
 from gavan.deploy.onhost.docker import attempt
 from gavan.deploy.onhost.failure import Failure
 from gavan.deploy.onhost.files import Place, read_json
@@ -42,6 +42,7 @@ def run(place: Place, wait_lock_s: float) -> str:
     finally:
         lock.release()
     _tell_end(state, outcome, reason)
+    news.tell(place, outcome, reason)
     return outcome
 
 

@@ -55,6 +55,8 @@ def _services(plan: Plan) -> Iterator[tuple[str, Service]]:
         service = {**_image(site), **services.site(plan, site)}
         yield from _in_slots(site.name, service, own_image=site.container.image is not None)
     yield "proxy", services.proxy()
+    if stack.notify:
+        yield "notify", jobs.notify(plan)
     if jobs.has_clock(stack):
         yield "cron", jobs.cron(plan)
 

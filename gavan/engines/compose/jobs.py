@@ -59,6 +59,21 @@ def migrate(plan: Plan) -> Service:
     }
 
 
+def notify(plan: Plan) -> Service:
+    """Return what tells people the news; the runner of a release begins it, nobody else."""
+    return {
+        "image": required("STACK_IMAGE"),
+        "command": ["gavan", "notify", "test"],
+        "environment": _stack_variables(plan),
+        "volumes": [f"state-data:{STATE}"],
+        **closed(),
+        "restart": "no",
+        **limits(_CLOCK),
+        "networks": ["app"],
+        "profiles": ["notify"],
+    }
+
+
 def cron(plan: Plan) -> Service:
     """Return what runs the jobs of [cron], backups and drills."""
     stack = plan.stack

@@ -55,6 +55,23 @@ SMOKE = Section(
     ),
 )  # fmt: skip
 
+_HOOK = "Command, run in the root of the stack by who deploys, without a shell; "
+
+HOOKS = Section(
+    path=("deploy", "hooks"),
+    meaning="Commands around a release, run where it is begun.",
+    keys=(
+        Key(name="pre_build", kind=Kind.TEXT, default="", example='"make licences"',
+            meaning=f"{_HOOK}before images are built."),
+        Key(name="pre_deploy", kind=Kind.TEXT, default="", example='"./deploy/check-calendar"',
+            meaning=f"{_HOOK}before a release is sent; if it fails, nothing happens."),
+        Key(name="post_deploy", kind=Kind.TEXT, default="", example='"./deploy/announce"',
+            meaning=f"{_HOOK}after a release that serves."),
+        Key(name="on_failure", kind=Kind.TEXT, default="", example='"./deploy/page"',
+            meaning=f"{_HOOK}after one that does not."),
+    ),
+)  # fmt: skip
+
 DEPLOY = Section(
     path=("deploy",),
     meaning="Images and releases.",
@@ -79,6 +96,8 @@ DEPLOY = Section(
             example='[{ name = "search", url = "https://api.example.com/search?q=a", status = 200, '
             'contains = "hits", within = "20s" }]',
             meaning="Further questions to a release; a wrong answer takes it back."),
+        Key(name="hooks", kind=Kind.SECTION, default={}, section=HOOKS, meaning=HOOKS.meaning,
+            example='{ pre_deploy = "./deploy/check-calendar" }'),
         Key(name="hosts", kind=Kind.TABLES, default={}, section=HOST, pattern=HOST_NAME,
             example='{ web = { address = "203.0.113.7", user = "deploy", port = 22, '
             'path = "/opt/crm", host_key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFvZ", '
