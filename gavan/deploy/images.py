@@ -8,17 +8,36 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from typing import Any
 
+from gavan.deploy.login import docker_config
 from gavan.deploy.plan import Image
 from gavan.deploy.runner import send_images
 from gavan.deploy.ssh import LONG_S, Ssh
 from gavan.engines.docker import find_docker, try_docker
-from gavan.engines.images.build import STACK_PART, Order, Report, find_images, image_names
+from gavan.engines.images.build import (
+    STACK_PART,
+    Order,
+    Report,
+    find_images,
+    image_names,
+    runtime_of,
+    stack_image,
+)
 from gavan.kit.errors import GavanError
+from gavan.kit.secret import Secret
 from gavan.stack.model import Stack
 
 PROXY_IMAGE = "caddy:2"
 _REVISION = "org.opencontainers.image.revision"
+_PULL = """
+set -e
+DOCKER_CONFIG=$(mktemp -d)
+export DOCKER_CONFIG
+trap 'rm -rf "$DOCKER_CONFIG"' EXIT HUP INT TERM
+cat > "$DOCKER_CONFIG/config.json"
+docker pull --quiet "$1"
+"""
 
 
 def images_here(order: Order) -> list[Image]:
@@ -56,27 +75,39 @@ def _is_there(ssh: Ssh, name: str) -> bool:
 def pull(ssh: Ssh, order: Order, report: Report) -> tuple[list[Image], str]:
     """Pull the images of the tag on the host; return them and the commit they were made of.
 
+    The login of this machine at the registry is lent to the host for it.
+
     Raises:
         GavanError: GV534 when the registry does not give one.
     """
+    login = docker_config(order.stack.deploy.registry.partition("/")[0])
+    wanted = stack_image(order.stack, order.tags[0])
+    stack = _pulled(ssh, wanted, login, report)
+    labels = stack["Config"].get("Labels") or {}
     images: list[Image] = []
-    commit = ""
-    for part, names in image_names(order):
-        report("pull images", "tick", names[0])
-        done = ssh.attempt("docker", "pull", "--quiet", names[0], deadline_s=LONG_S)
-        if done.returncode != 0:
-            raise GavanError(
-                "GV534", f"{ssh.host.name} cannot pull {names[0]}", details=done.stderr.strip(),
-                hint="push it (gavan push), and log the host in: "
-                f"gavan hosts exec -- docker login {order.stack.deploy.registry.split('/')[0]}",
-            )  # fmt: skip
-        found = json.loads(ssh.run("docker", "image", "inspect", names[0]))[0]
+    for part, names in image_names(order, runtime_of(order, labels)):
+        found = stack if part == STACK_PART else _pulled(ssh, names[0], login, report)
         images.append(Image(part=part, reference=names[0], id=found["Id"],
                             digest=_digest(found, names[0])))  # fmt: skip
-        if part == STACK_PART:
-            commit = (found["Config"].get("Labels") or {}).get(_REVISION, "")
     report("pull images", "ok", f"{len(images)}")
-    return images, commit
+    return images, labels.get(_REVISION, "")
+
+
+def _pulled(ssh: Ssh, name: str, login: Secret | None, report: Report) -> dict[str, Any]:
+    """Pull an image on the host and return what docker knows of it there."""
+    report("pull images", "tick", name)
+    words = ("sh", "-c", _PULL, "sh", name) if login else ("docker", "pull", "--quiet", name)
+    stdin = login.reveal().encode() if login else None
+    done = ssh.attempt(*words, stdin=stdin, deadline_s=LONG_S)
+    if done.returncode != 0:
+        registry = name.partition("/")[0]
+        raise GavanError(
+            "GV534", f"{ssh.host.name} cannot pull {name}", details=done.stderr.strip(),
+            hint="push it (gavan push)" if login else "push it (gavan push); for a registry that "
+            f"asks who you are, log in here: docker login {registry}",
+        )  # fmt: skip
+    found: dict[str, Any] = json.loads(ssh.run("docker", "image", "inspect", name))[0]
+    return found
 
 
 def _digest(found: dict[str, list[str]], name: str) -> str:

@@ -112,6 +112,7 @@ def files_of(wish: Wish) -> dict[str, str]:
         "COMPOSE_PROJECT_NAME": wish.project.name,
         "DATA_DIR": _root(wish),
         "SLOTS_DIR": f"{_root(wish)}/slots",
+        "GAVAN_RELEASE": wish.tag,
     }
     built = [
         Built(part=one.part, references=(one.name(stack),), id=one.id, bytes=0)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,8 +24,11 @@ from gavan.stack.model import Stack
 Report = Callable[[str, str, str], None]
 """Hears (step, state, detail); states as gavan/cli/progress.py has them."""
 STACK_PART = "stack"
+RUNTIME_PART = "gavan"
 STACK_LABEL = "dev.gavan.stack"
 PART_LABEL = "dev.gavan.part"
+RUNTIME_LABEL = "dev.gavan.runtime"
+"""Of the image of the stack: the tag of the image of gavan that it stands on"""
 _STEP = re.compile(r"#\d+ \[(?P<stage>[^\]]+)\] (?P<what>.+)")
 
 
@@ -81,7 +84,9 @@ def find_images(order: Order) -> list[Built]:
     """
     found: list[Built] = []
     missing: list[str] = []
-    for part, names in image_names(order):
+    said = try_docker("image", "inspect", stack_image(order.stack, order.tags[0]))
+    labels = json.loads(said)[0]["Config"].get("Labels") if said else None
+    for part, names in image_names(order, runtime_of(order, labels or {})):
         if all(try_docker("image", "inspect", name) is not None for name in names):
             found.append(_built(part, names))
         else:
@@ -92,14 +97,22 @@ def find_images(order: Order) -> list[Built]:
     return found
 
 
-def image_names(order: Order) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Yield every part that has an image of ours, and what it is called."""
+def image_names(order: Order, gavan: str) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Yield every part that has an image of ours, and what it is called; ``gavan`` is given."""
     stack = order.stack
-    gavan = runtime_name(stack)
     yield "gavan", (gavan,)
     yield STACK_PART, tuple(stack_image(stack, tag) for tag in order.tags)
     for recipe in planned(stack, (), gavan):
         yield recipe.part, tuple(reference(stack, recipe.repository, tag) for tag in order.tags)
+
+
+def runtime_of(order: Order, labels: Mapping[str, str]) -> str:
+    """Return the name of the image of gavan below an image of the stack, by the latter's labels.
+
+    A release may be older than this very gavan.
+    """
+    tag = labels.get(RUNTIME_LABEL)
+    return reference(order.stack, RUNTIME_PART, tag) if tag else runtime_name(order.stack)
 
 
 def runtime_name(stack: Stack) -> str:
@@ -174,6 +187,8 @@ def _labels(order: Order, recipe: Recipe) -> dict[str, str]:
     if recipe.part == "gavan":
         return {**labels, "org.opencontainers.image.version": str(recipe.tag)}
     labels[STACK_LABEL] = order.stack.name
+    if recipe.part == STACK_PART:
+        labels[RUNTIME_LABEL] = recipe.args["GAVAN_IMAGE"].rpartition(":")[2]
     if revision is not None:
         labels["org.opencontainers.image.revision"] = revision.commit
         labels["org.opencontainers.image.version"] = revision.tag
