@@ -16,7 +16,7 @@ FUNCTIONS = frozenset({"contains", "startsWith", "endsWith", "format", "join", "
 _LITERALS = frozenset({"true", "false", "null", "NaN", "Infinity"})
 _QUOTED = re.compile(r"'(?:[^']|'')*'")
 _NAME = re.compile(r"(?<![\w.\-])([A-Za-z_][\w-]*)(\s*\()?")
-_MEMBER = re.compile(r"(?<![\w.\-])(secrets|needs|inputs|steps)\.([A-Za-z_][\w-]*)")
+_MEMBER = re.compile(r"(?<![\w.\-])(secrets|vars|needs|inputs|steps)\.([A-Za-z_][\w-]*)")
 
 
 def found_in(text: str) -> list[str]:
@@ -51,5 +51,5 @@ def mistakes(expression: str) -> Iterator[str]:
 
 
 def members(expression: str) -> list[tuple[str, str]]:
-    """Return what it reads of secrets, needs, inputs and steps, as (context, name)."""
+    """Return what it reads of secrets, vars, needs, inputs and steps, as (context, name)."""
     return _MEMBER.findall(_QUOTED.sub("''", expression))

@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 
 from gavan.engines.images.language import LOCKS, MARKS, Language, package_manager
-from gavan.stack.example import variables
+from gavan.stack.example import uses
 from gavan.stack.model import App, Ci, Site, Stack
 from gavan.stack.source import Source
 
@@ -142,6 +142,32 @@ class Facts:
         return tuple(part for part in self.node_parts if (part.dir / TAURI).is_dir())
 
     @property
+    def builds(self) -> dict[Part, str]:
+        """The sites that are built and what their builds are called when they are kept."""
+        sites = [part for part in self.node_parts if part.output and part.build]
+        alone = len(sites) == 1
+        return {part: "web-dist" if alone else f"{part.name}-dist" for part in sites}
+
+    @property
+    def has_images(self) -> bool:
+        """There is a registry to send them to."""
+        return bool(self.stack.deploy.registry)
+
+    @property
+    def has_hosts(self) -> bool:
+        """There is a server, and a registry between it and the pipeline."""
+        return self.has_images and bool(self.stack.deploy.hosts)
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """The database is one that the stack does not run."""
+        return self.stack.database.external_url is not None
+
+    @property
+    def has_sql_jobs(self) -> bool:
+        return any(cron.sql for cron in self.stack.cron)
+
+    @property
     def has_migrations(self) -> bool:
         folder = self.stack.database.migrations.dir
         return folder.is_dir() and any(folder.glob("*.sql"))
@@ -150,15 +176,9 @@ class Facts:
     def has_compose_file(self) -> bool:
         return (self.stack.root / "deploy" / "compose.stack.yml").is_file()
 
-    @property
-    def hosts(self) -> tuple[str, ...]:
-        """Names of the servers of the stack."""
-        return tuple(host.name for host in self.stack.deploy.hosts)
-
     def variables(self, *path: str) -> list[str]:
         """Return the variables that this section of the stack file reads, by name."""
-        return [name for name, use in sorted(variables(self.source).items())
-                if use.split(".")[: len(path)] == list(path)]  # fmt: skip
+        return sorted({name for name, use in uses(self.source) if use[: len(path)] == path})
 
     def caches(self, *, node: bool) -> list[str]:
         """Return the files whose change makes a cache of packages old."""

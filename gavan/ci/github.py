@@ -10,7 +10,7 @@ from typing import Any
 
 from gavan.ci import actions, release
 from gavan.ci.actions import uses
-from gavan.ci.facts import TAURI, Facts, Part, join
+from gavan.ci.facts import TAURI, Facts, join
 from gavan.ci.gates import build_steps, gates, packages
 from gavan.ci.step import Gate, Origin, Step, Value
 from gavan.engines.yaml_text import to_yaml
@@ -43,18 +43,6 @@ def workflows(facts: Facts) -> dict[str, str]:
     return found
 
 
-def _has_images(facts: Facts) -> bool:
-    return bool(facts.stack.deploy.registry)
-
-
-def _has_hosts(facts: Facts) -> bool:
-    return _has_images(facts) and bool(facts.hosts)
-
-
-def _is_elsewhere(facts: Facts) -> bool:
-    return facts.stack.database.external_url is not None
-
-
 def _ci(facts: Facts) -> Doc:
     main = facts.ci.branch
     made = gates(facts)
@@ -70,7 +58,7 @@ def _ci(facts: Facts) -> Doc:
             "steps": [{"name": "Results", "run": _PASSED, "env": env, "working-directory": "."}],
         }
     # On the branch of releases images.yml calls this one; it must not run there twice.
-    push = {"branches-ignore": [main]} if _has_images(facts) else {"branches": ["**"]}
+    push = {"branches-ignore": [main]} if facts.has_images else {"branches": ["**"]}
     return {
         **_head(facts, "ci", {"pull_request": {}, "push": push, "workflow_call": {}}),
         "concurrency": {
@@ -164,24 +152,18 @@ def _backup(facts: Facts) -> Doc:
     }  # fmt: skip
 
 
-def _sites(facts: Facts) -> tuple[Part, ...]:
-    return tuple(part for part in facts.node_parts if part.output and part.build)
-
-
 def _web(facts: Facts) -> Doc:
-    sites = _sites(facts)
-    names = {part.name: "web-dist" if len(sites) == 1 else f"{part.name}-dist" for part in sites}
     jobs = {}
-    for part in sites:
+    for part, name in facts.builds.items():
         steps = [*packages(facts, (part,)), *build_steps((part,))]
         path = join(part.at, part.output)
-        upload = uses(actions.UPLOAD, name=names[part.name], path=path, if_no_files_found="error",
+        upload = uses(actions.UPLOAD, name=name, path=path, if_no_files_found="error",
                       retention_days=7)  # fmt: skip
         body = [*_tools(facts, node=True), *_steps(facts, steps), {"name": "Keep it", **upload}]
         jobs[part.name] = _job(facts, f"Build {part.name}", 20, body)
+    paths = [join(part.at, "**") for part in facts.builds]
     return {
-        **_head(facts, "web-ci", {"push": {"branches": ["**"],
-                                           "paths": [join(part.at, "**") for part in sites]}}),
+        **_head(facts, "web-ci", {"push": {"branches": ["**"], "paths": paths}}),
         "concurrency": {"group": "web-ci-${{ github.ref }}", "cancel-in-progress": True},
         "jobs": jobs,
     }  # fmt: skip
@@ -291,6 +273,7 @@ def _value(value: str | Value) -> str:
     words = {
         Origin.SECRET: f"secrets.{value.name}",
         Origin.INPUT: f"inputs.{value.name.lower()}",
+        Origin.PLACE: f"vars.{value.name}",
         Origin.ACTOR: "github.actor",
         Origin.TOKEN: "secrets.GHCR_PAT || secrets.GITHUB_TOKEN",
     }
@@ -299,13 +282,12 @@ def _value(value: str | Value) -> str:
 
 _WORKFLOWS: dict[str, tuple[Callable[[Facts], Doc], Callable[[Facts], bool]]] = {
     "ci": (_ci, lambda _: True),
-    "images": (_images, _has_images),
-    "deploy-prod": (_deploy, _has_hosts),
-    "rollback-prod": (_rollback, _has_hosts),
-    "db-migrate": (_migrate, lambda facts: _is_elsewhere(facts) and facts.has_migrations),
-    "web-ci": (_web, lambda facts: bool(_sites(facts))),
+    "images": (_images, lambda facts: facts.has_images),
+    "deploy-prod": (_deploy, lambda facts: facts.has_hosts),
+    "rollback-prod": (_rollback, lambda facts: facts.has_hosts),
+    "db-migrate": (_migrate, lambda facts: facts.is_elsewhere and facts.has_migrations),
+    "web-ci": (_web, lambda facts: bool(facts.builds)),
     "tauri-ci": (_tauri, lambda facts: bool(facts.tauri_parts)),
     "backup-check": (_backup, lambda facts: facts.stack.backup.offsite is not None),
-    "metrics-refresh": (_refresh, lambda facts: _is_elsewhere(facts)
-                        and any(cron.sql for cron in facts.stack.cron)),
-}  # fmt: skip
+    "metrics-refresh": (_refresh, lambda facts: facts.is_elsewhere and facts.has_sql_jobs),
+}

@@ -7,12 +7,12 @@ pipeline that a person starts.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from gavan.ci import release
-from gavan.ci.facts import Facts
-from gavan.ci.gates import gates
+from gavan.ci.facts import Facts, join
+from gavan.ci.gates import build_steps, gates, packages
 from gavan.ci.step import Gate, Origin, Step, Value
 from gavan.engines.yaml_text import to_yaml
 
@@ -23,31 +23,36 @@ _CLIENT = "openssh-client git"
 _DOCKER = {"DOCKER_HOST": "tcp://docker:2376", "DOCKER_TLS_CERTDIR": "/certs",
            "DOCKER_CERT_PATH": "/certs/client", "DOCKER_TLS_VERIFY": "1"}  # fmt: skip
 _RULES = [
+    {"if": "$CI_PIPELINE_SOURCE =~ /^(schedule|web|api)$/"},
     {"if": "$CI_PIPELINE_SOURCE == 'merge_request_event'"},
     {"if": "$CI_COMMIT_BRANCH && $CI_OPEN_MERGE_REQUESTS", "when": "never"},
     {"if": "$CI_COMMIT_BRANCH"},
 ]
-# A pipeline that a person starts for a release has nothing else to do.
-_NO_RELEASE = {"if": f"${release.IMAGE_TAG} || ${release.PREVIOUS_TAG}", "when": "never"}
+# A pipeline that a person starts for a release, or a clock for a job, has nothing else to do.
+_ASIDE = [
+    {"if": f"${release.IMAGE_TAG} || ${release.PREVIOUS_TAG}", "when": "never"},
+    {"if": "$CI_PIPELINE_SOURCE == 'schedule'", "when": "never"},
+]
+STAGES = ("gates", "images", "database", "schedules", "production")
+SCHEDULE = "SCHEDULE"
+"""The variable of a schedule that says which job it is for"""
 
 
 def pipeline(facts: Facts) -> dict[str, str]:
     """Return the text of the pipeline by its path."""
     wanted = facts.ci.workflows
     jobs: Doc = {}
-    if not wanted or "ci" in wanted:
-        jobs |= {gate.name: _gate(facts, gate) for gate in gates(facts)}
-    has_images = bool(facts.stack.deploy.registry)
-    if "images" in wanted or (not wanted and has_images):
-        jobs["images"] = _images(facts)
-    for name, job in (("deploy-prod", _deploy), ("rollback-prod", _rollback)):
-        if name in wanted or (not wanted and has_images and facts.hosts):
-            jobs[name] = job(facts)
-    stages = [stage for stage in ("gates", "images", "production")
-              if any(job["stage"] == stage for job in jobs.values())]  # fmt: skip
+    for name, (make, fits) in _JOBS.items():
+        if name in wanted or (not wanted and fits(facts)):
+            jobs |= make(facts)
+    stages = [stage for stage in STAGES if any(job["stage"] == stage for job in jobs.values())]
     default = {"image": f"python:{facts.ci.python}", "interruptible": True}
     document = {"stages": stages, "workflow": {"rules": _RULES}, "default": default, **jobs}
     return {FILE: to_yaml(document)}
+
+
+def _gates(facts: Facts) -> Doc:
+    return {gate.name: _gate(facts, gate) for gate in gates(facts)}
 
 
 def _gate(facts: Facts, gate: Gate) -> Doc:
@@ -57,7 +62,7 @@ def _gate(facts: Facts, gate: Gate) -> Doc:
     return {
         "stage": "gates",
         "timeout": f"{gate.minutes} minutes",
-        "rules": [_NO_RELEASE, {"when": "on_success"}],
+        "rules": [*_ASIDE, {"when": "on_success"}],
         **({"variables": dict(facts.ci.env)} if facts.ci.env else {}),
         "before_script": [*before, *([_in(facts, facts.ci.install)] if gate.gavan else [])],
         "script": _script(facts, [step for step in gate.steps if not step.always]),
@@ -77,7 +82,7 @@ def _images(facts: Facts) -> Doc:
         "timeout": "60 minutes",
         "services": ["docker:28-dind"],
         "variables": {**_DOCKER, "GIT_DEPTH": "0", **_variables(steps)},
-        "rules": [_NO_RELEASE, {"if": f"$CI_COMMIT_BRANCH == '{facts.ci.branch}'"}],
+        "rules": [*_ASIDE, {"if": f"$CI_COMMIT_BRANCH == '{facts.ci.branch}'"}],
         "interruptible": False,
         "resource_group": "images",
         "before_script": [
@@ -117,6 +122,49 @@ def _by_hand(facts: Facts, variable: str, steps: list[Step]) -> Doc:
     }
 
 
+def _web(facts: Facts) -> Doc:
+    """Return a job for every site that is built: when it changed, its build is kept for a week."""
+    jobs = {}
+    for part, name in facts.builds.items():
+        steps = [*packages(facts, (part,)), *build_steps((part,))]
+        jobs[f"web-ci:{part.name}"] = {
+            "stage": "gates",
+            "timeout": "20 minutes",
+            "rules": [*_ASIDE, {"changes": [join(part.at, "**", "*")]}],
+            "before_script": _node(facts),
+            "script": _script(facts, steps),
+            "artifacts": {"name": name, "paths": [join(part.at, part.output)],
+                          "expire_in": "7 days"},
+        }  # fmt: skip
+    return jobs
+
+
+def _migrate(facts: Facts) -> Doc:
+    changed = join(facts.place(facts.stack.database.migrations.dir), "**", "*")
+    on_branch = {"if": f"$CI_COMMIT_BRANCH == '{facts.ci.branch}'", "changes": [changed]}
+    job = _of_database(facts, "database", 30, release.migrate_steps(facts))
+    return {**job, "rules": [*_ASIDE, on_branch], "resource_group": "database"}
+
+
+def _scheduled(name: str, facts: Facts, steps: Iterable[Step]) -> Doc:
+    """Return a job for the schedule whose variable SCHEDULE is its name."""
+    mine = f"$CI_PIPELINE_SOURCE == 'schedule' && ${SCHEDULE} == '{name}'"
+    job = _of_database(facts, "schedules", 15, steps)
+    return {name: {**job, "rules": [{"if": mine}], "resource_group": name}}
+
+
+def _of_database(facts: Facts, stage: str, minutes: int, steps: Iterable[Step]) -> Doc:
+    listed = list(steps)
+    return {
+        "stage": stage,
+        "timeout": f"{minutes} minutes",
+        **({"variables": found} if (found := _variables(listed)) else {}),
+        "interruptible": False,
+        "before_script": [_in(facts, facts.ci.install)],
+        "script": _script(facts, listed),
+    }
+
+
 def _packages(names: str) -> list[str]:
     return ["apt-get update -qq", f"apt-get install -y -qq --no-install-recommends {names}"]
 
@@ -143,6 +191,7 @@ def _value(value: str | Value) -> str:
     words = {
         Origin.SECRET: value.name,
         Origin.INPUT: value.name,
+        Origin.PLACE: value.name,
         Origin.ACTOR: "CI_REGISTRY_USER",
         Origin.TOKEN: "CI_REGISTRY_PASSWORD",
     }
@@ -159,3 +208,23 @@ def _in(facts: Facts, run: str, at: str | None = None) -> str:
     if not folder:
         return run
     return f"(cd {folder}\n{run}\n)" if "\n" in run else f"(cd {folder} && {run})"
+
+
+_JOBS: dict[str, tuple[Callable[[Facts], Doc], Callable[[Facts], bool]]] = {
+    "ci": (_gates, lambda _: True),
+    "web-ci": (_web, lambda facts: bool(facts.builds)),
+    "images": (lambda facts: {"images": _images(facts)}, lambda facts: facts.has_images),
+    "db-migrate": (lambda facts: {"db-migrate": _migrate(facts)},
+                   lambda facts: facts.is_elsewhere and facts.has_migrations),
+    "metrics-refresh": (
+        lambda facts: _scheduled("metrics-refresh", facts, release.refresh_steps(facts)),
+        lambda facts: facts.is_elsewhere and facts.has_sql_jobs,
+    ),
+    "backup-check": (
+        lambda facts: _scheduled("backup-check", facts, release.backup_steps(facts)),
+        lambda facts: facts.stack.backup.offsite is not None,
+    ),
+    "deploy-prod": (lambda facts: {"deploy-prod": _deploy(facts)}, lambda facts: facts.has_hosts),
+    "rollback-prod": (lambda facts: {"rollback-prod": _rollback(facts)},
+                      lambda facts: facts.has_hosts),
+}  # fmt: skip

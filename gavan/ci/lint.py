@@ -23,17 +23,17 @@ def lint(document: Document) -> Iterator[Finding]:
     """Yield the findings of one workflow of GitHub; GV561 to GV567."""
     jobs = _table(document.values.get("jobs"))
     yield from _rights(document)
-    yield from _graph(document, jobs)
+    yield from graph(document, ("jobs",), {name: _needs(job) for name, job in jobs.items()})
     for name, job in jobs.items():
         if isinstance(job, dict):
             yield from _job(document, ("jobs", name), job)
     yield from _expressions(document)
 
 
-def secrets_of(document: Document) -> list[str]:
-    """Return the names of the secrets that a workflow uses, GITHUB_TOKEN aside."""
+def names_of(document: Document, kind: str) -> list[str]:
+    """Return what a workflow reads of `secrets` or `vars`, GITHUB_TOKEN aside."""
     used = {name for _, expression in _each(document)
-            for context, name in members(expression) if context == "secrets"}  # fmt: skip
+            for context, name in members(expression) if context == kind}  # fmt: skip
     return sorted(used - {_OWN_TOKEN})
 
 
@@ -53,24 +53,24 @@ def _rights(document: Document) -> Iterator[Finding]:
             ("pull_request_target fetches files of strangers",
              "they would run with the secrets of the repository", "on: pull_request"),
         )  # fmt: skip
-    if "pull_request" in _triggers(document) and secrets_of(document):
+    if "pull_request" in _triggers(document) and (names := names_of(document, "secrets")):
         yield document.finding(
             "GV563", ("on",),
-            (f"a pull request reaches secrets: {', '.join(secrets_of(document))}",
+            (f"a pull request reaches secrets: {', '.join(names)}",
              "whoever opens one can change what runs", "a workflow of its own for them"),
             warn=not document.is_ours,
         )  # fmt: skip
 
 
-def _graph(document: Document, jobs: Mapping[str, Any]) -> Iterator[Finding]:
-    needs = {name: _needs(job) for name, job in jobs.items()}
+def graph(document: Document, at: KeyPath, needs: Mapping[str, list[str]]) -> Iterator[Finding]:
+    """Yield GV561 for jobs, at ``at``, that wait for what is not there or for each other."""
     for name, wanted in needs.items():
         for other in wanted:
-            if other not in jobs:
+            if other not in needs:
                 yield document.finding(
-                    "GV561", ("jobs", name, "needs"),
-                    (f"there is no job {other}", "the workflow would not start",
-                     f"there are: {', '.join(jobs)}"),
+                    "GV561", (*at, name, "needs"),
+                    (f"there is no job {other}", "nothing would start",
+                     f"there are: {', '.join(needs)}"),
                 )  # fmt: skip
     open_jobs = dict(needs)
     while ready := [name for name, wanted in open_jobs.items() if not set(wanted) & set(open_jobs)]:
@@ -79,20 +79,22 @@ def _graph(document: Document, jobs: Mapping[str, Any]) -> Iterator[Finding]:
     if open_jobs:
         first = next(iter(open_jobs))
         yield document.finding(
-            "GV561", ("jobs", first, "needs"),
-            (f"these jobs wait for each other: {', '.join(open_jobs)}",
-             "the workflow would not start", "break the circle"),
+            "GV561", (*at, first, "needs"),
+            (f"these jobs wait for each other: {', '.join(open_jobs)}", "nothing would start",
+             "break the circle"),
         )  # fmt: skip
+
+
+def no_timeout(document: Document, path: KeyPath, mend: str) -> Finding:
+    """Return GV566 for the job at ``path``."""
+    why = "a job that hangs would run, and be paid for, for hours"
+    return document.finding("GV566", path, ("no limit of its time", why, mend),
+                            warn=not document.is_ours)  # fmt: skip
 
 
 def _job(document: Document, path: KeyPath, job: Mapping[str, Any]) -> Iterator[Finding]:
     if "timeout-minutes" not in job and "uses" not in job:
-        yield document.finding(
-            "GV566", path,
-            ("no timeout-minutes", "a job that hangs would run, and be paid for, for six hours",
-             "timeout-minutes: 20"),
-            warn=not document.is_ours,
-        )  # fmt: skip
+        yield no_timeout(document, path, "timeout-minutes: 20")
     yield from _action(document, (*path, "uses"), job.get("uses"))
     for index, step in enumerate(job.get("steps") or ()):
         if isinstance(step, dict):

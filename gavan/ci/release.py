@@ -41,17 +41,18 @@ esac"""
 
 def image_steps(facts: Facts, own: str) -> tuple[Step, ...]:
     """Return the steps that make and send the images; ``own`` is the provider's registry."""
+    env = place_variables(facts, "sites")
     return (
         _login(facts, own),
-        Step(name="Build the images", run="gavan build"),
-        Step(name="Send the images", run="gavan push"),
+        Step(name="Build the images", run=f"gavan build -p {PROFILE}", env=env),
+        Step(name="Send the images", run=f"gavan push -p {PROFILE}", env=env),
         _logout(facts),
     )
 
 
 def deploy_steps(facts: Facts, own: str) -> tuple[Step, ...]:
     """Return the steps of a release of the tag in IMAGE_TAG."""
-    outside = {name: secret(name) for name in host_variables(facts)}
+    outside = _outside(facts)
     tag = {IMAGE_TAG: Value(origin=Origin.INPUT, name=IMAGE_TAG)}
     deploy = f'{_AGENT} gavan deploy --tag "$IMAGE_TAG" -p {PROFILE}'
     return (
@@ -68,7 +69,7 @@ def deploy_steps(facts: Facts, own: str) -> tuple[Step, ...]:
 
 def rollback_steps(facts: Facts) -> tuple[Step, ...]:
     """Return the steps that serve the release of PREVIOUS_TAG again; no registry is asked."""
-    outside = {name: secret(name) for name in host_variables(facts)}
+    outside = _outside(facts)
     tag = {PREVIOUS_TAG: Value(origin=Origin.INPUT, name=PREVIOUS_TAG)}
     run = f'{_AGENT} gavan rollback "$PREVIOUS_TAG" -p {PROFILE} --yes --wait-lock 15m'
     return (
@@ -133,6 +134,19 @@ def host_variables(facts: Facts) -> list[str]:
     return facts.variables("deploy", "hosts")
 
 
+def place_variables(facts: Facts, *sections: str) -> dict[str, str | Value]:
+    """Return what differs between places and is no secret, with what these sections read."""
+    places = (("profiles", PROFILE), ("deploy",), *((section,) for section in sections))
+    names = {name for path in places for name in facts.variables(*path)}
+    return {name: Value(origin=Origin.PLACE, name=name)
+            for name in sorted(names - set(host_variables(facts)))}  # fmt: skip
+
+
+def _outside(facts: Facts) -> dict[str, str | Value]:
+    hosts = {name: secret(name) for name in host_variables(facts)}
+    return {**place_variables(facts), **hosts}
+
+
 def database() -> dict[str, str | Value]:
     """Return the environment that makes every verb work on the database of the secret."""
     return {
@@ -167,9 +181,9 @@ def _key(facts: Facts) -> Step:
     return Step(name="Key of the server", run=_KEY_IN, env={"SSH_KEY": secret(facts.ci.ssh_key)})
 
 
-def _log(outside: dict[str, Value]) -> Step:
-    run = f"{_AGENT} gavan releases list -p {PROFILE}"
-    return Step(name="Log of releases", run=run, env=dict(outside), always=True)
+def _log(outside: dict[str, str | Value]) -> Step:
+    run = f"if [ -S ~/.gavan-ci/agent ]; then {_AGENT} gavan releases list -p {PROFILE}; fi"
+    return Step(name="Log of releases", run=run, env=outside, always=True)
 
 
 def _cleaned() -> Step:

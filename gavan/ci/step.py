@@ -18,6 +18,8 @@ class Origin(StrEnum):
 
     SECRET = "secret"  # noqa: S105 - a word, not a secret
     INPUT = "input"
+    PLACE = "place"
+    """A variable of the repository that is no secret"""
     ACTOR = "actor"
     """Who may log in to the registry of the provider"""
     TOKEN = "token"  # noqa: S105 - likewise

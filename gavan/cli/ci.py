@@ -50,12 +50,13 @@ def generate(
 def check(context: Context) -> Result:
     """Judge the pipelines without a runner: schema, jobs, expressions, pins, rights, commands.
 
-    Exit code 5: there is an error. Says which secrets each workflow wants.
+    Exit code 5: there is an error. Says which secrets and variables each workflow of GitHub wants.
     """
     checked = judge(_facts(context).repository)
     for told in checked.skipped:
         context.output.warn(told)
-    data = {"files": checked.files, "findings": checked.findings, "secrets": checked.secrets}
+    data = {"files": checked.files, "findings": checked.findings, "secrets": checked.secrets,
+            "variables": checked.variables}  # fmt: skip
     failed = any(finding.level is Level.ERROR for finding in checked.findings)
     return Result(data=data, text=lambda style: _told(checked, style), exit_code=5 if failed else 0)
 
@@ -66,8 +67,10 @@ def _told(checked: Checked, style: Style) -> str:
         blocks.append("there is no pipeline here: gavan ci generate")
     elif not checked.findings:
         blocks.append(style.good(f"{len(checked.files)} pipelines: no mistakes"))
-    rows = [(name, ", ".join(names)) for name, names in checked.secrets.items()]
-    return "\n\n".join([*blocks, *([table(("file", "secrets"), rows, style)] if rows else [])])
+    rows = [(name, ", ".join(names), ", ".join(checked.variables.get(name, ())))
+            for name, names in checked.secrets.items()]  # fmt: skip
+    head = ("file", "secrets", "variables")
+    return "\n\n".join([*blocks, *([table(head, rows, style)] if rows else [])])
 
 
 def _facts(context: Context) -> Facts:

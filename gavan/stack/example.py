@@ -20,12 +20,18 @@ HEAD = "# Variables of this stack. Copy to .env and fill in; made by: gavan chec
 def variables(source: Source) -> dict[str, str]:
     """Return the variables that the stack file reads and, for each, where it is used first."""
     found: dict[str, str] = {}
+    for name, use in uses(source):
+        found.setdefault(name, ".".join(str(p) for p in use if isinstance(p, str)))
+    return found
+
+
+def uses(source: Source) -> Iterator[tuple[str, KeyPath]]:
+    """Yield every variable that the stack file reads with the place of the value that reads it."""
     for path, text in _texts(source.values, ()):
         # [apps.x] secrets = ["NAME"] lists names; everything else speaks in ${NAME}.
         listed = path[:1] == ("apps",) and path[2:3] == ("secrets",)
         for name in (text,) if listed else names(text).variables:
-            found.setdefault(name, ".".join(str(p) for p in path if isinstance(p, str)))
-    return found
+            yield name, path
 
 
 def render(wanted: dict[str, str]) -> str:

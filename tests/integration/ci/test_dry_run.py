@@ -1,17 +1,9 @@
-"""The pipeline of a push, run here: every command of ci.yml in a clone, job by job, for real.
-
-Actions of others are stood in for by what they leave behind: a clone of the repository, and the
-tools that this machine has.
-"""
+"""The pipelines of a push, run here: every command in a fresh clone, job by job, for real."""
 
 from __future__ import annotations
 
-import json
-import os
-import shlex
+import re
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,18 +11,20 @@ from typing import Any
 import pytest
 import yaml
 
-from gavan.ci.actions import CHECKOUT, PINNED
 from tests.conftest import Database
 from tests.ports import free_port
+from tests.rclone_s3 import BUCKET, RunningS3, running_s3
+from tests.workflows import GitlabRunner, Machine, Ran, Runner, run_command, workflow_of
 
 SHOP = Path(__file__).parents[2] / "unit" / "ci" / "shop"
 GATES = ["env", "lint", "types", "unit", "build", "migrations", "smoke", "e2e", "checks"]
-TOOLS = Path(sys.executable).parent
+PROVIDERS = ("github", "gitlab")
+ELSEWHERE = ("db-migrate", "metrics-refresh", "backup-check")
 
 
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The shop on free ports, its pipelines written and committed as a user does."""
+    """The shop on free ports, every pipeline of it written and committed as a user does."""
     root = tmp_path_factory.mktemp("ci") / "r"
     shutil.copytree(SHOP, root)
     file = root / "gavan.toml"
@@ -38,31 +32,81 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for port in ("54322", "54321", "3000", "5173"):
         text = text.replace(port, str(free_port()))
     file.write_text(text)
-    _run("git init -q -b work && gavan ci generate", root)
-    _run("git add -A && git -c user.name=a -c user.email=a@example.com commit -qm begin", root)
+    names = ["ci", "web-ci", "deploy-prod", "rollback-prod", *ELSEWHERE]
+    with file.open("a") as opened:
+        opened.write(f'provider = ["github", "gitlab"]\nworkflows = {names}\n')
+    who = "git -c user.name=a -c user.email=a@example.com"
+    said = run_command(
+        f"git init -q -b main && gavan ci generate && git add -A && {who} commit -qm begin",
+        root,
+        Machine(repository=root, home=root).environment({}),
+    )
+    assert said.code == 0, said.said
     return root
 
 
 @pytest.fixture(scope="module")
-def jobs(repository: Path) -> dict[str, Any]:
-    document = yaml.safe_load((repository / ".github/workflows/ci.yml").read_text())
-    found = document["jobs"]
-    shell = document["defaults"]["run"]
-    assert shell["shell"] == "bash"
-    return {name: {**job, "at": shell["working-directory"]} for name, job in found.items()}
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningS3]:
+    """The second place of the backups."""
+    with running_s3(tmp_path_factory.mktemp("s") / "s3") as server:
+        yield server
 
 
-def test_the_pipeline_has_a_job_for_every_gate(jobs: dict[str, Any]) -> None:
+def workflow(repository: Path, name: str) -> dict[str, Any]:
+    return workflow_of((repository / ".github" / "workflows" / f"{name}.yml").read_text())
+
+
+def pipeline(repository: Path) -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load((repository / ".gitlab-ci.yml").read_text())
+    return found
+
+
+def started(
+    provider: str,
+    name: str,
+    where: tuple[Path, Path],
+    known: Mapping[str, str] | None = None,
+    changes: Mapping[str, str] | None = None,
+) -> list[Ran]:
+    """Run a gate, or the one job of a workflow, or the job of GitLab that is for the same.
+
+    ``where``: the repository and a home for the runner; ``known``: its secrets.
+    """
+    root, home = where
+    more = changes or {}
+    if provider == "github":
+        found = workflow(root, "ci" if name in GATES else name)
+        job = name if name in GATES else next(iter(found["jobs"]))
+        contexts = {"secrets": known or {}}
+        return list(Runner(repository=root, home=home, changes=more, contexts=contexts)
+                    .run(found, job))  # fmt: skip
+    job = "web-ci:web" if name == "web-ci" else name
+    return list(GitlabRunner(repository=root, home=home, changes=more, variables=known or {})
+                .run(pipeline(root), job))  # fmt: skip
+
+
+def secrets(s3: RunningS3, database: Database) -> dict[str, str]:
+    return {"SUPABASE_DB_URL": database.url(), "BACKUP_ENDPOINT": s3.url, "BACKUP_BUCKET": BUCKET,
+            "BACKUP_KEY_ID": s3.key_id, "BACKUP_SECRET": s3.secret}  # fmt: skip
+
+
+def test_the_pipeline_has_a_job_for_every_gate(repository: Path) -> None:
+    jobs = workflow(repository, "ci")["jobs"]
     assert [*jobs] == [*GATES, "passed"]
     assert jobs["passed"]["needs"] == GATES
+    assert [name for name, job in pipeline(repository).items()
+            if isinstance(job, dict) and job.get("stage") == "gates"] == [
+        *GATES, "web-ci:web",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("gate", GATES)
 def test_every_command_of_a_gate_succeeds_in_a_fresh_clone(
-    repository: Path, jobs: dict[str, Any], gate: str, tmp_path: Path
+    repository: Path, gate: str, tmp_path: Path
 ) -> None:
-    for done in _job(jobs[gate], repository, tmp_path / "c"):
-        assert done.returncode == 0, f"{done.args}\n{done.stdout}"
+    runner = Runner(repository=repository, home=tmp_path / "h")
+    for done in runner.run(workflow(repository, "ci"), gate):
+        assert done.code == 0, f"{done.name}\n{done.said}"
 
 
 @pytest.mark.parametrize(
@@ -77,78 +121,90 @@ def test_every_command_of_a_gate_succeeds_in_a_fresh_clone(
         ("checks", "api/prices.py", "\n# a\ttab\n"),
     ],
 )
+@pytest.mark.parametrize("provider", PROVIDERS)
 def test_a_gate_does_not_let_the_mistake_through_that_it_is_for(
-    repository: Path, jobs: dict[str, Any], tmp_path: Path, gate: str, file: str, text: str
+    repository: Path, tmp_path: Path, provider: str, gate: str, file: str, text: str
 ) -> None:
-    results = []
-    for done in _job(jobs[gate], repository, tmp_path / "c", {file: text}):
-        results.append(done.returncode)
-    assert any(results)
+    ran = started(provider, gate, (repository, tmp_path / "h"), changes={file: text})
+    assert any(one.code for one in ran)
 
 
 @pytest.mark.parametrize(
     ("results", "code"), [("success skipped success", 0), ("success failure", 1), ("cancelled", 1)]
 )
 def test_the_last_job_stands_for_all_gates(
-    jobs: dict[str, Any], tmp_path: Path, results: str, code: int
+    repository: Path, tmp_path: Path, results: str, code: int
 ) -> None:
-    [step] = jobs["passed"]["steps"]
+    [step] = workflow(repository, "ci")["jobs"]["passed"]["steps"]
     assert step["env"] == {"RESULTS": "${{ join(needs.*.result, ' ') }}"}
-    assert _run(step["run"], tmp_path, {"RESULTS": results}, check=False).returncode == code
+    assert run_command(step["run"], tmp_path, {"RESULTS": results}).code == code
 
 
-def test_a_database_elsewhere_is_migrated_and_its_jobs_run(
-    repository: Path, database: Database
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_a_site_that_changed_is_built_and_kept(
+    repository: Path, tmp_path: Path, provider: str
 ) -> None:
-    asked = ("--set", 'ci.workflows=["db-migrate","metrics-refresh"]')
-    printed = _run(shlex.join(["gavan", "ci", "generate", "--stdout", "--json", *asked]),
-                   repository).stdout  # fmt: skip
-    url = {"SUPABASE_DB_URL": database.url()}
-    ran = []
-    for text in json.loads(printed.splitlines()[-1])["data"].values():
-        [job] = yaml.safe_load(text)["jobs"].values()
-        for step in job["steps"]:
-            # The second place of the backup is no part of this test.
-            if "GAVAN_SET" in step.get("env", {}) and step["name"] != "Backup":
-                assert step["env"]["SUPABASE_DB_URL"] == "${{ secrets.SUPABASE_DB_URL }}"
-                done = _run(step["run"], repository, {**step["env"], **url}, check=False)
-                assert done.returncode == 0, done.stdout
-                ran.append(step["name"])
-    assert ran == ["What is pending", "Apply", "Nothing is left", "Run totals"]
+    ran = started(provider, "web-ci", (repository, tmp_path / "h"))
+    assert {one.code for one in ran} == {0}, ran
+    assert list((tmp_path / "h" / "kept" / "web-dist").iterdir())
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_a_database_elsewhere_is_backed_up_and_migrated_and_its_jobs_run(
+    repository: Path, tmp_path: Path, s3: RunningS3, database: Database, provider: str
+) -> None:
+    said = ""
+    for name in ELSEWHERE:
+        ran = started(provider, name, (repository, tmp_path / "h"), secrets(s3, database))
+        assert {one.code for one in ran} == {0}, ran
+        said += "".join(one.said for one in ran)
+    assert s3.secret not in said
+    assert database.url() not in said
+    backups = [path.name for path in (s3.folder / BUCKET).iterdir() if "-logical-" in path.name]
+    assert any(name in said for name in backups), "the check lists what the migration sent"
     with database.connect() as connection:
         assert connection.execute("select count(*) from item").fetchone() == (0,)
 
 
-def _job(
-    job: Mapping[str, Any], repository: Path, clone: Path, changes: Mapping[str, str] | None = None
-) -> Iterator[subprocess.CompletedProcess[str]]:
-    """Run the steps of a job as the runner does; what must run always runs after a failure."""
-    failed = False
-    for step in job["steps"]:
-        if "uses" in step:
-            name, _, commit = step["uses"].partition("@")
-            assert PINNED[name].commit == commit
-            if name == CHECKOUT.name:
-                _run(f"git clone -q {repository} {clone}", repository)
-                for file, text in (changes or {}).items():
-                    with (clone / file).open("a") as opened:
-                        opened.write(text)
-            continue
-        if failed and step.get("if") != "always()":
-            continue
-        folder = clone / step.get("working-directory", job["at"])
-        done = _run(step["run"], folder, step.get("env"), check=False)
-        failed = failed or done.returncode != 0
-        yield done
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_migrations_that_are_looked_for_in_the_wrong_folder_fail_the_job(
+    repository: Path, tmp_path: Path, s3: RunningS3, database: Database, provider: str
+) -> None:
+    away = "\n[database.migrations]\ndir = 'api'\n"
+    where = (repository, tmp_path / "h")
+    ran = started(provider, "db-migrate", where, secrets(s3, database), {"gavan.toml": away})
+    [broken] = [one for one in ran if one.code]
+    assert "GV343 0 local migration files" in broken.said
 
 
-def _run(
-    command: str, folder: Path, env: Mapping[str, str] | None = None, *, check: bool = True
-) -> subprocess.CompletedProcess[str]:
-    """Run a command in the shell that GitHub gives to `shell: bash`."""
-    argv = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", command]
-    outside = {name: value for name, value in os.environ.items() if not name.startswith("GAVAN_")}
-    path = f"{TOOLS}{os.pathsep}{outside['PATH']}"
-    return subprocess.run(argv, cwd=folder, env={**outside, "PATH": path, **(env or {})},
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                          timeout=170, check=check)  # fmt: skip
+@pytest.mark.parametrize(("name", "key"), [("deploy-prod", "image"), ("rollback-prod", "previous")])
+@pytest.mark.parametrize(
+    ("tag", "code"),
+    [
+        ("sha-1a2b3c4", 0), ("sha-1a2b3c4d5e6f", 0), ("main-latest", 0), ("v1.20.3", 0), ("", 2),
+        ("latest", 2), ("sha-1a2b3c", 2), ("sha-1A2B3C4", 2), ("sha-1a2b3c4; id", 2),
+        ("v1.2", 2), ("--help", 2), ("v1.2.3\nid", 2), ("$(id)", 2),
+    ],
+)  # fmt: skip
+def test_the_tag_of_a_release_is_one_or_the_job_ends(
+    repository: Path, tmp_path: Path, name: str, key: str, tag: str, code: int
+) -> None:
+    [job] = workflow(repository, name)["jobs"].values()
+    [step] = [one for one in job["steps"] if one["name"] == "The tag is one of a release"]
+    variable = f"{key.upper()}_TAG"
+    assert step["env"] == {variable: f"${{{{ inputs.{key}_tag }}}}"}
+    assert pipeline(repository)[name]["script"][0] == step["run"]
+    assert run_command(step["run"], tmp_path, {variable: tag}).code == code
+
+
+def test_both_providers_run_the_same_verbs_in_the_same_order(repository: Path) -> None:
+    for name in ("deploy-prod", "rollback-prod", "web-ci", *ELSEWHERE):
+        [job] = workflow(repository, name)["jobs"].values()
+        here = [step["run"] for step in job["steps"] if "run" in step]
+        there = pipeline(repository)["web-ci:web" if name == "web-ci" else name]
+        lines = [*there["before_script"], *there["script"], *there.get("after_script", [])]
+        assert _verbs("\n".join(here)) == _verbs("\n".join(lines)), name
+
+
+def _verbs(text: str) -> list[str]:
+    return re.findall(r"\b(?:gavan|npm) [a-z]+(?: [a-z]+)?", text)

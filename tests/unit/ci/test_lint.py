@@ -17,6 +17,7 @@ from tests.unit.ci.conftest import Shop
 from tests.unit.ci.test_golden import ALL
 
 VPS = ["VPS_HOST", "VPS_USER", "VPS_DEPLOY_PATH", "VPS_HOST_KEY"]
+BACKUP = ["BACKUP_BUCKET", "BACKUP_ENDPOINT", "BACKUP_KEY_ID", "BACKUP_SECRET"]
 SOUND = """\
 on: {workflow_dispatch: {inputs: {tag: {type: string}}}}
 permissions: {contents: read}
@@ -60,14 +61,14 @@ def test_ours_have_none_and_the_secrets_are_those_of_the_documents(shop: Shop) -
     write(files(facts, ["github", "gitlab"]))
     checked = check(facts.repository)
     assert checked.findings == ()
-    assert len(checked.files) == 8
+    assert len(checked.files) == 9
     assert checked.secrets == {
         "images.yml": ["GHCR_PAT"],
         "deploy-prod.yml": ["GHCR_PAT", *sorted([*VPS, "VPS_SSH_KEY"])],
         "rollback-prod.yml": sorted([*VPS, "VPS_SSH_KEY"]),
-        "db-migrate.yml": ["BACKUP_KEY_ID", "BACKUP_SECRET", "SUPABASE_DB_URL"],
+        "db-migrate.yml": [*BACKUP, "SUPABASE_DB_URL"],
         "metrics-refresh.yml": ["SUPABASE_DB_URL"],
-        "backup-check.yml": ["BACKUP_KEY_ID", "BACKUP_SECRET"],
+        "backup-check.yml": BACKUP,
     }
 
 
@@ -87,7 +88,7 @@ def test_ours_have_none_and_the_secrets_are_those_of_the_documents(shop: Shop) -
         ('"$TAG"', '"${{ inputs.tag }}"', "GV564", 9, "in the text of a command"),
         ("checkout@3d3c42e5aac5ba805825da76410c181273ba90b1", "checkout@v7", "GV565", 8,
          "not pinned"),
-        ("    timeout-minutes: 5\n    if", "    if", "GV566", 12, "no timeout-minutes"),
+        ("    timeout-minutes: 5\n    if", "    if", "GV566", 12, "no limit of its time"),
         ("permissions: {contents: read}", "env: {A: b}", "GV567", 1, "may do too much"),
         ("workflow_dispatch: {inputs: {tag: {type: string}}}",
          "workflow_dispatch: {inputs: {tag: {type: string}}}, pull_request_target: {}",
@@ -118,3 +119,47 @@ def test_lack_of_care_in_files_of_others_is_a_warning_and_what_cannot_run_an_err
     assert found["GV565"].level is Level.WARNING
     assert found["GV561"].level is Level.ERROR
     assert found["GV560"].position.line == 12
+
+
+PIPELINE = """\
+stages: [one, two]
+first:
+  stage: one
+  timeout: 5 minutes
+  script: [make]
+second:
+  stage: two
+  needs: [first]
+  timeout: 5 minutes
+  before_script: [cd web]
+  script: [make]
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "code", "line"),
+    [
+        ("needs: [first]", "needs: [frist]", "GV561", 8),
+        ("needs: [first]", "needs: [{job: second}]", "GV561", 8),
+        ("stage: two", "stage: three", "GV561", 7),
+        ("  timeout: 5 minutes\n  script", "  script", "GV566", 3),
+        ("script: [make]", "skript: [make]", "GV560", 3),
+    ],
+)
+def test_the_mistakes_of_a_pipeline_of_gitlab_are_found_where_they_stand(
+    tmp_path: Path, old: str, new: str, code: str, line: int
+) -> None:
+    file = tmp_path / ".gitlab-ci.yml"
+    file.write_text(PIPELINE)
+    assert check(tmp_path).findings == ()
+    assert old in PIPELINE
+    file.write_text(PIPELINE.replace(old, new, 1))
+    found = [(one.code, one.position.line) for one in check(tmp_path).findings]
+    assert found == [(code, line)]
+
+
+def test_what_is_no_job_of_the_file_is_not_waited_for(tmp_path: Path) -> None:
+    others = "{job: x, pipeline: up}, {job: y, project: a/b}, {job: z, optional: true}"
+    more = f"needs: [first, {others}]"
+    (tmp_path / ".gitlab-ci.yml").write_text(PIPELINE.replace("needs: [first]", more))
+    assert [one for one in check(tmp_path).findings if one.code == "GV561"] == []
