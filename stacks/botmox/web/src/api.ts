@@ -24,8 +24,12 @@ export class Refused extends Error {}
 const PLAIN = /^[\w.+-]+\/[\w.+-]+$/;
 const ANYTHING = 'application/octet-stream';
 
+/** As many as a list has at most. */
+export const MOST = 200;
+
+/** The newest artifacts, at most MOST of them. */
 export async function listArtifacts(): Promise<Artifact[]> {
-  return (await ask('GET', '/artifacts?limit=200')) as Artifact[];
+  return (await ask('GET', `/artifacts?limit=${MOST}`)) as Artifact[];
 }
 
 export async function downloadUrl(id: string): Promise<string> {
@@ -57,6 +61,8 @@ async function ask(method: string, path: string, body?: unknown): Promise<unknow
       ...(body === undefined ? {} : { 'content-type': 'application/json' }),
     },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  }).catch(() => {
+    throw new Refused('the backend cannot be reached');
   });
   if (answer.status === 204) return null;
   const told: unknown = await answer.json().catch(() => null);

@@ -15,7 +15,7 @@ export function App() {
         <Status />
         {typeof email === 'string' && (
           <div className="who">
-            <span>{email}</span>
+            <span title={email}>{email}</span>
             <button type="button" className="quiet" onClick={() => void leave()}>
               Sign out
             </button>
@@ -34,7 +34,7 @@ function Status() {
   const { status, release, degraded } = useLive();
   const without = degraded.length > 0 ? `, without ${degraded.join(', ')}` : '';
   return (
-    <p className={`status ${status}`} role="status" title={release}>
+    <p className={`status ${status.replaceAll(' ', '-')}`} role="status" title={release}>
       Backend: {status}
       {without}
     </p>

@@ -1,29 +1,28 @@
 /** What was built and what installs it: list, upload, download, remove. */
-import { useCallback, useEffect, useState } from 'react';
-import {
-  downloadUrl,
-  listArtifacts,
-  removeArtifact,
-  uploadArtifact,
-  type Artifact,
-  type Kind,
-} from './api';
+import { useCallback, useEffect, useRef, useState } from 'react';
+import { downloadUrl, listArtifacts, MOST, removeArtifact, type Artifact } from './api';
+import { wordsOf } from './failure';
+import { Remove } from './remove';
 import { sizeText } from './size';
+import { Upload } from './upload';
+
+type Attempt = (act: () => Promise<void>) => Promise<void>;
 
 export function Artifacts() {
   const [rows, setRows] = useState<Artifact[] | null>(null);
-  const [kind, setKind] = useState<Kind>('artifacts');
-  const [sent, setSent] = useState<number | null>(null);
   const [problem, setProblem] = useState<string | null>(null);
+  const section = useRef<HTMLElement>(null);
 
-  const attempt = useCallback(async (act: () => Promise<void>): Promise<void> => {
-    try {
-      await act();
-      setRows(await listArtifacts());
-      setProblem(null);
-    } catch (error) {
-      setProblem(error instanceof Error ? error.message : String(error));
-    }
+  const attempt: Attempt = useCallback(async (act) => {
+    let said: string | null = null;
+    await act().catch((error: unknown) => {
+      said = wordsOf(error);
+    });
+    // The list is read anew after a failure too: a part of what was tried may be done.
+    await listArtifacts().then(setRows, (error: unknown) => {
+      said ??= wordsOf(error);
+    });
+    setProblem(said);
   }, []);
 
   useEffect(() => {
@@ -33,7 +32,7 @@ export function Artifacts() {
         if (isHere) setRows(found);
       },
       (error: unknown) => {
-        if (isHere) setProblem(error instanceof Error ? error.message : String(error));
+        if (isHere) setProblem(wordsOf(error));
       },
     );
     return () => {
@@ -41,87 +40,80 @@ export function Artifacts() {
     };
   }, []);
 
-  async function upload(files: File[]): Promise<void> {
-    for (const file of files) {
-      setSent(0);
-      await uploadArtifact(file, kind, setSent);
-    }
-  }
-
   return (
-    <section className="card">
-      <div className="bar">
-        <h2>Artifacts</h2>
-        <label className="kind">
-          Kind
-          <select
-            value={kind}
-            onChange={(event) => {
-              setKind(event.target.value as Kind);
-            }}
-          >
-            <option value="artifacts">Artifact</option>
-            <option value="installers">Installer</option>
-          </select>
-        </label>
-        <label className="button">
-          Upload
-          <input
-            type="file"
-            multiple
-            disabled={sent !== null}
-            onChange={(event) => {
-              const files = [...(event.target.files ?? [])];
-              event.target.value = '';
-              void attempt(() => upload(files)).finally(() => {
-                setSent(null);
-              });
-            }}
-          />
-        </label>
-      </div>
-      {sent !== null && <progress value={sent} aria-label="Upload" />}
-      {problem !== null && <p role="alert">{problem}</p>}
-      {rows?.length === 0 && <p className="empty">Nothing here yet. Upload a file.</p>}
+    <section
+      ref={section}
+      tabIndex={-1}
+      className="card"
+      aria-label="Artifacts"
+      aria-busy={rows === null && problem === null}
+    >
+      <Upload attempt={attempt} />
+      {problem !== null && (
+        <div className="problem">
+          <p role="alert">{problem}</p>
+          {rows === null && (
+            <button type="button" className="quiet" onClick={() => void attempt(nothing)}>
+              Try again
+            </button>
+          )}
+        </div>
+      )}
+      {rows === null && problem === null && <p className="note">Loading…</p>}
+      {rows?.length === 0 && (
+        <p className="empty">
+          <strong>Nothing here yet</strong>
+          Artifacts are what your bots run, installers bring it onto a machine. Upload a file to
+          begin; nobody but you can see it.
+        </p>
+      )}
       <ul>
         {rows?.map((row) => (
-          <Row key={row.id} row={row} attempt={attempt} />
+          <Row key={row.id} row={row} attempt={attempt} onGone={() => section.current?.focus()} />
         ))}
       </ul>
+      {rows?.length === MOST && <p className="note">The newest {MOST} are shown.</p>}
     </section>
   );
 }
 
-interface RowProps {
-  row: Artifact;
-  attempt: (act: () => Promise<void>) => Promise<void>;
+async function nothing(): Promise<void> {
+  // Only the list is read.
 }
 
-function Row({ row, attempt }: RowProps) {
+interface RowProps {
+  row: Artifact;
+  attempt: Attempt;
+  onGone: () => void;
+}
+
+function Row({ row, attempt, onGone }: RowProps) {
+  const when = new Date(row.created_at);
   return (
     <li data-testid="artifact">
       <div className="about">
         <strong>{row.name}</strong>
         <span>
           {row.kind === 'installers' ? 'Installer' : 'Artifact'}, {sizeText(row.size)},{' '}
-          {new Date(row.created_at).toLocaleString()}
+          <time dateTime={row.created_at}>
+            {when.toLocaleString(undefined, { dateStyle: 'medium', timeStyle: 'short' })}
+          </time>
         </span>
       </div>
-      <button
-        type="button"
-        aria-label={`Download ${row.name}`}
-        onClick={() => void attempt(() => download(row))}
-      >
-        Download
-      </button>
-      <button
-        type="button"
-        className="quiet"
-        aria-label={`Remove ${row.name}`}
-        onClick={() => void attempt(() => removeArtifact(row.id))}
-      >
-        Remove
-      </button>
+      <div className="acts">
+        <button
+          type="button"
+          className="quiet"
+          aria-label={`Download ${row.name}`}
+          onClick={() => void attempt(() => download(row))}
+        >
+          Download
+        </button>
+        <Remove
+          name={row.name}
+          onYes={() => void attempt(() => removeArtifact(row.id)).then(onGone)}
+        />
+      </div>
     </li>
   );
 }

@@ -7,12 +7,13 @@ export interface Live {
   degraded: string[];
 }
 
-const AWAY: Live = { status: 'away', release: '', degraded: [] };
+const BEGINNING: Live = { status: 'connecting', release: '', degraded: [] };
+const AWAY: Live = { ...BEGINNING, status: 'no connection' };
 const SOON_MS = 500;
 const MOST_MS = 8000;
 
 export function useLive(): Live {
-  const [live, setLive] = useState<Live>(AWAY);
+  const [live, setLive] = useState<Live>(BEGINNING);
   useEffect(() => follow(setLive), []);
   return live;
 }
