@@ -68,9 +68,9 @@ def repository(
 
 @pytest.fixture(scope="session")
 def server(docker_engine: dict[str, str]) -> Iterator[Server]:
-    """A server with Docker and nothing of ours; it reaches the registry, but no other."""
+    """A server with Docker and nothing of ours."""
     del docker_engine
-    place = machine("vps-up.sh", HOST)
+    place = machine("vps-up.sh", HOST, "--outside")
     before = os.environ["PATH"]
     os.environ["PATH"] = f"{Path(place['TESTHOST_SSH_CONFIG']).with_name('bin')}:{before}"
     try:

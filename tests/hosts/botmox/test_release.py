@@ -35,7 +35,7 @@ ALWAYS = {
 @pytest.fixture(scope="module")
 def prepared(server: Server, repository: Repository) -> Server:
     """The server as its owner prepares it from a desk, once."""
-    repository.gavan("--yes", "hosts", "bootstrap", env=server.env)
+    repository.gavan("--yes", "hosts", "bootstrap", "--as", "root", env=server.env)
     return server
 
 
