@@ -15,9 +15,9 @@ from typing import Any
 
 from gavan.deploy import questions
 from gavan.deploy.questions import is_public
-from gavan.engines.compose import caddy, document, env_file
+from gavan.engines.compose import caddy, document, env_file, official
 from gavan.engines.compose.addresses import is_slotted, slotted
-from gavan.engines.compose.jobs import has_clock
+from gavan.engines.compose.jobs import has_clock, migrate_words
 from gavan.engines.compose.limits import memory_of
 from gavan.engines.compose.outside import BROKER, BUCKETS, S3, has_broker, has_s3
 from gavan.engines.compose.project import Project, image_variables
@@ -85,6 +85,7 @@ def compile_plan(wish: Wish) -> dict[str, Any]:
         "parts": parts,
         "singles": list(_singles(stack)),
         "data": list(_data(stack)),
+        "migrate": migrate_words(stack),
         "jobs": [BUCKETS] if has_s3(stack) else [],
         "folders": list(document.DATA),
         "restart_data": wish.restart_data,
@@ -134,6 +135,9 @@ def _data(stack: Stack) -> Iterator[str]:
     """Yield what holds data, and is left alone by releases that do not change it."""
     if stack.database.external_url is None:
         yield "postgres"
+    if stack.core.is_official:
+        # Migrations speak of what they make.
+        yield from official.names(stack)
     if has_s3(stack):
         yield S3
     if has_broker(stack):

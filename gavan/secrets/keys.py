@@ -35,7 +35,10 @@ class StackKeys(DatabasePasswords):
     """With the id: what S3 clients of the stack sign with; they act as the service role."""
     minio_root_password: Secret
     rabbitmq_password: Secret
-    """The last two: of servers that run in containers only."""
+    realtime_db_enc_key: Secret
+    realtime_secret_key_base: Secret
+    pg_meta_crypto_key: Secret
+    """The last five: of servers that run in containers only."""
 
 
 def load_or_create_keys(stack: Stack) -> StackKeys:

@@ -27,7 +27,14 @@ PASSWORDS = (
     "realtime_admin_password",
 )
 """Of the roles that log in to the database; that of the owner has a default."""
-OF_CONTAINERS = ("minio_root_password", "rabbitmq_password")
+OF_CONTAINERS = {
+    "minio_root_password": 16,
+    "rabbitmq_password": 16,
+    "realtime_db_enc_key": 8,
+    "realtime_secret_key_base": 32,
+    "pg_meta_crypto_key": 16,
+}
+"""Of servers that run in containers only, by their bytes; each is two digits"""
 _TEN_YEARS_S = 10 * 365 * 24 * 3600
 
 
@@ -59,7 +66,8 @@ def completed(stored: Mapping[str, str]) -> dict[str, str]:
         "secret_key": f"sb_secret_{secrets.token_urlsafe(24)}",
         "s3_access_key_id": secrets.token_hex(16),
         "s3_secret_access_key": secrets.token_hex(32),
-        **{name: secrets.token_urlsafe(24) for name in (*PASSWORDS, *OF_CONTAINERS)},
+        **{name: secrets.token_urlsafe(24) for name in PASSWORDS},
+        **{name: secrets.token_hex(size) for name, size in OF_CONTAINERS.items()},
     }
     return fresh | dict(stored)
 

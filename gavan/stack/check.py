@@ -9,7 +9,7 @@ import ipaddress
 import itertools
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -26,11 +26,23 @@ from gavan.stack.check_storage import check_expiry, check_storage
 from gavan.stack.findings import Level
 from gavan.stack.interpolate import names
 from gavan.stack.layers import may_be_public
-from gavan.stack.model import AppKind, Broker, Condition, EngineName, KeyPath, Route, Stack
+from gavan.stack.model import (
+    App,
+    AppKind,
+    Broker,
+    Condition,
+    EngineName,
+    KeyPath,
+    Route,
+    Site,
+    Stack,
+)
 from gavan.stack.source import Report, Source
 
 SCHEMA = 1
 EMBEDDED_POSTGRES = 18
+OFFICIAL = ("rest", "auth", "realtime", "storage", "imgproxy", "meta", "studio")
+"""Services that [core] engine = "supabase" runs"""
 _PRIVILEGED = 1024
 _PARTS = ("core", "database", "queue")
 _RANGE = re.compile(r"\s*(==|!=|>=|<=|>|<)\s*(\d+(?:\.\d+)*)\s*")
@@ -58,6 +70,7 @@ def check(stack: Stack, source: Source, parts: Parts, report: Report) -> None:
     for rule in (
         _versions, _postgres, _ports, _routes, _idle_routes, _needs, _cycles, _commands, _health,
         _directories, _secrets, _sites, _cors, _cron, _zones, _broker, _trusted,
+        _official,
     ):  # fmt: skip
         rule(subject)
     check_auth(parts.core["auth"], source, report, protected=stack.profile.protected)
@@ -115,6 +128,22 @@ def _broker(on: _Subject) -> None:
             mend='name one of yours: external_url = "${AMQP_URL}", or rehearse on containers: '
             "gavan up -p prod-sim",
         )
+
+
+def _official(on: _Subject) -> None:
+    if not on.stack.core.is_official:
+        return
+    kinds: dict[str, Sequence[App | Site]] = {"apps": on.stack.apps, "sites": on.stack.sites}
+    for kind, parts in kinds.items():
+        for part in parts:
+            if part.name in OFFICIAL:
+                on.report.add(
+                    on.source.key((kind, part.name)),
+                    "GV104",
+                    f'"{part.name}" is the name of one of Supabase\'s own services',
+                    why='[core] engine = "supabase" runs each of them under its name',
+                    mend="choose another name",
+                )
 
 
 def _trusted(on: _Subject) -> None:

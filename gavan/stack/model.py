@@ -132,6 +132,7 @@ class Database:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Core:
+    engine: str
     port: int
     host: str
     services: tuple[str, ...]
@@ -149,6 +150,11 @@ class Core:
     realtime: Mapping[str, EnvValue]
     """Limits by the names of the stack file; none for a file without the section."""
     container: Container
+
+    @property
+    def is_official(self) -> bool:
+        """Whether Supabase's own images serve in containers."""
+        return self.engine == "supabase"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

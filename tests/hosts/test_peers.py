@@ -17,6 +17,8 @@ from pathlib import Path
 
 import pytest
 
+from gavan.engines.compose import env_file
+from gavan.engines.compose.env_file import variables_of
 from tests.hosts.conftest import machine
 from tests.hosts.test_rehearsal import Wharf, gavan
 from tests.ports import free_port
@@ -223,3 +225,21 @@ def test_what_the_broker_keeps_outlives_its_container(pier: Wharf) -> None:
     queues = gavan(pier.root, "exec", "rabbitmq", "--", "rabbitmqctl", "-q", "-p", "pier",
                    "list_queues", "name", "--no-table-headers", "--silent")  # fmt: skip
     assert queues.stdout.split() == ["letters"]
+
+
+def test_compose_itself_takes_the_file_of_the_official_images(tmp_path: Path) -> None:
+    (tmp_path / "supabase" / "migrations").mkdir(parents=True)
+    (tmp_path / "gavan.toml").write_text('[stack]\nname = "shop"\n[core]\nengine = "supabase"\n')
+    assert gavan(tmp_path, "generate").returncode == 0
+    file = tmp_path / "deploy" / "compose.stack.yml"
+    values = {**dict.fromkeys(variables_of(file.read_text()), "x"), "HTTP_PORT": "80",
+              "HTTPS_PORT": "443"}  # fmt: skip
+    (tmp_path / "place.env").write_text(env_file.render(values))
+    text = docker("compose", "-f", str(file), "--env-file", str(tmp_path / "place.env"),
+                  "--profile", "*", "config", "--format", "json")  # fmt: skip
+    found = json.loads(text)
+    assert found["configs"]["supabase-roles"]["content"].startswith("\\set secret `echo")
+    assert '"$POSTGRES_PASSWORD"' in found["configs"]["supabase-roles"]["content"].replace(
+        "$$", "$"
+    )
+    assert found["services"]["studio"]["image"].startswith("supabase/studio:")

@@ -24,7 +24,6 @@ CORE = "core"
 CADDYFILE = Path("caddy") / "Caddyfile"
 QUIET_S = 1.0
 """How long an old slot has no connection until it counts as left"""
-MIGRATE = ("gavan", "migrate", "up", "--bootstrap")
 PAUSE_S = 0.2
 
 
@@ -125,7 +124,7 @@ def migrate(work: Work) -> str:
     backups = work.place.root / "backups"
     before = _made(backups)
     skip: str = work.plan["skip_backup"]
-    words = [*MIGRATE, "--skip-backup", skip] if skip else []
+    words = [*work.plan["migrate"], *(["--skip-backup", skip] if skip else [])]
     done = work.compose.attempt("run", "--rm", "--no-deps", "-T", "migrate", *words)
     work.state.put(backup=", ".join(sorted(_made(backups) - before)))
     if done.returncode != 0:

@@ -32,8 +32,9 @@ class Slotted:
 
 
 def slotted(stack: Stack) -> Iterator[Slotted]:
-    """Yield the core, the apps that have a port and the sites."""
-    yield Slotted(name=CORE, port=stack.core.port, inside=stack.core.port)
+    """Yield the core, the apps that have a port and the sites; of Supabase's own images none."""
+    if not stack.core.is_official:
+        yield Slotted(name=CORE, port=stack.core.port, inside=stack.core.port)
     for app in stack.apps:
         if is_slotted(app):
             yield Slotted(name=app.name, port=app.port or 0, inside=app.port)
@@ -64,7 +65,9 @@ def addresses(stack: Stack) -> dict[str, str]:
         "stack.name": stack.name,
         "core.url": inside_url(stack.core.port),
         "database.url": VariableUrls(
-            database=stack.database.name, external=stack.database.external_url is not None
+            database=stack.database.name,
+            external=stack.database.external_url is not None,
+            one_password=stack.core.is_official,
         )
         .url("postgres")
         .reveal(),
@@ -85,3 +88,9 @@ def inside_url(port: int) -> str:
 def public_url(host: str) -> str:
     """Return what a browser opens; scheme and port are those of the proxy where it runs."""
     return f"{optional('PUBLIC_SCHEME', 'https')}://{host_name(host)}{optional('PUBLIC_PORT')}"
+
+
+def site_url(stack: Stack) -> str:
+    """Return where links in mails lead: the first site, else the core."""
+    host = site_host(stack, stack.sites[0]) if stack.sites else stack.core.host
+    return public_url(host)

@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
-from gavan.engines.compose import edge
-from gavan.engines.compose.addresses import Slotted, is_slotted, site_host, slotted
+from gavan.engines.compose import edge, official_routes
+from gavan.engines.compose.addresses import CORE, Slotted, is_slotted, site_host, slotted
 from gavan.engines.compose.services import CADDY_FOLDER, HEALTH_PORT, SLOTS_FOLDER
 from gavan.engines.site_files import SECURITY_HEADERS, header_lines, indented, quoted
 from gavan.stack.model import Stack
@@ -122,6 +122,8 @@ def _hosts(stack: Stack) -> Iterator[str]:
                  *indented(edge.closed(stack.proxy), 1)]  # fmt: skip
         for path, part, strip in sorted(leads, key=lambda lead: -len(lead[0])):
             handled = _handle(path, part, strip=strip)
+            if part == CORE and stack.core.is_official:
+                handled = official_routes.handle(path)
             limit = edge.body_limit(stack.proxy) if path != OBJECTS else []
             lines += indented([*handled[:-1], *indented(limit, 1), handled[-1]], 1)
         yield "\n".join([*lines, "\thandle {\n\t\trespond 404\n\t}", "}"])
@@ -129,7 +131,7 @@ def _hosts(stack: Stack) -> Iterator[str]:
 
 def _by_host(stack: Stack) -> dict[str, list[tuple[str, str, bool]]]:
     found: dict[str, list[tuple[str, str, bool]]] = defaultdict(list)
-    found[stack.core.host] += [(path, "core", False) for path in CORE_PATHS]
+    found[stack.core.host] += [(path, CORE, False) for path in CORE_PATHS]
     for app in stack.apps:
         if is_slotted(app):
             found_routes = [(route.host, route.path, route.strip) for route in app.routes]
@@ -163,6 +165,9 @@ def _to_https(stack: Stack) -> str:
 
 def _inside(stack: Stack) -> Iterator[str]:
     """Yield the ports at which parts of the stack reach each other, whichever slot is active."""
+    if stack.core.is_official:
+        lines = [line for path in CORE_PATHS for line in official_routes.handle(path, edge.WITHIN)]
+        yield "\n".join([f"http://:{stack.core.port} {{", *indented(lines, 1), "}"])
     for part in slotted(stack):
         if part.inside is not None:
             lines = [

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gavan.engines.compose import jobs, services
+from gavan.engines.compose import jobs, official, services
 from gavan.engines.compose.addresses import SLOTS, is_slotted
 from gavan.engines.compose.peers import peers
-from gavan.engines.compose.services import Plan, Service
+from gavan.engines.compose.rules import Service
+from gavan.engines.compose.services import Plan
 from gavan.engines.compose.values import finished, required
 from gavan.engines.yaml_text import to_yaml
 from gavan.stack.model import App, Site
 
 DATA = ("postgres-data", "storage-data", "state-data", "backups", "caddy-data", "s3-data",
-        "rabbitmq-data")  # fmt: skip
+        "rabbitmq-data", "postgres-config")  # fmt: skip
 STANDBY = SLOTS[1]
 """Services of this compose profile run only when a release names them."""
 
@@ -37,6 +38,7 @@ def render(plan: Plan) -> str:
         "name": required("COMPOSE_PROJECT_NAME"),
         "services": found,
         "networks": {"edge": {}, "app": {}, "data": {"internal": True}},
+        **({"configs": official.scripts()} if plan.stack.core.is_official else {}),
         "volumes": {name: _volume(name) for name in DATA if name in volumes},
     }
     return to_yaml(_finished(document))
@@ -45,10 +47,14 @@ def render(plan: Plan) -> str:
 def _services(plan: Plan) -> Iterator[tuple[str, Service]]:
     stack = plan.stack
     if stack.database.external_url is None:
-        yield "postgres", services.postgres(stack)
+        own = services.postgres if not stack.core.is_official else official.postgres
+        yield "postgres", own(stack)
     yield "migrate", jobs.migrate(plan)
     yield from peers(stack)
-    yield from _in_slots("core", services.core(plan), own_image=False)
+    if stack.core.is_official:
+        yield from official.services(stack)
+    else:
+        yield from _in_slots("core", services.core(plan), own_image=False)
     for app in stack.apps:
         yield from _app(plan, app)
     for site in stack.sites:

@@ -97,6 +97,9 @@ def key_variables(keys: Keys, passwords: Mapping[str, Secret]) -> dict[str, str]
         "S3_PROTOCOL_ACCESS_KEY_SECRET": keys.s3_secret_access_key,
         "MINIO_ROOT_PASSWORD": keys.minio_root_password,
         "RABBITMQ_PASSWORD": keys.rabbitmq_password,
+        "REALTIME_DB_ENC_KEY": keys.realtime_db_enc_key,
+        "REALTIME_SECRET_KEY_BASE": keys.realtime_secret_key_base,
+        "PG_META_CRYPTO_KEY": keys.pg_meta_crypto_key,
         **passwords,
     }
     return {name: value.reveal() for name, value in named.items()}

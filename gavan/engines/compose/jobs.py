@@ -9,13 +9,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from gavan.engines.compose.services import (
-    Plan,
-    Service,
-    closed,
-    given,
-    limits,
-)
+from gavan.engines.compose import official
+from gavan.engines.compose.rules import Service, closed, limits
+from gavan.engines.compose.services import Plan, given
 from gavan.engines.compose.values import DATABASE_HOST, PASSWORDS, optional, required
 from gavan.engines.embedded.cronfile import encode_jobs
 from gavan.engines.embedded.own_jobs import own_jobs
@@ -41,14 +37,21 @@ def clock_limits(stack: Stack) -> Container:
     return _CLOCK if stack.backup.schedule is None else _CLOCK_WITH_BACKUPS
 
 
+def migrate_words(stack: Stack) -> list[str]:
+    """Return the words of the job: the schemas of the core are gavan's to make, or its images'."""
+    return ["gavan", "migrate", "up", *([] if stack.core.is_official else ["--bootstrap"])]
+
+
 def migrate(plan: Plan) -> Service:
     """Return the job that brings the database up to date; it ends."""
     after = {} if plan.stack.database.external_url else {
         DATABASE_HOST: {"condition": "service_healthy"}
     }  # fmt: skip
+    # What migrations speak of is made by the services themselves.
+    after |= official.ready(plan.stack) if plan.stack.core.is_official else {}
     return {
         "image": required("STACK_IMAGE"),
-        "command": ["gavan", "migrate", "up", "--bootstrap"],
+        "command": migrate_words(plan.stack),
         "environment": {**_stack_variables(plan), **_urls(plan)},
         "volumes": _volumes(plan.stack),
         **closed(),
@@ -100,9 +103,10 @@ def cron(plan: Plan) -> Service:
 def _stack_variables(plan: Plan) -> dict[str, str]:
     """Return what a process needs to read the stack file: the variables it speaks of, and keys."""
     spoken_of = {name: optional(name) for name in variables(plan.source)}
-    keys = {name: required(name) for name in (*PASSWORDS, "JWT_SECRET", "ANON_KEY",
-                                              "SERVICE_ROLE_KEY")}  # fmt: skip
-    return {**spoken_of, **keys, "GAVAN_PROFILE": required("GAVAN_PROFILE")}
+    one = plan.stack.core.is_official
+    passwords = {name: required("POSTGRES_PASSWORD" if one else name) for name in PASSWORDS}
+    keys = {name: required(name) for name in ("JWT_SECRET", "ANON_KEY", "SERVICE_ROLE_KEY")}
+    return {**spoken_of, **passwords, **keys, "GAVAN_PROFILE": required("GAVAN_PROFILE")}
 
 
 def _urls(plan: Plan) -> dict[str, str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gavan.engines.compose import official
 from gavan.engines.compose.addresses import is_slotted
 from gavan.engines.compose.jobs import MIGRATE_LIMITS, clock_limits, has_clock
 from gavan.engines.compose.outside import BROKER, S3, has_broker, has_s3
@@ -29,7 +30,10 @@ def _staying(stack: Stack) -> Iterator[tuple[str, int]]:
         yield S3, stack.storage.container.memory
     if has_broker(stack):
         yield BROKER, stack.queue.container.memory
-    yield "core", stack.core.container.memory
+    if stack.core.is_official:
+        yield from official.memory(stack).items()
+    else:
+        yield "core", stack.core.container.memory
     for app in stack.apps:
         yield app.name, app.container.memory
     for site in stack.sites:

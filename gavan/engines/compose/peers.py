@@ -19,7 +19,7 @@ from gavan.engines.compose.outside import (
     has_s3,
     own_s3,
 )
-from gavan.engines.compose.services import Service, check, closed, foreign, limits
+from gavan.engines.compose.rules import Service, check, closed, foreign, limits
 from gavan.engines.compose.values import required
 from gavan.stack.model import Container, Stack
 

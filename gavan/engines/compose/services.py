@@ -6,11 +6,11 @@ Stands above addresses.py and values.py; document.py puts them together.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 from gavan.database.container import HOME
+from gavan.engines.compose import official
 from gavan.engines.compose.addresses import (
     CORE,
     INSIDE,
@@ -19,7 +19,7 @@ from gavan.engines.compose.addresses import (
     inside_url,
     is_slotted,
     public_url,
-    site_host,
+    site_url,
 )
 from gavan.engines.compose.outside import (
     BROKER,
@@ -28,6 +28,7 @@ from gavan.engines.compose.outside import (
     has_broker,
     s3_variables,
 )
+from gavan.engines.compose.rules import LOGGING, TMP, Service, check, closed, foreign, limits
 from gavan.engines.compose.values import (
     PASSWORDS,
     VariableKeys,
@@ -50,7 +51,6 @@ from gavan.stack.model import App, Container, Site, Stack
 from gavan.stack.source import Source
 from gavan.stack.values import scalar_text
 
-Service = dict[str, Any]
 PROXY = "proxy"
 PROXY_LIMITS = Container(memory=96 * 2**20, cpus=0.25)
 HEALTH_PORT = 8081
@@ -77,7 +77,11 @@ class Plan:
         """Environments as on a laptop, with variables where values would be."""
         stack = self.stack
         is_external = stack.database.external_url is not None
-        urls = VariableUrls(database=stack.database.name, external=is_external)
+        urls = VariableUrls(
+            database=stack.database.name,
+            external=is_external,
+            one_password=stack.core.is_official,
+        )
         core = replace(
             stack.core,
             site_url=site_url(stack),
@@ -87,12 +91,6 @@ class Plan:
             realtime=plain(stack.core.realtime, "REALTIME_"),
         )
         return Surroundings(stack=replace(stack, core=core), keys=VariableKeys(), urls=urls)
-
-
-def site_url(stack: Stack) -> str:
-    """Return where links in mails lead: the first site, else the core."""
-    host = site_host(stack, stack.sites[0]) if stack.sites else stack.core.host
-    return public_url(host)
 
 
 def postgres(stack: Stack) -> Service:
@@ -204,7 +202,7 @@ def app(plan: Plan, one: App) -> Service:
         **limits(one.container),
         "networks": ["app", "data"],
         "depends_on": {**_needs(plan.stack, waits), **after_buckets(plan.stack)},
-        "logging": _LOGGING,
+        "logging": LOGGING,
     }
 
 
@@ -256,13 +254,11 @@ def proxy() -> Service:
         "networks": {"edge": None, "app": {"aliases": [INSIDE]}},
         "stop_grace_period": "30s",
         "healthcheck": check(["/bin/sh", "-c", _CADDY_PROBE], start_s=15),
-        "logging": _LOGGING,
+        "logging": LOGGING,
     }  # fmt: skip
 
 
-TMP = "/tmp"  # noqa: S108 - in a container of its own
 _RESTARTS = {"always": "unless-stopped", "on-failure": "on-failure", "no": "no"}
-_LOGGING = {"driver": "json-file", "options": {"max-size": "10m", "max-file": "5"}}
 _CONDITIONS = {
     "started": "service_started",
     "healthy": "service_healthy",
@@ -270,47 +266,14 @@ _CONDITIONS = {
 }
 
 
-def closed() -> Service:
-    """Return the rules of a container of ours: no root, no writing, no new rights."""
-    return {
-        "restart": "unless-stopped",
-        "init": True,
-        "read_only": True,
-        "tmpfs": [TMP],
-        "cap_drop": ["ALL"],
-        "security_opt": ["no-new-privileges:true"],
-        "logging": _LOGGING,
-    }
-
-
-def foreign(*capabilities: str) -> Service:
-    """Return the rules of an image of others, which begins as root with a few of its rights."""
-    rules = {name: rule for name, rule in closed().items() if name not in ("read_only", "tmpfs")}
-    return {**rules, "cap_add": list(capabilities)}
-
-
-def limits(container: Container) -> Service:
-    """Return what a container may take."""
-    return {"mem_limit": container.memory, "cpus": container.cpus, "pids_limit": 512}
-
-
-def check(words: Sequence[str], *, start_s: int) -> Service:
-    """Return a health check that is asked often until it is well for the first time."""
-    return {
-        "test": ["CMD", *words],
-        "interval": "5s",
-        "timeout": "5s",
-        "retries": 3,
-        "start_period": f"{start_s}s",
-        "start_interval": "500ms",
-    }
-
-
 def _needs(stack: Stack, waits: Mapping[str, str]) -> Service:
     """Return what an app waits for; of a part with slots the first one stands for it."""
     with_slots = {CORE, *(one.name for one in stack.apps if is_slotted(one))}
     found: Service = {}
     for need, condition in waits.items():
+        if need == CORE and stack.core.is_official:
+            found |= official.ready(stack)
+            continue
         if need == "database" or (need == QUEUE and not has_broker(stack)):
             found["migrate"] = {"condition": "service_completed_successfully"}
             continue

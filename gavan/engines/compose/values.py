@@ -76,6 +76,9 @@ class VariableKeys:
     secret_key = Secret(required("SUPABASE_SECRET_KEY"))
     minio_root_password = Secret(required("MINIO_ROOT_PASSWORD"))
     rabbitmq_password = Secret(required("RABBITMQ_PASSWORD"))
+    realtime_db_enc_key = Secret(required("REALTIME_DB_ENC_KEY"))
+    realtime_secret_key_base = Secret(required("REALTIME_SECRET_KEY_BASE"))
+    pg_meta_crypto_key = Secret(required("PG_META_CRYPTO_KEY"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,13 +87,16 @@ class VariableUrls:
 
     database: str
     external: bool
+    one_password: bool
+    """Whether every role has that of postgres, as in Supabase's own image"""
 
     def url(self, role: str, *, socket: bool = False) -> Secret:
         """Return the URL of a role in the network of the stack."""
         del socket  # containers share no sockets
         if self.external:
             return Secret(required(f"{_PASSWORDS[role].removesuffix('_PASSWORD')}_DATABASE_URL"))
-        login = f"{role}:{required(_PASSWORDS[role])}"
+        password = _PASSWORDS["postgres" if self.one_password else role]
+        login = f"{role}:{required(password)}"
         return Secret(f"postgresql://{login}@{DATABASE_HOST}:{DATABASE_PORT}/{self.database}")
 
 

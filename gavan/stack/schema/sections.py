@@ -192,6 +192,9 @@ CORE = Section(
     path=("core",),
     meaning="The process that speaks the Supabase protocols.",
     keys=(
+        Key(name="engine", kind=Kind.CHOICE, default="gavan", choices=("gavan", "supabase"),
+            meaning="What speaks them in containers: gavan, or Supabase's own images; on a laptop "
+            "without containers it is gavan."),
         Key(name="port", kind=Kind.PORT, default=54321, meaning="HTTP port."),
         Key(name="host", kind=Kind.TEXT, default="api", pattern=r"([a-z0-9-]+(\.[a-z0-9-]+)*)?",
             meaning="Name below the profile's domain that leads to it in containers."),

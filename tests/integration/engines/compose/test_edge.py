@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.server
 import json
+import re
 import subprocess
 import sys
 import threading
@@ -16,7 +17,9 @@ from typing import Any
 import httpx
 import pytest
 
-from gavan.engines.compose import edge
+from gavan.engines.compose import edge, official_routes
+from gavan.engines.compose.caddy import CORE_PATHS
+from gavan.engines.compose.official import REALTIME_HOST
 from gavan.engines.site_files import indented
 from gavan.stack.model import Proxy
 from tests.ports import free_port
@@ -27,7 +30,8 @@ OPEN = Proxy(trusted=(), max_body=None, closed=("/metrics", "/api/admin/"))
 class Echo(http.server.BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers.get("content-length", "0")))
-        body = json.dumps({name.lower(): value for name, value in self.headers.items()}).encode()
+        told = {name.lower(): value for name, value in self.headers.items()}
+        body = json.dumps({**told, "path": self.path}).encode()
         self.send_response(200)
         self.send_header("content-length", str(len(body)))
         self.end_headers()
@@ -56,22 +60,29 @@ def proxied(folder: Path, proxy: Proxy, echo: int) -> Iterator[tuple[str, str]]:
     plain = [f"reverse_proxy 127.0.0.1:{echo}"]
     host = [*edge.named(), *edge.closed(proxy), "handle {",
             *indented([*edge.body_limit(proxy), *plain], 1), "}"]  # fmt: skip
-    lines = ["{", "\tadmin off", "\tauto_https off", "\tpersist_config off",
-             *indented(edge.trusted(proxy), 1), "}", "(through) {", "}", *edge.within(),
+    lines = [*edge.trusted(proxy), "}", "(through) {", "}", *edge.within(),
              f"http://:{outside} {{", *indented(host, 1), "}",
              f"http://:{inside} {{", *indented(passes, 1), "}"]  # fmt: skip
+    with caddy(folder, lines, outside):
+        yield f"http://127.0.0.1:{outside}", f"http://127.0.0.1:{inside}"
+
+
+@contextmanager
+def caddy(folder: Path, lines: list[str], port: int) -> Iterator[None]:
+    """Run Caddy with lines that begin among its options; ``port`` answers when it is there."""
     file = folder / "Caddyfile"
-    file.write_text("\n".join(lines) + "\n")
+    options = ["{", "\tadmin off", "\tauto_https off", "\tpersist_config off"]
+    file.write_text("\n".join([*options, *lines]) + "\n")
     words = [str(Path(sys.executable).with_name("caddy")), "run", "--config", str(file),
              "--adapter", "caddyfile"]  # fmt: skip
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(words, stdout=log, stderr=log, env={"HOME": str(folder)})
     try:
         until = time.monotonic() + 30
-        while not _answers(outside):
+        while not _answers(port):
             assert process.poll() is None, (folder / "log").read_text()
             assert time.monotonic() < until
-        yield f"http://127.0.0.1:{outside}", f"http://127.0.0.1:{inside}"
+        yield
     finally:
         process.terminate()
         process.wait()
@@ -79,7 +90,7 @@ def proxied(folder: Path, proxy: Proxy, echo: int) -> Iterator[tuple[str, str]]:
 
 def _answers(port: int) -> bool:
     try:
-        return httpx.get(f"http://127.0.0.1:{port}/").status_code == 200
+        return bool(httpx.get(f"http://127.0.0.1:{port}/").status_code)
     except httpx.TransportError:
         return False
 
@@ -123,6 +134,33 @@ def test_a_body_that_is_too_large_is_refused_before_the_app_has_it(
     with proxied(tmp_path, proxy, echo) as (outside, _):
         assert httpx.post(outside, content=b"x" * 1000).status_code == 200
         assert httpx.post(outside, content=b"x" * 1001).status_code == 413
+
+
+@pytest.mark.parametrize(
+    ("asked", "path", "host"),
+    [
+        ("/rest/v1/card?select=*", "/card?select=*", ""),
+        ("/graphql/v1", "/rpc/graphql", ""),
+        ("/auth/v1/token?grant_type=password", "/token?grant_type=password", ""),
+        ("/storage/v1/object/a/realtime/v1/b", "/object/a/realtime/v1/b", ""),
+        ("/realtime/v1/websocket?apikey=k", "/socket/websocket?apikey=k", REALTIME_HOST),
+        ("/realtime/v1/api/broadcast", "/api/broadcast", REALTIME_HOST),
+    ],
+)
+def test_requests_reach_the_official_images_by_the_paths_that_those_know(
+    tmp_path: Path, echo: int, asked: str, path: str, host: str
+) -> None:
+    port = free_port()
+    blocks = [line for prefix in CORE_PATHS for line in official_routes.handle(prefix)]
+    lines = ["}", "(through) {", "}", f"http://:{port} {{", *indented(blocks, 1), "}"]
+    lines = [re.sub(r"\bto [a-z]+:\d+", f"to 127.0.0.1:{echo}", line) for line in lines]
+    with caddy(tmp_path, lines, port):
+        seen = httpx.get(f"http://127.0.0.1:{port}{asked}").json()
+    assert seen["path"] == path
+    assert seen["host"] == (host or f"127.0.0.1:{port}")
+    assert (seen.get("content-profile") == "graphql_public") == asked.startswith("/graphql")
+    if asked.startswith("/storage"):
+        assert seen["x-forwarded-prefix"] == "/storage/v1"
 
 
 def test_every_request_has_a_number_and_keeps_the_one_it_came_with(
