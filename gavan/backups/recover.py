@@ -6,8 +6,6 @@ works; only then do the folders of the data change places, in one step. The form
 
 from __future__ import annotations
 
-import ctypes
-import os
 import re
 import secrets
 import shutil
@@ -47,7 +45,6 @@ from gavan.engines.embedded import ports
 from gavan.kit.errors import GavanError
 from gavan.kit.secret import Secret
 from gavan.kit.size import in_bytes
-from gavan.kit.storage.disk import sync_folder
 
 FILED_S = 15.0
 START_S = 60.0
@@ -58,8 +55,6 @@ AT_ONCE = 64
 """So many segments are added while the moment is still ahead"""
 LOG_LINES = 25
 _LOG, _SECOND_LOG = "gavan_recovery.log", "gavan_look.log"
-_EXCHANGE = 2
-_AT_CWD = -100
 _TOO_EARLY = "recovery ended before configured recovery target was reached"
 _REPLAYED = re.compile(r"last completed transaction was at log time ([^\n]+)")
 
@@ -358,37 +353,3 @@ def _counted(url: Secret) -> str:
             " not in ('pg_catalog', 'information_schema', 'pg_toast')"
         ).fetchone()
     return f"{row[0]} tables, about {row[1]:,} rows" if row else ""
-
-
-def exchange(data_dir: Path, fresh: Path, kept: Path) -> None:
-    """Give ``fresh`` the name of the data folder; the former one gets the name ``kept``.
-
-    The two change names in one step of the file system: whoever is killed leaves one of them under
-    the name, whole, and the former one never under a name that the next recovery clears away. The
-    server must not run. Raises GavanError GV457, with nothing changed.
-    """
-    fresh.rename(kept)
-    libc = ctypes.CDLL(None, use_errno=True)
-    done = libc.renameat2(_AT_CWD, os.fsencode(kept), _AT_CWD, os.fsencode(data_dir), _EXCHANGE)
-    if done != 0:
-        error = os.strerror(ctypes.get_errno())
-        kept.rename(fresh)
-        raise GavanError(
-            "GV457",
-            f"the folders {fresh} and {data_dir} cannot change names: {error}",
-            details="nothing was changed",
-            hint="this file system cannot exchange two names (ext4, xfs, btrfs and tmpfs can)",
-        )
-    sync_folder(data_dir.parent)
-
-
-def kept_name(data_dir: Path, now: datetime) -> Path:
-    """Return what the former data are called from now on."""
-    return data_dir.with_name(f"{data_dir.name}_before_{now.astimezone(UTC):%Y%m%dT%H%M%SZ}")
-
-
-def put_spool_aside(state_dir: Path, now: datetime) -> None:
-    """Move what was received of the former log away: it is not the log of the new server."""
-    spool = state_dir / SPOOL
-    if spool.is_dir():
-        spool.rename(spool.with_name(f"{SPOOL}_before_{now.astimezone(UTC):%Y%m%dT%H%M%SZ}"))

@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
@@ -33,6 +34,8 @@ from gavan.kit.storage.disk import sync_folder
 
 SLOT = "gavan_wal"
 SPOOL = "wal"
+SEGMENT_NAME = 24
+"""Characters of the name of a segment; one that is not finished has an ending"""
 LOOK_S = 0.5
 STOP_S = 10.0
 RETRY_S = 30.0
@@ -74,6 +77,7 @@ def _receive(on: Receiving, stop: threading.Event) -> None:
     archive = WalArchive(on.repository)
     filed: set[str] = set()
     _file(on, archive, filed)
+    _forget_other_timelines(on)
     _ensure_slot(on)
     sending = _Sending(on, archive)
     with _receiver(on) as (process, said):
@@ -85,6 +89,29 @@ def _receive(on: Receiving, stop: threading.Event) -> None:
                 raise _ended(process.returncode, said, on.spool)
     _file(on, archive, filed)
     sending.send()
+
+
+def _forget_other_timelines(on: Receiving) -> None:
+    """Move the spool away when the server was recovered to a moment: what is finished is filed,
+    the rest is of a log that goes on nowhere."""
+    names = [path.name for path in on.spool.iterdir() if is_segment(path.name[:SEGMENT_NAME])]
+    newest = max(names, default="")
+    if not newest:
+        return
+    with connect(on.url, "wal") as connection:
+        row = connection.execute("select pg_walfile_name(pg_current_wal_lsn())").fetchone()
+    if row is None or str(row[0])[:8] == newest[:8]:
+        return
+    aside = put_spool_aside(on.spool, datetime.now(UTC))
+    on.spool.mkdir(mode=0o700)
+    on.report(STEP, "warn", f"the server was recovered: what came of the former log is {aside}")
+
+
+def put_spool_aside(spool: Path, now: datetime) -> Path:
+    """Move what was received of a former log away; return where it is."""
+    aside = spool.with_name(f"{spool.name}_before_{now.astimezone(UTC):%Y%m%dT%H%M%SZ}")
+    spool.rename(aside)
+    return aside
 
 
 def _ensure_slot(on: Receiving) -> None:

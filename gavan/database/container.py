@@ -17,7 +17,15 @@ from pathlib import Path
 import psycopg
 
 from gavan.database.configuration import memory_settings
-from gavan.database.embedded import ADMIN, ServerSpec, loopback_url, prepare_server
+from gavan.database.data_folder import take_next
+from gavan.database.embedded import (
+    ADMIN,
+    Server,
+    ServerSpec,
+    describe_server,
+    loopback_url,
+    prepare_server,
+)
 from gavan.kit.errors import GavanError
 from gavan.kit.secret import Secret
 
@@ -80,11 +88,21 @@ def is_ready(environ: Mapping[str, str]) -> bool:
         return False
 
 
+def server_here(environ: Mapping[str, str]) -> Server | None:
+    """Return the server whose data are mounted here, changing nothing; None where none are."""
+    if "GAVAN_POSTGRES_DATABASE" not in environ:
+        return None
+    return describe_server(read_spec(environ), read_passwords(environ))
+
+
 def main() -> int:
     """Prepare the data directory and become Postgres; return the exit code if that failed."""
     if sys.argv[1:] == ["ready"]:
         return 0 if is_ready(os.environ) else 1
     try:
+        former = take_next(HOME / "data")
+        if former is not None:
+            sys.stderr.write(f"the recovered data are in place, the former ones are {former}\n")
         server = prepare_server(
             read_spec(os.environ), read_passwords(os.environ), create_user=False
         )

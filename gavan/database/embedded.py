@@ -132,12 +132,12 @@ def prepare(stack: Stack, keys: Passwords, *, create_user: bool) -> Server:
         port=stack.database.port,
         database=stack.database.name,
         max_connections=stack.database.max_connections,
-        settings={**_archiving(stack), **stack.database.settings},
+        settings={**archiving(stack), **stack.database.settings},
     )
     return prepare_server(spec, keys, create_user=create_user)
 
 
-def _archiving(stack: Stack) -> dict[str, str]:
+def archiving(stack: Stack) -> dict[str, str]:
     """Return what bounds how much of the log is nowhere but here."""
     return {"archive_timeout": "60s"} if stack.backup.pitr.enabled else {}
 
@@ -150,18 +150,7 @@ def prepare_server(spec: ServerSpec, keys: Passwords, *, create_user: bool) -> S
     data_dir = _data_dir(spec, account)
     _refuse_foreign(data_dir, account, programs)
     roles = passwords_by_role(keys)
-    socket_dir = _socket_dir(spec, account)
-    server = Server(
-        argv=(str(programs.bin / "postgres"), "-D", str(data_dir)),
-        env={"LANG": "C", "TZ": "UTC", "PATH": os.defpath},
-        user=None if account.uid == os.geteuid() else account,
-        data_dir=data_dir,
-        socket_dir=socket_dir,
-        port=spec.port,
-        database=spec.database,
-        bin=programs.bin,
-        passwords=roles,
-    )
+    server = _server(spec, account, programs, roles)
     if server.is_running():
         _write_settings(spec, programs, account, server)
         return server
@@ -171,6 +160,29 @@ def prepare_server(spec: ServerSpec, keys: Passwords, *, create_user: bool) -> S
     _write_configuration(spec, programs, account, server)
     _renew_admin_password(programs, account, data_dir, roles[ADMIN])
     return server
+
+
+def describe_server(spec: ServerSpec, keys: Passwords) -> Server:
+    """Return a server as ``prepare_server`` does, without a change to its data."""
+    account = choose_account(spec.root, create_user=False)
+    return _server(spec, account, distribution_for(account), passwords_by_role(keys))
+
+
+def _server(
+    spec: ServerSpec, account: Account, programs: Distribution, roles: Mapping[str, Secret]
+) -> Server:
+    data_dir = _data_dir(spec, account)
+    return Server(
+        argv=(str(programs.bin / "postgres"), "-D", str(data_dir)),
+        env={"LANG": "C", "TZ": "UTC", "PATH": os.defpath},
+        user=None if account.uid == os.geteuid() else account,
+        data_dir=data_dir,
+        socket_dir=_socket_dir(spec, account),
+        port=spec.port,
+        database=spec.database,
+        bin=programs.bin,
+        passwords=roles,
+    )
 
 
 def _data_dir(spec: ServerSpec, account: Account) -> Path:

@@ -17,7 +17,7 @@ from gavan.deploy import questions
 from gavan.deploy.questions import is_public
 from gavan.engines.compose import caddy, document, env_file, official
 from gavan.engines.compose.addresses import is_slotted, slotted
-from gavan.engines.compose.jobs import has_clock, migrate_words
+from gavan.engines.compose.jobs import has_clock, has_wal, migrate_words
 from gavan.engines.compose.limits import memory_of
 from gavan.engines.compose.outside import BROKER, BUCKETS, S3, has_broker, has_s3
 from gavan.engines.compose.project import Project, image_variables
@@ -86,6 +86,7 @@ def compile_plan(wish: Wish) -> dict[str, Any]:
         "singles": list(_singles(stack)),
         "data": list(_data(stack)),
         "migrate": migrate_words(stack),
+        "overlap": stack.deploy.overlap,
         "jobs": [BUCKETS] if has_s3(stack) else [],
         "folders": list(document.DATA),
         "restart_data": wish.restart_data,
@@ -151,6 +152,8 @@ def _singles(stack: Stack) -> Iterator[str]:
             yield app.name
     if has_clock(stack):
         yield "cron"
+    if has_wal(stack):
+        yield "wal"
 
 
 def who() -> str:

@@ -373,6 +373,7 @@ class Deploy:
     registry: str
     memory: int
     build_args: Mapping[str, str]
+    overlap: bool
     retain: int
     health_timeout: float
     """Seconds, as ``drain``"""

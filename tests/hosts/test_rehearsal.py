@@ -59,6 +59,9 @@ output = "public"
 
 [backup]
 schedule = "30 3 * * *"
+
+[backup.pitr]
+enabled = true
 """
 
 
@@ -209,7 +212,7 @@ def test_only_the_proxy_listens_on_this_machine(wharf: Wharf) -> None:
 def test_every_service_is_well_and_the_job_is_done(wharf: Wharf) -> None:
     assert wharf.services() == {
         "api-blue": "healthy", "core-blue": "healthy", "cron": "running", "migrate": "done",
-        "postgres": "healthy", "proxy": "healthy", "web-blue": "healthy",
+        "postgres": "healthy", "proxy": "healthy", "wal": "running", "web-blue": "healthy",
     }  # fmt: skip
 
 
@@ -224,6 +227,44 @@ def test_a_backup_is_made_by_the_clock_and_a_drill_restores_it(wharf: Wharf) -> 
         assert done.returncode == 0, done.stderr
     folders = (wharf.root / ".gavan/compose/prod-sim/data/backups").iterdir()
     assert any("-logical-" in folder.name for folder in folders)
+
+
+def test_the_stack_goes_back_to_a_moment_and_from_there_on(wharf: Wharf) -> None:
+    def ask(statement: str) -> str:
+        code = (
+            "import os, psycopg\n"
+            "with psycopg.connect(os.environ['GAVAN_DB_URL'], autocommit=True) as connection:\n"
+            f"    rows = connection.execute({statement!r})\n"
+            "    print(*(row[0] for row in rows.fetchall()) if rows.description else ())"
+        )
+        done = gavan(wharf.root, "exec", "cron", "--", "python", "-c", code)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    def ships() -> str:
+        return ask("select string_agg(name, ',' order by name) from public.ship")
+
+    base = gavan(wharf.root, "exec", "cron", "--", "gavan", "backup", "run", "--kind", "physical")
+    assert base.returncode == 0, base.stderr
+    ask("insert into public.ship values ('Borea')")
+    moment = ask("select clock_timestamp()")
+    ask("delete from public.ship")
+    back = gavan(wharf.root, "--yes", "backup", "restore", "--at", moment)
+    assert back.returncode == 0, back.stderr
+    assert ships() == "Aurora,Borea"
+    assert wharf.services()["postgres"] == "healthy"
+    kept = [path.name for path in (wharf.root / ".gavan/compose/prod-sim/data/postgres-data")
+            .iterdir() if path.name.startswith("data_before_")]  # fmt: skip
+    assert len(kept) == 1
+    # The log of the new timeline is received too: what comes now can be gone back to.
+    base = gavan(wharf.root, "exec", "cron", "--", "gavan", "backup", "run", "--kind", "physical")
+    assert base.returncode == 0, base.stderr
+    ask("insert into public.ship values ('Corvus')")
+    moment = ask("select clock_timestamp()")
+    ask("delete from public.ship")
+    again = gavan(wharf.root, "--yes", "backup", "restore", "--at", moment)
+    assert again.returncode == 0, again.stderr
+    assert ships() == "Aurora,Borea,Corvus"
 
 
 def test_the_second_slot_takes_over_by_its_file_alone(wharf: Wharf) -> None:

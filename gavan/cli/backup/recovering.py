@@ -5,6 +5,7 @@ Stands under the verb restore. Postgres of the stack is stopped only while two f
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,20 +13,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from gavan.backups.layout import Repository
-from gavan.backups.recover import (
-    Recovery,
-    exchange,
-    find_road,
-    kept_name,
-    put_spool_aside,
-    recovered,
-)
+from gavan.backups.recover import Recovered, Recovery, find_road, recovered
 from gavan.backups.road import parse_moment
 from gavan.backups.sealing import opener_for
 from gavan.cli.context import Context
 from gavan.cli.database import reporter
 from gavan.cli.render import Result
 from gavan.database.access import Access
+from gavan.database.container import server_here
+from gavan.database.data_folder import exchange, kept_name, leave_for_next_start
 from gavan.database.embedded import prepare
 from gavan.engines.embedded.client import connect
 from gavan.engines.embedded.paths import control_socket
@@ -47,10 +43,15 @@ def recover_at(
     if access.admin is None:
         raise GavanError("GV450", "the files of this server are not ours", exit_code=2,
                          hint="restore a dump: gavan backup restore latest")  # fmt: skip
+    in_container = server_here(os.environ)
+    if in_container is None and access.elsewhere:
+        raise GavanError("GV450", "the files of this server are not here", exit_code=2,
+                         hint="in containers: gavan -p PROFILE backup restore --at TIME, from "
+                         "outside of them")  # fmt: skip
     on = Recovery(
         root=stack.root,
         moment=moment,
-        server=prepare(stack, load_or_create_keys(stack), create_user=False),
+        server=in_container or prepare(stack, load_or_create_keys(stack), create_user=False),
         access=access,
         repository=repository,
         opener_of=lambda made: opener_for(made.encryption, identity),
@@ -62,18 +63,12 @@ def recover_at(
         "kept beside."
     )
     with recovered(on, road) as done:
-        now = datetime.now(UTC)
-        kept = kept_name(on.server.data_dir, now)
-        on.report("swap", "start", "")
-        with _stopped(stack):
-            if on.server.is_running():
-                raise GavanError(
-                    "GV458", "Postgres runs, and not as a unit of this stack: it was not replaced",
-                    hint="stop it, then again", exit_code=4,
-                )  # fmt: skip
-            exchange(on.server.data_dir, done.folder, kept)
-            put_spool_aside(stack.state_dir, now)
-        on.report("swap", "ok", f"the former data are {kept}")
+        if in_container is not None:
+            place = leave_for_next_start(done.folder, on.server.data_dir)
+            on.report("swap", "ok", f"{place} takes the place of the data when Postgres begins")
+            kept, mend = place, "restart the service postgres"
+        else:
+            kept, mend = _swap(on, done, stack), "gavan backup run --kind physical"
     last = done.last.isoformat() if done.last else None
     since = f"last transaction: {last or 'in the base'}"
     return Result(
@@ -84,9 +79,24 @@ def recover_at(
             "segments": done.segments,
             "kept": str(kept),
         },
-        text=f"{stack.name} is as it was at {moment.isoformat()}; {since}; {done.rows}\n"
-        f"the former data: {kept}\nnext: gavan backup run --kind physical",
+        text=f"{stack.name} as it was at {moment.isoformat()}; {since}; {done.rows}\n"
+        f"{'the data' if in_container else 'the former data'}: {kept}\nnext: {mend}",
     )
+
+
+def _swap(on: Recovery, done: Recovered, stack: Stack) -> Path:
+    """Put what was recovered in place of the data; return what the former are called."""
+    kept = kept_name(on.server.data_dir, datetime.now(UTC))
+    on.report("swap", "start", "")
+    with _stopped(stack):
+        if on.server.is_running():
+            raise GavanError(
+                "GV458", "Postgres runs, and not as a unit of this stack: it was not replaced",
+                hint="stop it, then again", exit_code=4,
+            )  # fmt: skip
+        exchange(on.server.data_dir, done.folder, kept)
+    on.report("swap", "ok", f"the former data are {kept}")
+    return kept
 
 
 @contextmanager

@@ -25,6 +25,7 @@ from gavan.backups.salvage import Salvaged, manifest_of, salvage
 from gavan.backups.sealing import opener_for
 from gavan.cli.backup.discard import COMMAND, discard_old
 from gavan.cli.backup.recovering import recover_at
+from gavan.cli.compose.recover import is_outside, recover_in_containers
 from gavan.cli.context import Context
 from gavan.cli.database import reach, reporter
 from gavan.cli.flags import Duration
@@ -84,6 +85,8 @@ def command(context: Context, backup_id: str, wait_s: float, **chosen: Any) -> R
     beginning of its name, or latest. Exit 5 when the backup is damaged; nothing is changed then.
     """
     _refuse_mixture(chosen)
+    if chosen["at"] and is_outside(context):
+        return recover_in_containers(context, chosen["at"], chosen["identity"])
     stack, access = reach(context)
     if chosen["discarding"]:
         return discard_old(context, stack, access, dry_run=chosen["dry_run"])

@@ -132,7 +132,9 @@ def shown(plan: dict[str, Any], seen: dict[str, Any]) -> str:
         lines.append(f"  {one['part']}: {one['reference']} ({word})")
     new = sorted(set(plan["migrations"]) - set(before.get("migrations", [])))
     lines.append(f"migrations: {', '.join(new) or 'none'}")
-    lines.append(f"memory: at most {plan['memory'] // 2**20} MiB, and the second slots meanwhile")
+    beside = plan["overlap"]
+    meanwhile = "and the new slots meanwhile" if beside else "each part away while it starts"
+    lines.append(f"memory: at most {plan['memory'] // 2**20} MiB, {meanwhile}")
     lines.append("asked after it: " + ", ".join(asked_for(q) for q in plan["smoke"]))
     if plan["skip_outside"]:
         lines.append(f"not from outside: {plan['skip_outside']}")

@@ -90,11 +90,19 @@ def _take_back(work: Work, why: Failure) -> tuple[str, Failure]:
             slot = state.values.get("slots", {}).get(part)
             if slot and slot != work.slot_of(part):
                 work.compose.attempt("--profile", "*", "rm", "--stop", "--force", f"{part}-{slot}")
+            elif slot:
+                _put_back(Work(before, State(before)), f"{part}-{slot}")
     except Failure as failure:
         state.tell("take back", "fail", f"{failure.message}\n{failure.details}")
         return FAILED, why
     state.tell("take back", "ok")
     return (ROLLED_BACK if served else FAILED), why
+
+
+def _put_back(former: Work, service: str) -> None:
+    """Start what a release without overlap has replaced in its place."""
+    former.compose.start(service)
+    former.compose.gate(service, former.plan["health_timeout"])
 
 
 def _turn_back(work: Work, before: Place) -> None:

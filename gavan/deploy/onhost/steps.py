@@ -47,10 +47,17 @@ class Work:
         """Return the slot that serves a part, empty when none does."""
         return str(self.live.get("parts", {}).get(part, {}).get("slot", ""))
 
+    @property
+    def overlaps(self) -> bool:
+        """Whether new slots run beside the old ones; older plans do not say it."""
+        return bool(self.plan.get("overlap", True))
+
     def next_slot(self, part: str) -> str:
         """Return the slot of a part in this release: chosen once, kept by --resume."""
         chosen: dict[str, str] = self.state.values.setdefault("slots", {})
-        if part not in chosen:
+        if part not in chosen and not self.overlaps:
+            chosen[part] = self.slot_of(part) or SLOTS[0]
+        elif part not in chosen:
             chosen[part] = SLOTS[1] if self.slot_of(part) == SLOTS[0] else SLOTS[0]
         return chosen[part]
 
@@ -110,11 +117,11 @@ def data(work: Work) -> str:
         if differs or not work.compose.runs(name):
             work.compose.start(name)
         work.compose.gate(name, work.plan["data_timeout"])
-    for name in work.plan["jobs"]:
+    for name in work.plan.get("jobs", []):
         done = work.compose.attempt("run", "--rm", "--no-deps", "-T", name)
         if done.returncode != 0:
             raise Failure("GV545", f"{name} failed", tail(done.stdout + done.stderr))
-    return ", ".join([*names, *work.plan["jobs"]]) or "elsewhere"
+    return ", ".join([*names, *work.plan.get("jobs", [])]) or "elsewhere"
 
 
 def migrate(work: Work) -> str:
@@ -143,7 +150,8 @@ def _made(folder: Path) -> set[str]:
 
 
 def start(work: Work) -> str:
-    """Start every new slot beside the one that serves; the core first, others may need it."""
+    """Start every new slot beside the one that serves, or in its place when they do not fit; the
+    core first, others may need it."""
     changed = work.changed()
     groups = [[part for part in changed if part == CORE], [p for p in changed if p != CORE]]
     for group in groups:

@@ -65,6 +65,9 @@ def _services(plan: Plan) -> Iterator[tuple[str, Service]]:
         yield "notify", jobs.notify(plan)
     if jobs.has_clock(stack):
         yield "cron", jobs.cron(plan)
+    if jobs.has_wal(stack):
+        yield "wal", jobs.wal(plan)
+        yield jobs.RECOVER, jobs.recover(plan)
 
 
 def _app(plan: Plan, app: App) -> Iterator[tuple[str, Service]]:

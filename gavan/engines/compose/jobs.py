@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from gavan.database.container import HOME
 from gavan.engines.compose import official
 from gavan.engines.compose.rules import Service, closed, limits
-from gavan.engines.compose.services import Plan, given
+from gavan.engines.compose.services import Plan, given, postgres_variables
 from gavan.engines.compose.values import DATABASE_HOST, PASSWORDS, optional, required
 from gavan.engines.embedded.cronfile import encode_jobs
 from gavan.engines.embedded.own_jobs import own_jobs
@@ -23,6 +24,9 @@ from gavan.stack.plan import cron_entries
 STATE = f"{STACK_DIR}/.gavan"
 _MEBIBYTE = 2**20
 MIGRATE_LIMITS = Container(memory=256 * _MEBIBYTE, cpus=0.5)
+WAL_LIMITS = Container(memory=192 * _MEBIBYTE, cpus=0.2)
+RECOVER = "recover"
+"""The service, and the compose profile, of a recovery to a moment"""
 _CLOCK = Container(memory=192 * _MEBIBYTE, cpus=0.2)
 _CLOCK_WITH_BACKUPS = Container(memory=512 * _MEBIBYTE, cpus=0.5)
 
@@ -129,3 +133,47 @@ def _volumes(stack: Stack) -> list[str]:
 def backups_folder(stack: Stack) -> Path:
     """Return where the folder of backups is in a container."""
     return Path(STACK_DIR) / os.path.relpath(stack.backup.dir, stack.root)
+
+
+def has_wal(stack: Stack) -> bool:
+    """Say whether the write-ahead log is received: of a Postgres of gavan's own."""
+    database = stack.database
+    is_ours = database.external_url is None and database.container.image is None
+    return stack.backup.pitr.enabled and is_ours and not stack.core.is_official
+
+
+def wal(plan: Plan) -> Service:
+    """Return what receives the write-ahead log and files it beside the backups."""
+    return {
+        **_on_the_stack(plan),
+        "command": ["gavan", "backup", "wal"],
+        **closed(),
+        **limits(WAL_LIMITS),
+        "networks": ["app", "data"],
+        "stop_grace_period": "20s",
+        "depends_on": {"migrate": {"condition": "service_completed_successfully"}},
+    }
+
+
+def recover(plan: Plan) -> Service:
+    """Return where the server is recovered to a moment, beside its data; run by a person."""
+    made = _on_the_stack(plan)
+    return {
+        **made,
+        "command": ["gavan", "backup", "restore", "--help"],
+        "environment": {**made["environment"], **postgres_variables(plan.stack)},
+        "volumes": [*made["volumes"], f"postgres-data:{HOME}"],
+        **closed(),
+        "restart": "no",
+        **limits(plan.stack.database.container),
+        "networks": ["app", "data"],
+        "profiles": [RECOVER],
+    }
+
+
+def _on_the_stack(plan: Plan) -> Service:
+    return {
+        "image": required("STACK_IMAGE"),
+        "environment": {**_stack_variables(plan), **_urls(plan)},
+        "volumes": _volumes(plan.stack),
+    }

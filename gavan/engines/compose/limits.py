@@ -1,4 +1,4 @@
-"""Does a stack fit its server: the sum of the limits, with one slot twice for a release.
+"""Does a stack fit its server: the sum of the limits, with every slot twice for a release.
 
 Stands beside document.py; pure.
 """
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from gavan.engines.compose import official
 from gavan.engines.compose.addresses import is_slotted
-from gavan.engines.compose.jobs import MIGRATE_LIMITS, clock_limits, has_clock
+from gavan.engines.compose.jobs import MIGRATE_LIMITS, WAL_LIMITS, clock_limits, has_clock, has_wal
 from gavan.engines.compose.outside import BROKER, S3, has_broker, has_s3
 from gavan.engines.compose.services import PROXY_LIMITS
 from gavan.kit.errors import GavanError
@@ -41,14 +41,19 @@ def _staying(stack: Stack) -> Iterator[tuple[str, int]]:
     yield "proxy", PROXY_LIMITS.memory
     if has_clock(stack):
         yield "cron", clock_limits(stack).memory
+    if has_wal(stack):
+        yield "wal", WAL_LIMITS.memory
 
 
 def overlap_of(stack: Stack) -> int:
-    """Return the bytes that a release takes for a moment: its largest second slot, or the job."""
-    slots = [stack.core.container.memory]
+    """Return the bytes that a release takes for a while: the new slots, which all run beside the
+    old ones until these have drained, or the job before them."""
+    if not stack.deploy.overlap:
+        return MIGRATE_LIMITS.memory
+    slots = [] if stack.core.is_official else [stack.core.container.memory]
     slots += [app.container.memory for app in stack.apps if is_slotted(app)]
     slots += [site.container.memory for site in stack.sites]
-    return max(*slots, MIGRATE_LIMITS.memory)
+    return max(sum(slots), MIGRATE_LIMITS.memory)
 
 
 def check_memory(stack: Stack) -> None:
@@ -62,8 +67,15 @@ def check_memory(stack: Stack) -> None:
         "GV146",
         f"the stack may take {total // MEBIBYTE} MiB, its server gives "
         f"{stack.deploy.memory // MEBIBYTE} MiB",
-        details=" + ".join([*rows, f"{overlap // MEBIBYTE} MiB for the second slot of a release"]),
-        hint='give a part less ([apps.<name>] memory = "256MiB"), or say what the server has: '
-        '[deploy] memory = "8GiB"',
+        details=" + ".join([*rows, f"{overlap // MEBIBYTE} MiB during a release"]),
+        hint=" ".join(_mends(stack, sum(staying.values()))),
         exit_code=2,
     )
+
+
+def _mends(stack: Stack, staying: int) -> Iterator[str]:
+    yield 'give a part less ([apps.<name>] memory = "256MiB"), or say what the server has:'
+    yield '[deploy] memory = "8GiB"'
+    if stack.deploy.overlap and staying + MIGRATE_LIMITS.memory <= stack.deploy.memory:
+        yield "; or [deploy] overlap = false: a release then replaces each part in its place, away"
+        yield "for the seconds that it takes to start"

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from gavan.database.container import HOME
+from gavan.database.embedded import archiving
 from gavan.engines.compose import official
 from gavan.engines.compose.addresses import (
     CORE,
@@ -105,13 +106,7 @@ def postgres(stack: Stack) -> Service:
     }
     if container.image is not None:
         return {"image": container.image, **common, **_foreign_postgres(stack)}
-    environment = {
-        **{name: required(name) for name in PASSWORDS},
-        "GAVAN_POSTGRES_MEMORY": str(container.memory),
-        "GAVAN_POSTGRES_CONNECTIONS": str(stack.database.max_connections),
-        "GAVAN_POSTGRES_DATABASE": stack.database.name,
-        "GAVAN_POSTGRES_SETTINGS": json.dumps(dict(stack.database.settings)),
-    }
+    environment = {**{name: required(name) for name in PASSWORDS}, **postgres_variables(stack)}
     return {
         "image": required("GAVAN_IMAGE"),
         "command": ["python", "-m", "gavan.database.container"],
@@ -120,6 +115,17 @@ def postgres(stack: Stack) -> Service:
         **closed(),
         **common,
         "healthcheck": check(["python", "-m", "gavan.database.container", "ready"], start_s=300),
+    }
+
+
+def postgres_variables(stack: Stack) -> dict[str, str]:
+    """Return what gavan.database.container is told of the server."""
+    settings = {**archiving(stack), **stack.database.settings}
+    return {
+        "GAVAN_POSTGRES_MEMORY": str(stack.database.container.memory),
+        "GAVAN_POSTGRES_CONNECTIONS": str(stack.database.max_connections),
+        "GAVAN_POSTGRES_DATABASE": stack.database.name,
+        "GAVAN_POSTGRES_SETTINGS": json.dumps(settings),
     }
 
 

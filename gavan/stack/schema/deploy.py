@@ -86,6 +86,9 @@ DEPLOY = Section(
             example='{ PYTHON_IMAGE = "python:3.13-slim" }',
             meaning="Arguments of every build, the base images among them: PYTHON_IMAGE, "
             "NODE_IMAGE, CADDY_IMAGE."),
+        Key(name="overlap", kind=Kind.BOOLEAN, default=True,
+            meaning="A release starts each part beside the one that serves, which needs the memory "
+            "of both; false: in its place, and the proxy holds requests for the seconds between."),
         Key(name="retain", kind=Kind.INTEGER, default=5, at_least=1,
             meaning="Releases whose images stay on the server, to roll back to."),
         Key(name="health_timeout", kind=Kind.DURATION, default="2m",

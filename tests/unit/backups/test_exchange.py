@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from gavan.backups.recover import exchange
+from gavan.database.data_folder import exchange
 from gavan.kit.errors import GavanError
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from gavan.backups.kept import KeptKind, kept_folders, remove
-from gavan.backups.recover import kept_name, put_spool_aside
-from gavan.backups.wal import SPOOL
+from gavan.backups.wal import SPOOL, put_spool_aside
+from gavan.database.data_folder import kept_name
 
 MOMENT = datetime(2026, 11, 21, 3, 30, tzinfo=UTC)
 NOBODY = 2**22 + 1
@@ -24,7 +24,7 @@ def state(tmp_path: Path) -> Path:
     filled(folder / "data")
     filled(kept_name(folder / "data", MOMENT))
     filled(folder / SPOOL)
-    put_spool_aside(folder, MOMENT)
+    put_spool_aside(folder / SPOOL, MOMENT)
     return folder
 
 

@@ -244,6 +244,19 @@ def test_a_stack_that_does_not_fit_is_refused_with_the_sum(tmp_path: Path) -> No
         check_memory(plan_of(tmp_path, text=text).stack)
     assert caught.value.code == "GV146"
     assert "postgres 1024 MiB + core 512 MiB + api 384 MiB" in str(caught.value.details)
+    # The core, the app and the site, each beside its old slot until that has drained.
+    assert "944 MiB during a release" in str(caught.value.details)
+    assert "overlap" not in str(caught.value.hint), "without it the stack would not fit either"
+
+
+def test_a_stack_that_fits_but_for_the_second_slots_is_offered_a_release_without_them(
+    tmp_path: Path,
+) -> None:
+    tight = FILE + '\n[deploy]\nmemory = "3000MiB"\n'
+    with pytest.raises(GavanError, match="its server gives 3000 MiB") as caught:
+        check_memory(plan_of(tmp_path, text=tight).stack)
+    assert "[deploy] overlap = false" in str(caught.value.hint)
+    check_memory(plan_of(tmp_path, text=tight + "overlap = false\n").stack)
 
 
 def test_caddy_takes_the_file(plan: Plan, tmp_path: Path) -> None:
