@@ -16,7 +16,7 @@ import pytest
 from tests.ports import free_port
 
 GAVAN = str(Path(sys.executable).with_name("gavan"))
-pytestmark = pytest.mark.usefixtures("docker_engine")
+pytestmark = [pytest.mark.usefixtures("docker_engine"), pytest.mark.timeout(600)]
 
 # A value that every layer of quoting on its way would like to change.
 AWKWARD = "a$b${c}$$d #e 'f' \"g\" \\h\\n\nsecond line\ttab % & ; | ü 🚢 =i"
