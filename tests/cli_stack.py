@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from gavan.engines.embedded import guard
+from gavan.engines.embedded.client import connect
+from gavan.engines.embedded.paths import control_socket
 from gavan.engines.embedded.state import read_state
 from tests.ports import free_port
 
@@ -55,7 +57,12 @@ class LiveStack:
         return self.gavan("up", *more, *argv, code=code)
 
     def units(self) -> dict[str, dict[str, Any]]:
-        return {unit["name"]: unit for unit in self.gavan("status")["data"]["units"]}
+        """Ask the supervisor as `gavan status` does, without starting a Python for each look."""
+        client = connect(control_socket(self.root / ".gavan"))
+        if client is None:
+            return {}
+        with client:
+            return {unit["name"]: unit for unit in client.ask("status")["units"]}
 
     def pid(self, unit: str) -> int:
         return int(self.units()[unit]["pid"])

@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import psycopg
 
@@ -37,6 +37,7 @@ SPOOL = "wal"
 SEGMENT_NAME = 24
 """Characters of the name of a segment; one that is not finished has an ending"""
 LOOK_S = 0.5
+POLL_S = 0.05
 STOP_S = 10.0
 RETRY_S = 30.0
 LAST_LINES = 10
@@ -258,18 +259,33 @@ class _Sending:
 
 
 def wait_filed(url: Secret, repository: Repository, within_s: float) -> bool:
-    """End the current segment and wait until the archive has it; False when it does not come."""
+    """End the current segment and wait until the archive has it; False when it does not come.
+
+    It is ended only when somebody receives: a slot that is made afterwards would begin behind it,
+    as after a recovery, and what was in it would be a gap.
+    """
+    until = time.monotonic() + within_s
     try:
         with connect(url, "wal") as connection:
+            while not _is_received(connection):
+                if time.monotonic() > until:
+                    return False
+                time.sleep(POLL_S)
             row = connection.execute(
                 "select pg_walfile_name(pg_current_wal_lsn()), pg_switch_wal()"
             ).fetchone()
     except (GavanError, psycopg.Error):
         return False
     name = str(row[0]) if row else ""
-    until = time.monotonic() + within_s
     while time.monotonic() < until:
         if any(one.name >= name for one in WalArchive(repository).segments()):
             return True
         time.sleep(LOOK_S)
     return False
+
+
+def _is_received(connection: psycopg.Connection[Any]) -> bool:
+    row = connection.execute(
+        "select active from pg_replication_slots where slot_name = %s", (SLOT,)
+    ).fetchone()
+    return bool(row and row[0])

@@ -32,8 +32,10 @@ from tests.cli_stack import LiveStack
 from tests.servers import wait_until
 from tests.supervised import short_folder
 
+# No machine loses its power here: what is killed are processes.
 PITR = """
 [database.settings]
+fsync = "off"
 max_slot_wal_keep_size = "64MB"
 wal_recycle = "off"
 min_wal_size = "32MB"
@@ -93,7 +95,26 @@ class Timed:
         return WalArchive(Repository(self.root / "backups"))
 
     def wait_running(self, unit: str) -> None:
-        wait_until(lambda: self.live.units()[unit]["state"] in ("running", "healthy"), 30)
+        wait_until(lambda: self.live.units()[unit]["state"] in ("running", "healthy"), 60)
+        if unit == "wal":
+            wait_until(self.is_received, 60)
+
+    def is_received(self) -> bool:
+        """Say whether the log comes and the archive knows of the timeline.
+
+        Where a recovery ends is known to the second in which its timeline is first heard of: what
+        is written before belongs to no moment that can be named.
+        """
+        try:
+            ((active, line),) = self.ask(
+                "select (select active from pg_replication_slots where slot_name = 'gavan_wal'),"
+                " timeline_id from pg_control_checkpoint()",
+                role=ADMIN,
+            )
+        except psycopg.OperationalError:
+            return False
+        known = {one.name for one in self.archive().segments()}
+        return bool(active) and (line == 1 or f"{line:08X}.history" in known)
 
 
 @pytest.fixture(scope="module")
