@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from gavan.cli.context import Context
@@ -10,15 +12,21 @@ from gavan.cli.verb import verb
 from gavan.deploy import hooks
 from gavan.engines.images.build import Built, Order, build_images
 from gavan.engines.images.revision import TAG, Revision, read_revision
+from gavan.engines.images.sbom.write import write_sboms
 from gavan.kit.errors import GavanError
 from gavan.stack.model import Stack
 
 
-@verb("build", examples=["gavan build", "gavan build backend", "gavan build --tag v1.2.0"])
+@verb("build", examples=["gavan build", "gavan build backend", "gavan build --tag v1.2.0",
+                         "gavan build --sbom sbom"])  # fmt: skip
 @click.argument("parts", nargs=-1)
 @click.option("--tag", metavar="TAG", help="Name of the images; default: that of the commit.")
 @click.option("--pull", is_flag=True, help="Look for newer base images.")
-def command(context: Context, parts: tuple[str, ...], tag: str | None, pull: bool) -> Result:
+@click.option("--sbom", type=click.Path(file_okay=False, path_type=Path), metavar="FOLDER",
+              help="Write there what each image is made of, as CycloneDX JSON.")  # fmt: skip
+def command(
+    context: Context, parts: tuple[str, ...], tag: str | None, pull: bool, sbom: Path | None
+) -> Result:
     """Build the images of all apps and sites, of the stack's files and of gavan."""
     stack = stack_to_build(context)
     revision, tags = named(stack, tag)
@@ -34,6 +42,7 @@ def command(context: Context, parts: tuple[str, ...], tag: str | None, pull: boo
     if hooks.run(stack, "pre_build", hooks.variables(stack, told)):
         context.progress.report("pre_build", "ok", "")
     built = list(build_images(order))
+    files = write_sboms(stack, built, sbom) if sbom else []
     data = {
         "tags": list(tags),
         "commit": revision.commit if revision else None,
@@ -41,6 +50,7 @@ def command(context: Context, parts: tuple[str, ...], tag: str | None, pull: boo
             {"part": one.part, "references": list(one.references), "id": one.id, "bytes": one.bytes}
             for one in built
         ],
+        "sboms": files,
     }
     return Result(data=data, text=lambda style: _text(built, style))
 

@@ -7,9 +7,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
 
 import pytest
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
 
 from tests.ports import free_port
 
@@ -30,6 +33,17 @@ health = { path = "/", interval = "1s" }
 dir = "web"
 output = "public"
 """
+
+
+LOCK = {
+    "lockfileVersion": 3,
+    "packages": {
+        "": {"name": "web"},
+        "node_modules/@scope/left": {"version": "1.0.0", "license": "MIT"},
+        "node_modules/vite": {"version": "7.0.0", "dev": True},
+    },
+}
+SBOMS: dict[str, Path] = {}
 
 
 def run(*words: str, cwd: Path | None = None) -> str:
@@ -62,7 +76,14 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     (public / "index.html").write_text("<script>var url='__GAVAN_VITE_SUPABASE_URL__'</script>")
     (root / "supabase" / "migrations").mkdir(parents=True)
     (root / "supabase" / "migrations" / "001_a.sql").write_text("select 1;\n")
-    result = json.loads(run(GAVAN, "--json", "build", "--tag", "v1.2.3", cwd=root))
+    (root / "web" / "package-lock.json").write_text(json.dumps(LOCK))
+    words = ("build", "--tag", "v1.2.3", "--sbom", "made-of")
+    result = json.loads(run(GAVAN, "--json", *words, cwd=root))
+    assert [Path(file).name for file in result["data"]["sboms"]] == [
+        f"{image['part']}.cdx.json" for image in result["data"]["images"]
+    ]
+    SBOMS.update({Path(file).name.partition(".")[0]: root / file
+                  for file in result["data"]["sboms"]})  # fmt: skip
     return {image["part"]: image["references"][0] for image in result["data"]["images"]}
 
 
@@ -130,3 +151,24 @@ def test_a_build_that_fails_shows_its_last_lines(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "GV501 the image of api could not be built" in done.stderr
     assert "so it goes" in done.stderr
+
+
+def test_each_image_says_what_it_is_made_of(images: dict[str, str]) -> None:
+    for part, image in images.items():
+        text = SBOMS[part].read_text()
+        assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
+        read = json.loads(text)
+        told = {one["name"]: one for one in read["components"]}
+        words = ("run", "--rm", "--network", "none", "--entrypoint", "dpkg-query", image)
+        system = run("docker", *words, "-W", "-f", "${Package} ${Version}\\n").splitlines()
+        assert len(system) > 20
+        for line in system:
+            name, version = line.split()
+            assert told[name]["version"] == version
+        assert read["metadata"]["component"]["name"] == image.rpartition(":")[0]
+    inside = {one["purl"] for one in json.loads(SBOMS["gavan"].read_text())["components"]}
+    for name in ("psycopg", "starlette", "uvicorn"):
+        assert f"pkg:pypi/{name}@{metadata.version(name)}" in inside
+    bundled = {one["purl"] for one in json.loads(SBOMS["web"].read_text())["components"]}
+    assert "pkg:npm/%40scope/left@1.0.0" in bundled
+    assert "pkg:npm/vite@7.0.0" not in bundled

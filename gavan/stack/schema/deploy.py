@@ -105,6 +105,7 @@ DEPLOY = Section(
             example='{ web = { address = "203.0.113.7", user = "deploy", port = 22, '
             'path = "/opt/crm", host_key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFvZ", '
             'jump = "deploy@bastion.example.com" } }',
-            meaning="Servers of the stack; containers run on one."),
+            meaning="Servers; each has a whole stack with data of its own. One of several is "
+            "chosen by --host."),
     ),
 )  # fmt: skip
