@@ -82,7 +82,7 @@ http.server.ThreadingHTTPServer((os.environ["HOST"], int(os.environ["PORT"])),
 """
 STACK = """
 [stack]
-name = "pier"
+name = "mole"
 
 [profiles.prod-sim]
 http_port = {http}
@@ -190,7 +190,7 @@ def test_the_job_of_the_buckets_may_run_again_and_says_what_the_server_cannot_ke
     assert pier.get("s3.localhost", url, "-X", "PUT", "-d", "k")[0] == 200
     state = pier.root / ".gavan/compose/prod-sim"
     files = ("--env-file", str(state / "place.env"), "--env-file", str(state / "release.env"))
-    words = ("compose", "-p", "pier-prod-sim", "-f", str(pier.root / "deploy/compose.stack.yml"),
+    words = ("compose", "-p", "mole-prod-sim", "-f", str(pier.root / "deploy/compose.stack.yml"),
              *files, "run", "--rm", "--no-deps", "-T", "s3-init")  # fmt: skip
     assert docker(*words).splitlines() == [
         "harbour is there",
@@ -211,18 +211,18 @@ def test_the_broker_has_one_user_and_one_virtual_host_and_no_guest(pier: Wharf) 
         return gavan(pier.root, "exec", "rabbitmq", "--", "rabbitmqctl", "-q", *words).stdout
 
     users = told("list_users", "--no-table-headers", "--silent").split("\n")
-    assert [line.split()[0] for line in users if line] == ["pier"]
-    assert told("list_vhosts", "--no-table-headers", "--silent").split() == ["pier"]
+    assert [line.split()[0] for line in users if line] == ["mole"]
+    assert told("list_vhosts", "--no-table-headers", "--silent").split() == ["mole"]
     limit = told("eval", "vm_memory_monitor:get_memory_limit().").strip()
     assert int(limit) == int(384 * 2**20 * 0.6)
 
 
 def test_what_the_broker_keeps_outlives_its_container(pier: Wharf) -> None:
     assert ask(pier, "/post") == "ahoy"
-    docker("rm", "-f", "pier-prod-sim-rabbitmq-1")
+    docker("rm", "-f", "mole-prod-sim-rabbitmq-1")
     up = gavan(pier.root, "up")
     assert up.returncode == 0, up.stderr
-    queues = gavan(pier.root, "exec", "rabbitmq", "--", "rabbitmqctl", "-q", "-p", "pier",
+    queues = gavan(pier.root, "exec", "rabbitmq", "--", "rabbitmqctl", "-q", "-p", "mole",
                    "list_queues", "name", "--no-table-headers", "--silent")  # fmt: skip
     assert queues.stdout.split() == ["letters"]
 

@@ -44,7 +44,8 @@ def check(words: Sequence[str], *, start_s: int) -> Service:
     return {
         "test": ["CMD", *words],
         "interval": "5s",
-        "timeout": "5s",
+        # A question starts a Python; on a busy server that takes a while.
+        "timeout": "10s",
         "retries": 3,
         "start_period": f"{start_s}s",
         "start_interval": "500ms",
