@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 import re
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -95,23 +95,37 @@ def _write_sql(wish: Wish, written: Written) -> None:
     heard = ticking(report, "sql", str)
     archive = archive_of(wish.folder, wish.made, wish.opener, wish.jobs, heard)
     entries = archive.entries()
-    kept = portable_entries(entries)
-    roles = folder / "roles.sql"
-    roles.write_text("".join(_roles(roles_of(wish.folder, wish.made, wish.opener))), "utf-8")
-    schema, data = folder / "schema.sql", folder / "data.sql"
-    own = sorted({e.name for e in entries if e.kind == "SCHEMA"} - INTERNAL)
-    _write(archive, schema, [e for e in kept if not e.has_data], _schema_head(own))
-    _write(
-        archive, data, [e for e in kept if e.has_data], ["SET session_replication_role = replica"]
+    written.files += write_sql(
+        archive, entries, portable_entries(entries), folder, head=[*CREATE_HISTORY, *CREATE_SEEDS]
     )
-    written.files += [roles, schema, data]
+    written.files.append(write_roles(roles_of(wish.folder, wish.made, wish.opener), folder))
     report("sql", "ok", in_bytes(sum(path.stat().st_size for path in written.files)))
 
 
-def _schema_head(own: Iterable[str]) -> list[str]:
-    """Return what has to be there first; the history as the supabase CLI itself makes it."""
+def write_sql(
+    archive: Archive,
+    entries: Sequence[Entry],
+    kept: Sequence[Entry],
+    folder: Path,
+    *,
+    head: Sequence[str] = (),
+) -> list[Path]:
+    """Write ``schema.sql``, beginning with ``head``, and ``data.sql`` of the ``kept`` entries."""
+    schema, data = folder / "schema.sql", folder / "data.sql"
+    own = sorted({e.name for e in entries if e.kind == "SCHEMA"} - INTERNAL)
     schemas = [f"CREATE SCHEMA IF NOT EXISTS {quote_identifier(name)}" for name in own]
-    return [*schemas, *CREATE_HISTORY, *CREATE_SEEDS]
+    _write(archive, schema, [e for e in kept if not e.has_data], [*schemas, *head])
+    _write(
+        archive, data, [e for e in kept if e.has_data], ["SET session_replication_role = replica"]
+    )
+    return [schema, data]
+
+
+def write_roles(text: str, folder: Path) -> Path:
+    """Write ``roles.sql``: of a dump of globals the project's own roles."""
+    path = folder / "roles.sql"
+    path.write_text("".join(_roles(text)), "utf-8")
+    return path
 
 
 def _write(archive: Archive, path: Path, entries: Sequence[Entry], head: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""`gavan db url | psql | query | reset`."""
+"""`gavan db url | psql | query | reset`; `dump` is in db_dump.py."""
 
 from __future__ import annotations
 
@@ -29,8 +29,15 @@ ROLE = click.option("--role", default=OWNER, show_default=True, help="Log in as 
 group = VerbGroup(
     "db",
     help="Look into the database of the stack.",
-    examples=["gavan db url", "gavan db psql", 'gavan db query "select now()"', "gavan db reset"],
+    examples=[
+        "gavan db url",
+        "gavan db psql",
+        'gavan db query "select now()"',
+        "gavan db dump ./move",
+        "gavan db reset",
+    ],
 )
+group.later(dump="gavan.cli.db_dump:dump")
 
 
 @group.verb("url", examples=["gavan db url", "gavan db url --role supabase_admin"])

@@ -23,7 +23,7 @@ WAIT = click.option("--wait", "wait_s", type=Duration(), default=60.0, help="For
 TO = click.option("--to", metavar="VERSION", help="Only up to VERSION.")
 PHASE = click.option(
     "--phase",
-    type=click.Choice([*Phase]),
+    type=click.Choice([phase.value for phase in Phase]),
     help="Only files of this phase, as far as no other comes before them.",
 )
 

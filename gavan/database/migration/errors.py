@@ -103,10 +103,10 @@ def from_commit(
 
 
 def from_history(error: psycopg.Error, left: str) -> GavanError:
-    """Return the error of our own record of a file, which the server refused."""
+    """Return the error of the history, or our record of a file, which the server refused."""
     return GavanError(
         "GV345",
-        f"the history of the migrations cannot be written: {error.diag.message_primary or error}",
+        f"no access to the history of the migrations: {error.diag.message_primary or error}",
         details="\n".join(filter(None, [left, error.diag.message_detail])),
         hint="its tables are in the schemas supabase_migrations and gavan: the role that runs this"
         " must own them",

@@ -10,7 +10,8 @@ from __future__ import annotations
 import getpass
 import hashlib
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -18,6 +19,7 @@ from typing import Any, LiteralString, Protocol
 
 import psycopg
 
+from gavan.database.migration.errors import from_history
 from gavan.database.migration.files import LARGE_BYTES
 from gavan.kit.errors import GavanError
 from gavan.kit.version import VERSION
@@ -131,7 +133,22 @@ class Record:
 
 
 def create_tables(connection: Connection) -> None:
-    """Create what is missing of the history, the seeds and the log."""
+    """Create what is missing of the history, the seeds and the log; raise GavanError GV345."""
+    with _permitted():
+        _create_missing(connection)
+        _let_log_say_started(connection)
+
+
+@contextmanager
+def _permitted() -> Iterator[None]:
+    """Say of what this role may not see or make that it is the history."""
+    try:
+        yield
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise from_history(error, "nothing was applied") from error
+
+
+def _create_missing(connection: Connection) -> None:
     is_whole = _OURS.issubset(_columns(connection))
     missing: list[tuple[LiteralString, ...]] = [] if is_whole else [CREATE_HISTORY]
     missing += [
@@ -149,7 +166,6 @@ def create_tables(connection: Connection) -> None:
                     # An owner of a schema may lack the right to create schemas.
                     continue
                 connection.execute(statement.encode())
-    _let_log_say_started(connection)
 
 
 def _let_log_say_started(connection: Connection) -> None:
@@ -167,16 +183,20 @@ def _let_log_say_started(connection: Connection) -> None:
 
 
 def read_applied(connection: Connection) -> list[Applied]:
-    """Return the history in the order of versions; empty when there is no table yet."""
-    # Asked first: reading what is not there would be an error in the log of the server.
-    columns = _columns(connection)
-    if not columns:
-        return []
-    if _OURS.issubset(columns):
-        rows = connection.execute(_READ_APPLIED.encode(), (LARGE_BYTES,)).fetchall()
-    else:
-        rows = connection.execute(_READ_VERSIONS).fetchall()
-    made = _read_made(connection) if any(row[3] for row in rows) else {}
+    """Return the history in the order of versions; empty when there is no table yet.
+
+    Raises GavanError GV345 where this role may not read it, or it is another tool's.
+    """
+    with _permitted():
+        # Asked first: reading what is not there would be an error in the log of the server.
+        columns = _columns(connection)
+        if not columns:
+            return []
+        if _OURS.issubset(columns):
+            rows = connection.execute(_READ_APPLIED.encode(), (LARGE_BYTES,)).fetchall()
+        else:
+            rows = connection.execute(_READ_VERSIONS).fetchall()
+        made = _read_made(connection) if any(row[3] for row in rows) else {}
     return [
         Applied(
             version=row[0],

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-import pytest
+from functools import partial
 
-from gavan.database.migration.apply import status
+import pytest
+from psycopg.conninfo import make_conninfo
+
+from gavan.database.embedded import ADMIN
+from gavan.database.migration.apply import migrate, status
 from gavan.database.migration.plan import State
+from gavan.database.migration.run import Options
 from gavan.kit.errors import GavanError
+from gavan.kit.secret import Secret
+from tests.conftest import Database
 from tests.migrations import Migrations
 
 HISTORY = "supabase_migrations.schema_migrations"
@@ -87,6 +94,21 @@ def test_a_history_that_may_not_be_written_leaves_nothing_and_says_so(made: Migr
     assert "permission denied for table schema_migrations" in caught.value.message
     assert (caught.value.where or "").endswith("3_c.sql:1:1")
     assert made.tables() == ["a", "b"]
+
+
+def test_a_role_without_rights_is_told_so(database: Database, made: Migrations) -> None:
+    made.up()
+    with database.connect(ADMIN) as admin:
+        admin.execute("create role stranger login password 'stranger'")
+        try:
+            url = Secret(make_conninfo(database.url(), user="stranger", password="stranger"))
+            for ask in (status, partial(migrate, options=Options())):
+                with pytest.raises(GavanError) as caught:
+                    ask(url, made.folder)
+                assert caught.value.code == "GV345"
+                assert "permission denied for schema supabase_migrations" in caught.value.message
+        finally:
+            admin.execute("drop role stranger")
 
 
 def test_a_file_that_drops_the_log_is_rolled_back(made: Migrations) -> None:
