@@ -7,7 +7,7 @@ BOTMOX := stacks/botmox/web
 WORKERS ?= 2
 ABREAST := --numprocesses=$(WORKERS) --dist=loadfile
 
-.PHONY: help demo test setup programs web check fmt lint types layers unit integration clients stacks chaos hosts web-check bench bench-start bench-rest bench-scale bench-auth bench-storage bench-realtime bench-migrate bench-others bench-driver docs clean
+.PHONY: help demo test setup programs web check fmt lint types layers unit integration clients stacks chaos hosts web-check bench bench-start bench-rest bench-scale bench-auth bench-storage bench-realtime bench-migrate bench-deploy bench-others bench-driver docs clean
 
 help:            ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## ?/\t/' | expand -t 14
@@ -76,7 +76,7 @@ chaos: setup
 hosts: setup     ## real Docker and real servers, begun by the tests; needs root
 	$(BIN)/pytest tests/hosts
 
-bench: bench-start bench-rest bench-scale bench-auth bench-storage bench-realtime bench-migrate bench-backup  ## time to ready, memory, the data API beside the others, auth, storage, realtime, migrations, backups
+bench: bench-start bench-rest bench-scale bench-auth bench-storage bench-realtime bench-migrate bench-backup bench-deploy  ## time to ready, memory, the data API beside the others, auth, storage, realtime, migrations, backups, releases
 
 bench-start: setup
 	$(BIN)/python -m bench.start
@@ -104,6 +104,9 @@ bench-migrate: setup bench/migrate/node_modules/.installed
 
 bench-backup: setup
 	$(BIN)/python -m bench.backup $(ARGS)
+
+bench-deploy: setup
+	$(BIN)/python -m bench.deploy $(ARGS)
 
 bench-driver: setup
 	$(BIN)/python -m bench.driver

@@ -111,6 +111,7 @@ class Load:
         """Connections that the server closed while they rested, seen in time"""
         self.failed: list[Failed] = []
         self._free: deque[_Connection] = deque()
+        self._one_more = asyncio.Condition()
 
     async def run(self) -> None:
         """Ask until the end; return when every answer is there."""
@@ -122,12 +123,20 @@ class Load:
             under_way.add(task)
             task.add_done_callback(under_way.discard)
             self.asked += 1
+            async with self._one_more:
+                self._one_more.notify_all()
             due = began + self.asked / self._rate
             with suppress(TimeoutError):
                 await asyncio.wait_for(self.end.wait(), max(due - time.monotonic(), 0.001))
         await asyncio.gather(*under_way)
         for connection in self._free:
             await connection.close()
+
+    async def until_asked(self, more: int) -> None:
+        """Wait until that many more requests have begun."""
+        wanted = self.asked + more
+        async with self._one_more:
+            await self._one_more.wait_for(lambda: self.asked >= wanted)
 
     async def _open(self) -> _Connection:
         context = None

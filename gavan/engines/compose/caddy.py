@@ -90,6 +90,8 @@ def _common() -> str:
             "\thandle_errors 502 503 504 {",
             '\t\theader Content-Type "application/json; charset=utf-8"',
             "\t\theader Retry-After 2",
+            # Otherwise nothing tells why: Caddy keeps errors that are answered to itself.
+            "\t\tlog_append error {err.message}",
             f"\t\trespond `{_UNAVAILABLE}`",
             "\t}",
             "}",

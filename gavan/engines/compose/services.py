@@ -58,7 +58,8 @@ HEALTH_PORT = 8081
 CADDY_FOLDER = "/etc/caddy"
 SLOTS_FOLDER = "/slots"
 """Where Caddy finds a file for each part, with the address of its active slot"""
-GRACE_S = 10
+CORE_STOP_S = 30
+"""Longer than the core takes by itself, also where a machine is slow: it is never killed"""
 RATE_HEADER = "GOTRUE_RATE_LIMIT_HEADER"
 _CADDY_PROBE = (
     f"wget -qO /dev/null http://127.0.0.1:{HEALTH_PORT}/ 2>/dev/null"
@@ -175,6 +176,7 @@ def core(plan: Plan) -> Service:
             # Health says how old the newest backup is.
             *([f"state-data:{HOME}/state:ro"] if tells else []),
         ],
+        "stop_grace_period": f"{CORE_STOP_S}s",
         **closed(),
         **limits(stack.core.container),
         "networks": ["app", "data"],

@@ -182,3 +182,13 @@ def test_http_leads_to_the_https_port_that_people_see(start: Callable[..., Pier]
     wait_until(lambda: leads("api.pier.test").startswith("308"))
     assert leads("api.pier.test") == "308 https://api.pier.test:8443/v1/x?a=b"
     assert leads("elsewhere.test") == "200 "
+
+
+def test_what_the_proxy_cannot_pass_on_is_answered_502_and_its_cause_is_in_the_log(
+    start: Callable[..., Pier],
+) -> None:
+    pier = start(CADDY_SCHEME="http://")
+    (pier.root / "slots" / "api").write_text("nobody:here")
+    wait_until(lambda: _status(f"http://127.0.0.1:{pier.http}/v1/x", "api.pier.test") == 502)
+    cause = '"error":"making dial info: '
+    wait_until(lambda: cause in (pier.root / "caddy.log").read_text())
