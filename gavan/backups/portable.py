@@ -95,10 +95,11 @@ def _write_sql(wish: Wish, written: Written) -> None:
     heard = ticking(report, "sql", str)
     archive = archive_of(wish.folder, wish.made, wish.opener, wish.jobs, heard)
     entries = archive.entries()
+    # In the order in which they are to be loaded.
+    written.files.append(write_roles(roles_of(wish.folder, wish.made, wish.opener), folder))
     written.files += write_sql(
         archive, entries, portable_entries(entries), folder, head=[*CREATE_HISTORY, *CREATE_SEEDS]
     )
-    written.files.append(write_roles(roles_of(wish.folder, wish.made, wish.opener), folder))
     report("sql", "ok", in_bytes(sum(path.stat().st_size for path in written.files)))
 
 
