@@ -40,10 +40,10 @@ class LocalServer:
 
 
 @contextmanager
-def local_server(answer: Answer) -> Iterator[LocalServer]:
-    """Listen on a free port until the block ends."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), _handler(answer)) as server:
-        listening = LocalServer(f"http://127.0.0.1:{server.server_address[1]}")
+def local_server(answer: Answer, host: str = "127.0.0.1") -> Iterator[LocalServer]:
+    """Listen on a free port of an address of this machine until the block ends."""
+    with ThreadingHTTPServer((host, 0), _handler(answer)) as server:
+        listening = LocalServer(f"http://{host}:{server.server_address[1]}")
         server.listening = listening  # type: ignore[attr-defined]
         thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()

@@ -23,6 +23,7 @@ from gavan.stack.model import DeployHost
 from tests.hosts.conftest import machine
 
 NAME = "hobare"
+pytestmark = pytest.mark.timeout(600)
 USER = "gvn"
 STACK = """\
 [stack]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from gavan.deploy.onhost.steps import Work
 
 HOST_S = 20.0
-CLAIM_S = 15.0
+CLAIM_S = 30.0
 VERDICT_S = 120.0
 PAUSE_S = 0.2
 HERE = smoke.Way("127.0.0.1", False)

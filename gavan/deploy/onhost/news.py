@@ -30,11 +30,17 @@ def tell(place: Place, outcome: str, reason: Failure | None) -> None:
         try:
             done = Compose(one, one.plan()).attempt(*words)
         except (Failure, KeyError, OSError) as error:
-            sys.stdout.write(f"nobody was told: {error!r}\n")
+            _log(f"nobody was told: {error!r}")
             continue
-        sys.stdout.write(f"{done.stdout}{done.stderr}")
+        _log(f"{done.stdout}{done.stderr}".strip())
         if done.returncode in (0, 1):
             return
+
+
+def _log(text: str) -> None:
+    # The runner ends without the goodbyes of Python, so nothing may wait in a buffer.
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
 
 
 def _title(plan: dict[str, Any], outcome: str) -> str:
