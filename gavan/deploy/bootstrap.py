@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from gavan.deploy import firewall
+from gavan.deploy import env_file, firewall
 from gavan.deploy.firewall import Doors
 from gavan.deploy.hosts import Facts
 from gavan.deploy.ssh import LONG_S, Ssh, as_root
@@ -80,6 +80,7 @@ class Wish:
     user: str
     path: str
     doors: Doors
+    env_file: str
 
 
 def doors(facts: Facts, wished: tuple[str, ...], ports: tuple[int, int]) -> Doors:
@@ -102,6 +103,9 @@ def steps(facts: Facts, wish: Wish) -> Iterator[Step]:
         yield Step(says=f"put {wish.user} into the group docker", do=_user(wish.user))
     if not facts.values["folder"]:
         yield Step(says=f"make {wish.path} for {wish.user}", do=_folder(wish))
+    if not facts.env.is_private or facts.env.has_crlf:
+        yield Step(says=f"make {wish.env_file} {wish.user}'s alone, with line ends of Linux",
+                   do=lambda ssh: env_file.mend(ssh, wish.env_file, wish.user))  # fmt: skip
     if facts.values["upgrades"] != "1":
         yield Step(says="switch on unattended upgrades", do=_upgrades)
     if not facts.other_firewall and facts.rules != firewall.rules(wish.doors):

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from gavan.deploy.env_file import read_names
+from gavan.deploy.env_file import EnvFile, look_at
 from gavan.deploy.firewall import FILE, OTHERS, UNIT
 from gavan.deploy.ssh import Ssh
 
@@ -63,13 +63,12 @@ _MANY = ("rule", "listens", "runs", "came", "other")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """A host as it is now; ``names`` are the variables that its env file has."""
+    """A host as it is now."""
 
     values: Mapping[str, str]
     many: Mapping[str, tuple[str, ...]]
     """What the host has several of: lines by their first word."""
-    names: frozenset[str]
-    mode: str
+    env: EnvFile
     skew_s: float
 
     @property
@@ -142,11 +141,10 @@ def look(ssh: Ssh, profile: str, user: str = "") -> Facts:
     words = (ssh.host.path, user or ssh.host.user, UNIT, FILE, *OTHERS)
     said = ssh.run("sh", "-c", _FACTS, "sh", *words)
     rows = [line.partition(" ")[::2] for line in said.splitlines()]
-    names, mode = read_names(ssh, profile)
     values = {name: text for name, text in rows if name not in _MANY}
     many = {one: tuple(text for name, text in rows if name == one) for one in _MANY}
     skew = abs(float(values.get("time") or 0) - time.time())
-    return Facts(values=values, many=many, names=frozenset(names), mode=mode, skew_s=skew)
+    return Facts(values=values, many=many, env=look_at(ssh, profile), skew_s=skew)
 
 
 def findings(facts: Facts, wanted: Mapping[str, bool], memory: int) -> Iterator[Finding]:
@@ -163,12 +161,7 @@ def findings(facts: Facts, wanted: Mapping[str, bool], memory: int) -> Iterator[
                       mend="https://docs.docker.com/engine/install/ for this system")  # fmt: skip
     if not values["folder"]:
         yield Finding(what="the folder of the stack is not there, or not writable", mend=bootstrap)
-    missing = sorted(name for name, must in wanted.items() if must and name not in facts.names)
-    if missing:
-        yield Finding(what=f"without a value: {', '.join(missing)}",
-                      mend=f"{bootstrap}, or gavan hosts set NAME")  # fmt: skip
-    if facts.mode not in ("", "600", "400"):
-        yield Finding(what=f"others can read the variables (mode {facts.mode})", mend="chmod 600")
+    yield from _of_env(facts.env, wanted)
     if facts.skew_s > SKEW_S:
         yield Finding(what=f"its clock is {facts.skew_s:.0f} s off", mend="install an NTP client")
     if int(values["disk"] or 0) < DISK:
@@ -176,6 +169,18 @@ def findings(facts: Facts, wanted: Mapping[str, bool], memory: int) -> Iterator[
                       mend="free some: docker image prune")  # fmt: skip
     if int(float(values["memory"] or 0)) < memory:
         yield Finding(what="it has less memory than [deploy] memory says", mend="see gavan.toml")
+
+
+def _of_env(env: EnvFile, wanted: Mapping[str, bool]) -> Iterator[Finding]:
+    bootstrap = "gavan hosts bootstrap"
+    missing = sorted(name for name, must in wanted.items() if must and name not in env.names)
+    if missing:
+        yield Finding(what=f"without a value: {', '.join(missing)}",
+                      mend=f"{bootstrap}, or gavan hosts set NAME")  # fmt: skip
+    if not env.is_private:
+        yield Finding(what=f"others can read the variables (mode {env.mode})", mend=bootstrap)
+    if env.has_crlf:
+        yield Finding(what="the lines of the variables end as on Windows", mend=bootstrap)
 
 
 def remarks(facts: Facts) -> Iterator[Finding]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from gavan.deploy.login import docker_config
@@ -24,12 +25,14 @@ from gavan.engines.images.build import (
     runtime_of,
     stack_image,
 )
+from gavan.engines.images.revision import MAIN_LATEST
 from gavan.kit.errors import GavanError
 from gavan.kit.secret import Secret
 from gavan.stack.model import Stack
 
 PROXY_IMAGE = "caddy:2"
 _REVISION = "org.opencontainers.image.revision"
+_VERSION = "org.opencontainers.image.version"
 _PULL = """
 set -e
 DOCKER_CONFIG=$(mktemp -d)
@@ -38,6 +41,15 @@ trap 'rm -rf "$DOCKER_CONFIG"' EXIT HUP INT TERM
 cat > "$DOCKER_CONFIG/config.json"
 docker pull --quiet "$1"
 """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pulled:
+    """What a tag stood for when it was pulled; ``tag`` is of the commit when it was main-latest."""
+
+    images: list[Image]
+    commit: str
+    tag: str
 
 
 def images_here(order: Order) -> list[Image]:
@@ -72,8 +84,8 @@ def _is_there(ssh: Ssh, name: str) -> bool:
     return ssh.attempt("docker", "image", "inspect", name).returncode == 0
 
 
-def pull(ssh: Ssh, order: Order, report: Report) -> tuple[list[Image], str]:
-    """Pull the images of the tag on the host; return them and the commit they were made of.
+def pull(ssh: Ssh, order: Order, report: Report) -> Pulled:
+    """Pull the images of the tag on the host; a tag that moves after that changes nothing.
 
     The login of this machine at the registry is lent to the host for it.
 
@@ -85,12 +97,17 @@ def pull(ssh: Ssh, order: Order, report: Report) -> tuple[list[Image], str]:
     stack = _pulled(ssh, wanted, login, report)
     labels = stack["Config"].get("Labels") or {}
     images: list[Image] = []
+    tag = order.tags[0]
+    if tag == MAIN_LATEST:
+        # From here on by the tag of its commit: the other one may move at any moment.
+        tag = labels.get(_VERSION) or tag
+        order = replace(order, tags=(tag,))
     for part, names in image_names(order, runtime_of(order, labels)):
         found = stack if part == STACK_PART else _pulled(ssh, names[0], login, report)
         images.append(Image(part=part, reference=names[0], id=found["Id"],
                             digest=_digest(found, names[0])))  # fmt: skip
     report("pull images", "ok", f"{len(images)}")
-    return images, labels.get(_REVISION, "")
+    return Pulled(images=images, commit=labels.get(_REVISION, ""), tag=tag)
 
 
 def _pulled(ssh: Ssh, name: str, login: Secret | None, report: Report) -> dict[str, Any]:

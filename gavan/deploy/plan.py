@@ -6,6 +6,8 @@ Stands above runner.py. Made here, carried out there; a person reads it before i
 from __future__ import annotations
 
 import getpass
+import hashlib
+import json
 import os
 import socket
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,6 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from gavan.database.migration.files import Phase, read_migrations
 from gavan.deploy import questions
 from gavan.deploy.questions import is_public
 from gavan.engines.compose import caddy, document, env_file, official
@@ -20,7 +23,7 @@ from gavan.engines.compose.addresses import is_slotted, slotted
 from gavan.engines.compose.jobs import has_clock, has_wal, migrate_words
 from gavan.engines.compose.limits import memory_of
 from gavan.engines.compose.outside import BROKER, BUCKETS, S3, has_broker, has_s3
-from gavan.engines.compose.project import Project, image_variables
+from gavan.engines.compose.project import CADDYFILE, COMPOSE_FILE, Project, image_variables
 from gavan.engines.images.build import Built
 from gavan.stack.model import AppKind, Stack
 
@@ -63,6 +66,9 @@ def compile_plan(wish: Wish) -> dict[str, Any]:
     now = datetime.now(UTC)
     on_the_way = questions.on_the_way(stack)
     parts = {part.name: {"port": part.port} for part in slotted(stack)}
+    files = read_migrations(stack.database.migrations.dir)
+    texts = configuration_of(wish)
+    names = sorted(env_file.asked_of_people(texts[COMPOSE_FILE]))
     return {
         "v": 1,
         "id": f"{now:%Y%m%dT%H%M%SZ}-{wish.tag}",
@@ -96,7 +102,11 @@ def compile_plan(wish: Wish) -> dict[str, Any]:
         "drain": stack.deploy.drain,
         "reload": caddy.reload_words(),
         "retain": stack.deploy.retain,
-        "migrations": sorted(path.name for path in stack.database.migrations.dir.glob("*.sql")),
+        "migrations": [file.path.name for file in files],
+        "contract": [file.path.name for file in files if file.phase is Phase.CONTRACT],
+        "config_hash": _digest(texts),
+        "env_names": names,
+        "env_names_hash": _digest({"names": "\n".join(names)}),
         "memory": sum(memory_of(stack).values()),
         "smoke": on_the_way,
         "inside": questions.inside(stack),
@@ -105,6 +115,25 @@ def compile_plan(wish: Wish) -> dict[str, Any]:
         "public": is_public(stack),
         "notify": bool(stack.notify),
     }  # fmt: skip
+
+
+def again(former: Mapping[str, Any], seen: Mapping[str, Any], action: str) -> dict[str, Any]:
+    """Return the plan of a former release, to be carried out once more as ``action``."""
+    now = datetime.now(UTC)
+    mark = "-contract" if action == "migrate" else ""
+    return {
+        **former,
+        "id": f"{now:%Y%m%dT%H%M%SZ}-{former['tag']}{mark}",
+        "action": action,
+        "by": who(),
+        "ci": ci(),
+        "started": now.isoformat(timespec="seconds"),
+        "live_release": seen["live"].get("release", ""),
+        "restart_data": False,
+        "skip_backup": "",
+        "down_to": "",
+        "taken_back": [],
+    }
 
 
 def files_of(wish: Wish) -> dict[str, str]:
@@ -121,11 +150,19 @@ def files_of(wish: Wish) -> dict[str, str]:
         for one in wish.images
     ]
     values = {**place, **image_variables(wish.project.plan, built)}
+    return {**configuration_of(wish), "release.env": env_file.render(values)}
+
+
+def configuration_of(wish: Wish) -> dict[str, str]:
+    """Return what says how the release runs, the same bytes on every machine."""
     return {
-        "compose.stack.yml": document.render(wish.project.plan),
-        "caddy/Caddyfile": caddy.render(stack),
-        "release.env": env_file.render(values),
+        COMPOSE_FILE: document.render(wish.project.plan),
+        str(CADDYFILE): caddy.render(wish.project.plan.stack),
     }
+
+
+def _digest(texts: Mapping[str, str]) -> str:
+    return hashlib.sha256(json.dumps(texts, sort_keys=True).encode()).hexdigest()
 
 
 def _root(wish: Wish) -> str:

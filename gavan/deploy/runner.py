@@ -83,6 +83,20 @@ def begin(ssh: Ssh, release: str, wait_lock_s: float) -> None:
     ssh.run(*PYTHON, file, "start", ssh.host.path, release, str(wait_lock_s))
 
 
+def unlock(ssh: Ssh, release: str) -> str:
+    """End the run of a release and give its lock back; return why that was not done, if so."""
+    root = ssh.host.path
+    said = ssh.run(*PYTHON, f"{root}/{NAME}", "unlock", root, release)
+    return str(json.loads(said)["wrong"])
+
+
+def job(ssh: Ssh, release: str, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run a command of gavan in the image of a release, beside what serves."""
+    root = ssh.host.path
+    return ssh.attempt(*PYTHON, f"{root}/{NAME}", "job", root, release, "0", *words,
+                       deadline_s=LONG_S)  # fmt: skip
+
+
 def events_so_far(ssh: Ssh, release: str) -> int:
     """Return how many events a release has told: those of an earlier run of it."""
     file = f"{_folder(ssh, release)}/events.ndjson"

@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.hosts.pier import PROGRAM, Pier, environment_of, error_of
+
 MACHINES = Path(__file__).parent / "machines"
+SERVER = "pier"
 BASES = ("base", "python", "node", "caddy")
 
 
@@ -48,3 +52,56 @@ def image_registry(docker_engine: dict[str, str]) -> str:
     """Host and port of an image registry; what tests push lies below a folder of theirs."""
     del docker_engine
     return machine("registry-up.sh")["TESTHOST_REGISTRY"]
+
+
+@pytest.fixture(scope="session")
+def pier(
+    tmp_path_factory: pytest.TempPathFactory, docker_engine: dict[str, str], image_registry: str
+) -> Iterator[Pier]:
+    """A stack on a server of its own, its first release sent over SSH, then from a registry."""
+    del docker_engine
+    place = machine("vps-up.sh", SERVER, "--outside")
+    before = os.environ["PATH"]
+    os.environ["PATH"] = environment_of(place)
+    try:
+        found = _pier(tmp_path_factory.mktemp("pier"), place)
+        _first_release(found, image_registry)
+        yield found
+    finally:
+        os.environ["PATH"] = before
+        machine("vps-down.sh", SERVER)
+
+
+def _pier(root: Path, place: dict[str, str]) -> Pier:
+    address = place[f"TESTHOST_{SERVER.upper()}_IP"]
+    known = Path(place["TESTHOST_KNOWN_HOSTS"])
+    rows = known.read_text().splitlines()
+    key = next(row.partition(" ")[2] for row in rows if row.startswith(f"{address} "))
+    (root / "api").mkdir()
+    (root / "api" / "requirements.txt").touch()
+    (root / "api" / "main.py").write_text(PROGRAM)
+    (root / ".gitignore").write_text(".gavan/\n")
+    found = Pier(root=root, address=address, key=key, ctl=MACHINES / "host-ctl.sh", name=SERVER,
+                 disk=known.parent.parent / "nodes" / SERVER / "upper")  # fmt: skip
+    found.git("init", "-qb", "main")
+    found.migration(
+        "001_ship.sql", "create schema harbour; create table harbour.ship (name text);\n"
+    )
+    return found
+
+
+def _first_release(pier: Pier, registry: str) -> None:
+    pier.write("first")
+    pier.commit("first")
+    assert pier.gavan("hosts", "check").returncode == 3
+    assert pier.gavan("--yes", "hosts", "bootstrap").returncode == 3, "TOKEN is nobody's to make"
+    assert error_of(pier.deploy("--plan"))["code"] == "GV535"
+    assert pier.gavan("hosts", "set", "TOKEN", stdin="very private").returncode == 0
+    assert pier.gavan("--yes", "hosts", "bootstrap").returncode == 0
+    for words in (("-p", "prod", "build"), ("--yes", "deploy")):
+        done = pier.gavan(*words)
+        assert done.returncode == 0, done.stdout + done.stderr
+    pier.registry = f"{registry}/{uuid.uuid4().hex[:8]}"
+    pier.write("second")
+    pier.tag = pier.commit("second")
+    pier.publish()

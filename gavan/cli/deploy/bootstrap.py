@@ -43,7 +43,8 @@ def command(context: Context, **flags: Any) -> Result:
     facts = hosts.look(admin, stack.profile.name, ssh.host.user)
     doors = bootstrap.doors(facts, _doors(flags["doors"]),
                             (stack.profile.http_port, stack.profile.https_port))  # fmt: skip
-    wish = bootstrap.Wish(user=ssh.host.user, path=ssh.host.path, doors=doors)
+    wish = bootstrap.Wish(user=ssh.host.user, path=ssh.host.path, doors=doors,
+                          env_file=env_file.file_of(ssh, stack.profile.name))  # fmt: skip
     steps = list(bootstrap.steps(facts, wish))
     if steps:
         bootstrap.check_root(facts, admin)
@@ -88,8 +89,8 @@ def _names(ssh: Ssh, facts: hosts.Facts, stack: Stack) -> frozenset[str]:
     if not facts.values["user"]:
         return frozenset()
     if facts.values["me"] in ("root", ssh.host.user):
-        return facts.names
-    return frozenset(env_file.read_names(ssh, stack.profile.name)[0])
+        return facts.env.names
+    return env_file.look_at(ssh, stack.profile.name).names
 
 
 def _missing(stack: Stack, wanted: dict[str, bool], there: frozenset[str]) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +12,8 @@ import click
 from gavan.cli.build import named
 from gavan.cli.context import Context
 from gavan.cli.deploy.common import deployed, host_of, wanted_names
+from gavan.cli.deploy.contract import contracted
+from gavan.cli.deploy.difference import changes
 from gavan.cli.deploy.follow import followed
 from gavan.cli.deploy.hooked import with_hooks
 from gavan.cli.deploy.option import host_option
@@ -18,9 +21,10 @@ from gavan.cli.flags import Duration
 from gavan.cli.render import Result
 from gavan.cli.verb import verb
 from gavan.deploy import hosts, images, runner
+from gavan.deploy.images import Pulled
 from gavan.deploy.onhost.smoke import shown as asked_for
 from gavan.deploy.outside import Asker, check_names
-from gavan.deploy.plan import Image, Wish, compile_plan, files_of
+from gavan.deploy.plan import Wish, compile_plan, files_of
 from gavan.deploy.questions import commands, is_public, on_the_way
 from gavan.deploy.ssh import Ssh
 from gavan.engines.compose.limits import check_memory
@@ -29,12 +33,17 @@ from gavan.engines.images.build import Order
 from gavan.kit.errors import GavanError
 
 WAIT_LOCK_S = 0.0
+POLL_S = 2.0
+FINDINGS_EXIT = 5
 
 
 @verb("deploy", examples=["gavan deploy", "gavan deploy --plan", "gavan deploy --tag sha-1a2b3c4",
                           "gavan deploy --resume"])  # fmt: skip
 @click.option("--tag", metavar="TAG", help="Images to deploy; default: those of the commit.")
 @click.option("--plan", "only_plan", is_flag=True, help="Say what it would do, and end.")
+@click.option("--exit-code", is_flag=True, help="With --plan: exit 5 when something would change.")
+@click.option("--contract", is_flag=True,
+              help="Apply the migrations of phase contract, by what serves now.")  # fmt: skip
 @click.option("--resume", is_flag=True, help="Go on with a release that was broken off.")
 @click.option("--restart-data", is_flag=True, help="The database may begin anew for this release.")
 @click.option("--skip-backup", default="", metavar="REASON",
@@ -51,19 +60,23 @@ def command(context: Context, **flags: Any) -> Result:
     seen = _ready(context, project, ssh)
     if flags["resume"]:
         return _resumed(context, ssh, seen, flags["wait_lock"])
+    seen = _free(context, ssh, seen, flags["wait_lock"])
+    if flags["contract"]:
+        return contracted(context, ssh, seen, flags)
     revision, tags = named(context.stack, flags["tag"])
     order = Order(
         stack=context.stack, revision=revision, tags=tags[:1], report=context.progress.report
     )
     live = {**seen["live"], "root": ssh.host.path}
-    found, commit = _images(context, ssh, order)
-    wish = Wish(project=project, tag=tags[0], commit=commit, images=found, live=live,
+    found = _images(context, ssh, order)
+    wish = Wish(project=project, tag=found.tag, commit=found.commit, images=found.images, live=live,
                 restart_data=flags["restart_data"], skip_backup=flags["skip_backup"])  # fmt: skip
     wish = _way_out(ssh, context, wish, flags["skip_outside"])
     plan = compile_plan(wish)
     text = shown(plan, seen)
     if flags["only_plan"]:
-        return Result(data=plan, text=text)
+        code = FINDINGS_EXIT if flags["exit_code"] and changes(plan, seen) else 0
+        return Result(data={**plan, "changes": changes(plan, seen)}, text=text, exit_code=code)
     context.progress.message(text)
     if context.stack.profile.protected:
         context.confirm(f"Deploy {plan['tag']} to {ssh.host.name}?")
@@ -103,7 +116,20 @@ def _ready(context: Context, project: Project, ssh: Ssh) -> dict[str, Any]:
     return runner.look(ssh)
 
 
-def _images(context: Context, ssh: Ssh, order: Order) -> tuple[list[Image], str]:
+def _free(context: Context, ssh: Ssh, seen: dict[str, Any], wait_s: float) -> dict[str, Any]:
+    """Return what is on the host once no other release is under way there, or the time is over.
+
+    A plan made before would be one for a server that is another by then.
+    """
+    until = time.monotonic() + wait_s
+    while seen["lock"].get("alive") and time.monotonic() < until:
+        context.progress.tick("lock", f"{seen['lock']['release']} is under way")
+        time.sleep(POLL_S)
+        seen = runner.look(ssh)
+    return seen
+
+
+def _images(context: Context, ssh: Ssh, order: Order) -> Pulled:
     """Return the images of the tag and the commit that they were made of."""
     tag, stack = order.tags[0], context.stack
     if tag.endswith("-dirty") and stack.profile.protected:
@@ -113,25 +139,19 @@ def _images(context: Context, ssh: Ssh, order: Order) -> tuple[list[Image], str]
         )  # fmt: skip
     commit = order.revision.commit if order.revision else ""
     if not stack.deploy.registry:
-        return images.images_here(order), commit
-    found, labelled = images.pull(ssh, order, context.progress.report)
-    if labelled and labelled != commit:
-        context.output.warn(f"{tag} was made of {labelled[:12]}, the files that say how it runs "
-                            f"are of {commit[:12]}")  # fmt: skip
-    return found, labelled or commit
+        return Pulled(images=images.images_here(order), commit=commit, tag=tag)
+    found = images.pull(ssh, order, context.progress.report)
+    if found.commit and found.commit != commit:
+        context.output.warn(f"{tag} was made of {found.commit[:12]}, the files that say how it "
+                            f"runs are of {commit[:12]}")  # fmt: skip
+    return found if found.commit else replace(found, commit=commit)
 
 
 def shown(plan: dict[str, Any], seen: dict[str, Any]) -> str:
     """Return a plan as people read it."""
     before = seen["plans"].get(seen["live"].get("release"), {})
-    old = {one["part"]: one["id"] for one in before.get("images", [])}
     lines = [f"release {plan['id']}, in place of {before.get('id', 'nothing')}"]
-    for one in plan["images"]:
-        was = old.get(one["part"])
-        word = "new" if was is None else "as it is" if was == one["id"] else "changes"
-        lines.append(f"  {one['part']}: {one['reference']} ({word})")
-    new = sorted(set(plan["migrations"]) - set(before.get("migrations", [])))
-    lines.append(f"migrations: {', '.join(new) or 'none'}")
+    lines += [f"  {line}" for line in changes(plan, seen)] or ["  nothing changes"]
     beside = plan["overlap"]
     meanwhile = "and the new slots meanwhile" if beside else "each part away while it starts"
     lines.append(f"memory: at most {plan['memory'] // 2**20} MiB, {meanwhile}")

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import json
-from datetime import UTC, datetime
 from typing import Any
 
 import click
 
 from gavan.cli.context import Context
 from gavan.cli.deploy.common import deployed, host_of
+from gavan.cli.deploy.contract import send_again
 from gavan.cli.deploy.follow import followed
 from gavan.cli.deploy.hooked import with_hooks
+from gavan.cli.deploy.lock import lock, unlock
 from gavan.cli.deploy.option import host_option
+from gavan.cli.deploy.schema import refused, taken_away, way_down
 from gavan.cli.flags import Duration
 from gavan.cli.render import Result, Style, table
 from gavan.cli.verb import VerbGroup, verb
 from gavan.deploy import runner
 from gavan.deploy.onhost import history
 from gavan.deploy.outside import Asker
-from gavan.deploy.plan import ci, who
+from gavan.deploy.plan import again
 from gavan.kit.errors import GavanError
 
 releases = VerbGroup(
@@ -27,7 +28,8 @@ releases = VerbGroup(
     examples=["gavan releases list", "gavan releases verify"],
 )  # fmt: skip
 HEADERS = ("release", "action", "result", "by", "ended", "reason")
-FILES = ("compose.stack.yml", "caddy/Caddyfile", "release.env")
+releases.add_command(lock)
+releases.add_command(unlock)
 
 
 @releases.verb("list", examples=["gavan releases list"])
@@ -61,39 +63,40 @@ def verify(context: Context, name: str | None) -> Result:
                   exit_code=5 if wrong else 0)  # fmt: skip
 
 
-@verb("rollback", examples=["gavan rollback", "gavan rollback sha-1a2b3c4"])
+@verb("rollback", examples=["gavan rollback", "gavan rollback sha-1a2b3c4",
+                            "gavan rollback --down"])  # fmt: skip
 @click.argument("wanted", metavar="[TAG]", required=False)
+@click.option("--down", is_flag=True,
+              help="Take back the migrations that the old code cannot live with.")  # fmt: skip
 @click.option("--past-migrations", is_flag=True,
               help="The old code can live with the schema as it is now.")  # fmt: skip
+@click.option("--skip-backup", default="", metavar="REASON",
+              help="No backup before --down, and why.")  # fmt: skip
 @click.option("--wait-lock", type=Duration(), default=0.0, metavar="TIME",
               help="Wait this long for another release to end.")  # fmt: skip
 @host_option
-def rollback(
-    context: Context, wanted: str | None, past_migrations: bool, wait_lock: float, name: str | None
-) -> Result:
+def rollback(context: Context, wanted: str | None, **flags: Any) -> Result:
     """Serve a former release again, from the images that the server kept."""
     deployed(context)
-    ssh = host_of(context, name)
+    ssh = host_of(context, flags["name"])
     seen = runner.look(ssh)
     target = _target(seen, wanted)
-    moved = _moved(seen, target)
-    if moved and not past_migrations:
-        raise GavanError(
-            "GV538",
-            f"the schema has moved past {target['tag']}: {', '.join(moved)}",
-            details="its code does not know these migrations",
-            hint="take them back (gavan migrate down), or say that it can live with them: "
-            "--past-migrations",
-            exit_code=5,
-        )
-    if context.stack.profile.protected:
+    plan = again(target, seen, "rollback")
+    gone = taken_away(seen, target)
+    if gone and not flags["past_migrations"]:
+        way = way_down(ssh, seen, gone[0])
+        if not flags["down"]:
+            raise refused(target, gone, way, seen)
+        if way.wrong:
+            raise way.wrong
+        context.progress.message(way.shown)
+        context.confirm_loss("Take them back?")
+        plan |= {"down_to": way.to, "taken_back": gone, "skip_backup": flags["skip_backup"]}
+    elif context.stack.profile.protected:
         context.confirm(f"Roll {ssh.host.name} back to {target['tag']}?")
-    plan = _plan(target, seen)
-    folder = f"{ssh.host.path}/releases/{target['id']}"
-    files = {file: ssh.run("cat", f"{folder}/{file}") for file in FILES}
     with with_hooks(context, ssh, plan):
-        runner.upload(ssh, plan["id"], files | {"plan.json": json.dumps(plan, indent=1)})
-        runner.begin(ssh, plan["id"], wait_lock)
+        send_again(ssh, plan, target["id"])
+        runner.begin(ssh, plan["id"], flags["wait_lock"])
         return followed(context, ssh, plan["id"], 0, Asker(ssh=ssh, plan=plan))
 
 
@@ -112,25 +115,3 @@ def _target(seen: dict[str, Any], wanted: str | None) -> dict[str, Any]:
         "GV539", f"the server keeps no release {wanted}" if wanted else "there is none before it",
         details=f"it keeps: {', '.join(tags) or 'none'}", hint="gavan releases list", exit_code=3,
     )  # fmt: skip
-
-
-def _moved(seen: dict[str, Any], target: dict[str, Any]) -> list[str]:
-    """Return the migrations that any release since brought, and the target has not."""
-    lines = history.parse(seen["log"].splitlines())
-    moving = [line for line in lines if any(step["id"] == "migrate" for step in line["steps"])]
-    ran = {name for line in moving for name in line["migrations"] if line["action"] == "deploy"}
-    return sorted(ran - set(target["migrations"]))
-
-
-def _plan(target: dict[str, Any], seen: dict[str, Any]) -> dict[str, Any]:
-    now = datetime.now(UTC)
-    return {
-        **target,
-        "id": f"{now:%Y%m%dT%H%M%SZ}-{target['tag']}",
-        "action": "rollback",
-        "by": who(),
-        "ci": ci(),
-        "started": now.isoformat(timespec="seconds"),
-        "live_release": seen["live"].get("release", ""),
-        "restart_data": False,
-    }

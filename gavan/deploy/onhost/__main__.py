@@ -4,20 +4,26 @@ start   begin the release in a process of its own and return
 follow  print its events from line NUMBER on, until it ended or its process is gone
 look    print what serves, who holds the lock, the log
 hear    take from stdin what who deploys found from outside; print whether it was waited for
+unlock  end the run of RELEASE and give its lock back; what is wrong is told
+job     run the words behind NUMBER by the job of RELEASE, its output to ours
 """
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
+import signal
 import sys
 import time
 import traceback
 from pathlib import Path
 
 from gavan.deploy.onhost import asking, history
+from gavan.deploy.onhost.docker import Compose
 from gavan.deploy.onhost.failure import Failure
 from gavan.deploy.onhost.files import Place, read_json
+from gavan.deploy.onhost.leftovers import end_leftovers
 from gavan.deploy.onhost.lock import Lock, is_alive
 from gavan.deploy.onhost.run import FAILED, run, unfinished
 from gavan.deploy.onhost.state import State
@@ -97,6 +103,27 @@ def look(place: Place) -> None:
     }))  # fmt: skip
 
 
+def unlock(place: Place) -> str:
+    """End the runner that holds the lock and take the lock away; return why not, if so."""
+    owner = Lock(place.lock, "", "").owner()
+    if owner.get("release", "") != place.release:
+        return f"another release holds it: {owner.get('release')}" if owner else "nobody holds it"
+    if is_alive(owner):
+        os.kill(int(owner["pid"]), signal.SIGKILL)
+    end_leftovers(read_json(place.state_file), place.plan().get("project", ""))
+    shutil.rmtree(place.lock, ignore_errors=True)
+    return ""
+
+
+def job(place: Place, words: list[str]) -> int:
+    """Run a command in a container of the migrate job; its end is ours."""
+    plan = place.plan()
+    done = Compose(place, plan).attempt("run", "--rm", "--no-deps", "-T", "migrate", *words)
+    sys.stdout.write(done.stdout)
+    sys.stderr.write(done.stderr)
+    return done.returncode
+
+
 def main(words: list[str]) -> int:
     """Do what the command line says."""
     place = Place(Path(words[1]), words[2] if len(words) > 2 else "")
@@ -107,6 +134,10 @@ def main(words: list[str]) -> int:
         follow(place, int(number))
     elif words[0] == "hear":
         say(json.dumps(asking.hear(place, sys.stdin.read())))
+    elif words[0] == "unlock":
+        say(json.dumps({"wrong": unlock(place)}))
+    elif words[0] == "job":
+        return job(place, words[4:])
     else:
         look(place)
     return 0

@@ -15,14 +15,14 @@ from typing import Any
 
 from gavan.deploy.onhost.failure import Failure
 from gavan.deploy.onhost.files import Place
-from gavan.kit.cause import Cause, cause_of
+from gavan.kit.cause import cause_of
 
 LAST_LINES = 50
 LONG_S = 900.0
 POLL_S = 0.25
 SETTLED_S = 3.0
-RESTART_S = 5.0
 _NOT_OF_A_SLOT = ("profiles", "depends_on")
+_NOT_A_CHANGE = "GAVAN_RELEASE"
 
 
 def docker(*words: str, deadline_s: float = LONG_S) -> str:
@@ -111,7 +111,11 @@ class Compose:
         self.run("up", "--detach", "--no-deps", "--no-build", *how, service)
 
     def gate(self, service: str, within_s: float) -> None:
-        """Wait until a service is healthy; raise Failure GV545 with the cause when it is not."""
+        """Wait until a service is healthy; raise Failure GV545 with the cause when it is not.
+
+        One that ended is given up at once. One that says it is unwell has all of the time: it may
+        be warming up for longer than its own check allows.
+        """
         until = time.monotonic() + within_s
         while True:
             found = self.container(service)
@@ -119,30 +123,32 @@ class Compose:
                 raise Failure("GV545", f"the container of {service} is gone")
             if _is_well(found):
                 return
-            cause = cause_of(service, found)
             has_ended = not found["State"]["Running"] or found["RestartCount"] > 0
-            if found["State"]["Running"] and found["RestartCount"]:
-                # Begun again: how it ended is only told until then, so the next end is met.
-                cause = self._next_end(service) or cause
-            if has_ended or _is_unhealthy(found) or time.monotonic() > until:
+            cause = cause_of(service, _at_its_end(found) if has_ended else found)
+            if has_ended or time.monotonic() > until:
                 what = cause.what if cause else f"was not healthy within {within_s:g} s"
                 said = attempt("logs", "--tail", str(LAST_LINES), found["Id"])
                 facts = [cause.details if cause else "", said.stdout, said.stderr]
                 raise Failure("GV545", f"{service} {what}", "\n".join(f for f in facts if f))
             time.sleep(POLL_S)
 
-    def _next_end(self, service: str) -> Cause | None:
-        until = time.monotonic() + RESTART_S
-        while time.monotonic() < until:
-            found = self.container(service)
-            if found is None or not found["State"]["Running"]:
-                return cause_of(service, found) if found else None
-            time.sleep(POLL_S / 5)
-        return None
 
-
-def _is_unhealthy(found: dict[str, Any]) -> bool:
-    return bool((found["State"].get("Health") or {}).get("Status") == "unhealthy")
+def _at_its_end(found: dict[str, Any]) -> dict[str, Any]:
+    """Return what docker knew of a container when it ended last: a restart forgets it."""
+    since = found["Created"].partition(".")[0] + "Z"
+    # Said with its fractions: "0s" would mean the beginning of this second.
+    until = f"{time.time():.9f}"
+    said = attempt("events", "--since", since, "--until", until, "--format", "{{json .}}",
+                   *("--filter", f"container={found['Id']}", "--filter", "type=container"),
+                   *("--filter", "event=die", "--filter", "event=oom")).stdout  # fmt: skip
+    events = [json.loads(line) for line in said.splitlines()]
+    codes = [event["Actor"]["Attributes"]["exitCode"] for event in events
+             if event["Action"] == "die"]  # fmt: skip
+    state = {**found["State"], "Status": "exited"}
+    state["OOMKilled"] = state["OOMKilled"] or any(event["Action"] == "oom" for event in events)
+    if codes:
+        state["ExitCode"] = int(codes[-1])
+    return {**found, "State": state}
 
 
 def _is_well(found: dict[str, Any]) -> bool:
@@ -160,6 +166,9 @@ def _is_well(found: dict[str, Any]) -> bool:
 
 def _digest(service: dict[str, Any]) -> str:
     told = {name: value for name, value in service.items() if name not in _NOT_OF_A_SLOT}
+    # What differs by the name of its release alone goes on as it is.
+    variables = told.get("environment") or {}
+    told["environment"] = {n: v for n, v in variables.items() if n != _NOT_A_CHANGE}
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 

@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 
-def write_whole(path: Path, text: str, mode: int = 0o644) -> None:
+def write_whole(path: Path, content: str | bytes, mode: int = 0o644) -> None:
     """Replace a file; a power cut leaves the old one or the new one."""
+    raw = content.encode() if isinstance(content, str) else content
     draft = path.with_name(f".{path.name}.partial")
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(text)
+    with os.fdopen(handle, "wb") as file:
+        file.write(raw)
         file.flush()
         os.fsync(file.fileno())
     draft.replace(path)
@@ -77,4 +78,17 @@ class Place:
         return read_json(self.folder / "plan.json")
 
     def env_file(self, plan: dict[str, Any]) -> Path:
-        return self.root / f".env.{plan['profile']}"
+        """Return the variables of this release: as they were when it began, or as they are now."""
+        own = self.folder / ".env"
+        return own if own.exists() else self.root / f".env.{plan['profile']}"
+
+    def freeze_env(self, plan: dict[str, Any]) -> None:
+        """Keep the variables with the release, so that taking back to it finds them again."""
+        now = self.root / f".env.{plan['profile']}"
+        if now.exists():
+            write_whole(self.folder / ".env", now.read_bytes(), 0o600)
+
+    @property
+    def reserve(self) -> Path:
+        """Room on the disk that is given up when it is full, to write how a release ended."""
+        return self.folder / "reserve"

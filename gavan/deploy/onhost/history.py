@@ -72,4 +72,4 @@ def broken(lines: list[dict[str, Any]]) -> str:
 
 def good(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return the releases that came to serve, oldest first."""
-    return [line for line in lines if line["result"] == "ok"]
+    return [line for line in lines if line["result"] == "ok" and line["action"] != "migrate"]

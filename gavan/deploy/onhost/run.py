@@ -6,6 +6,7 @@ gone on with by ``--resume``, another release takes an unfinished one back befor
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from collections.abc import Iterator
@@ -16,18 +17,21 @@ from gavan.deploy.onhost import history, news, steps
 from gavan.deploy.onhost.docker import attempt
 from gavan.deploy.onhost.failure import Failure
 from gavan.deploy.onhost.files import Place, read_json
+from gavan.deploy.onhost.leftovers import end_leftovers
 from gavan.deploy.onhost.lock import Lock, is_alive
 from gavan.deploy.onhost.state import State
-from gavan.deploy.onhost.steps import BEYOND_RETURN, STEPS, Work
+from gavan.deploy.onhost.steps import BEYOND_RETURN, STEPS, STEPS_OF_CONTRACT, Step, Work
 
+RESERVE = 2**20
 OK, ROLLED_BACK, FAILED, LOCKED = "ok", "rolled_back", "failed", "locked"
 
 
 def run(place: Place, wait_lock_s: float) -> str:
     """Bring a release to serve, or take it back; return how it ended."""
     state = State(place)
-    state.begin()
     plan = place.plan()
+    former = dict(state.values)
+    state.begin()
     lock = Lock(place.lock, place.release, plan["by"])
     try:
         lock.take(wait_lock_s)
@@ -36,14 +40,26 @@ def run(place: Place, wait_lock_s: float) -> str:
         _tell_end(state, LOCKED, failure)
         return LOCKED
     try:
+        end_leftovers(former, plan["project"])
+        _reserve(place)
         take_back_others(place, state)
         outcome, reason = _walk(place, state)
         _log(place, state, outcome, reason)
     finally:
+        place.reserve.unlink(missing_ok=True)
         lock.release()
     _tell_end(state, outcome, reason)
     news.tell(place, outcome, reason)
     return outcome
+
+
+def _reserve(place: Place) -> None:
+    try:
+        with place.reserve.open("wb") as file:
+            os.posix_fallocate(file.fileno(), 0, RESERVE)
+    except OSError:
+        # A full disk is told by the first step that needs it; half a reserve is better than none.
+        return
 
 
 def _walk(place: Place, state: State) -> tuple[str, Failure | None]:
@@ -55,25 +71,38 @@ def _walk(place: Place, state: State) -> tuple[str, Failure | None]:
         return FAILED, Failure("GV540", "another release came in between: "
                                f"{work.live.get('release')} serves, the plan was made on "
                                f"{expected or 'an empty server'}")  # fmt: skip
+    is_contract = work.plan["action"] == "migrate"
     for name, step in STEPS:
-        if name in state.values["done"]:
+        if name in state.values["done"] or (is_contract and name not in STEPS_OF_CONTRACT):
             continue
-        state.put(step=name)
-        state.tell(name, "start")
-        began = time.monotonic()
         try:
-            said = step(work)
-        except Failure as failure:
+            _carry_out(work, name, step)
+        except (Failure, OSError) as error:
+            failure = _failure(place, error)
             state.tell(name, "fail", failure.message)
-            if name in BEYOND_RETURN:
-                state.tell(name, "warn", "the new release serves and stays")
-                continue
-            return _take_back(work, failure)
-        took = round((time.monotonic() - began) * 1000)
-        state.finish(name, took)
-        state.tell(name, "ok", said, ms=took)
+            if name not in BEYOND_RETURN:
+                return _take_back(work, failure)
+            state.tell(name, "warn", "the new release serves and stays")
     prune(place, work.plan)
     return OK, None
+
+
+def _carry_out(work: Work, name: str, step: Step) -> None:
+    work.state.put(step=name)
+    work.state.tell(name, "start")
+    began = time.monotonic()
+    said = step(work)
+    took = round((time.monotonic() - began) * 1000)
+    work.state.finish(name, took)
+    work.state.tell(name, "ok", said, ms=took)
+
+
+def _failure(place: Place, error: Failure | OSError) -> Failure:
+    """Return why a step failed; when the disk is full, there is room to write it down after."""
+    if isinstance(error, Failure):
+        return error
+    place.reserve.unlink(missing_ok=True)
+    return Failure("GV550", f"the server could not go on: {error.strerror or error}", repr(error))
 
 
 def _take_back(work: Work, why: Failure) -> tuple[str, Failure]:
@@ -84,6 +113,8 @@ def _take_back(work: Work, why: Failure) -> tuple[str, Failure]:
     state.tell("take back", "start", work.live.get("release", ""))
     before = Place(work.place.root, work.live.get("release", ""))
     try:
+        if work.plan["action"] == "migrate":
+            steps.note_schema(work)
         if state.values.get("switching") and served:
             _turn_back(work, before)
         for part in state.values.get("changed", []):
@@ -134,6 +165,7 @@ def take_back_others(place: Place, state: State) -> None:
     for other in unfinished(place.root):
         its_state = State(other)
         state.tell("unfinished", "start", other.release)
+        end_leftovers(its_state.values, place.plan()["project"])
         why = Failure("GV549", f"broken off in step {its_state.values.get('step', '')}")
         work = Work(other, its_state)
         is_live = work.live.get("release") == other.release
@@ -151,6 +183,10 @@ def _log(place: Place, state: State, outcome: str, why: Failure | None) -> None:
         "digests": {one["part"]: one["digest"] or one["id"] for one in plan["images"]},
         "commit": plan["commit"], "dirty": plan["dirty"], "by": plan["by"], "ci": plan["ci"],
         "prev": lines[-1]["id"] if lines else "", "migrations": plan["migrations"],
+        "applied": values.get("applied", []), "contract": contract_of(plan, values),
+        "taken_back": values.get("taken_back", []),
+        "config_hash": plan.get("config_hash", ""),
+        "env_names_hash": plan.get("env_names_hash", ""),
         "backup": values.get("backup", ""), "steps": values["steps"],
         "smoke": values.get("smoke", []),
         "result": outcome, "reason": why.message if why else "",
@@ -158,6 +194,13 @@ def _log(place: Place, state: State, outcome: str, why: Failure | None) -> None:
         "ended": time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime()),
     })  # fmt: skip
     state.put(outcome=outcome)
+
+
+def contract_of(plan: dict[str, Any], values: dict[str, Any]) -> list[str]:
+    """Return the migrations of phase contract that a release applied: older code misses what they
+    took away."""
+    applied = set(values.get("applied", []))
+    return [name for name in plan.get("contract", []) if name.partition("_")[0] in applied]
 
 
 def _tell_end(state: State, outcome: str, why: Failure | None) -> None:
@@ -176,10 +219,11 @@ def prune(place: Place, plan: dict[str, Any]) -> None:
     keep: set[str] = set()
     drop: set[str] = set()
     for folder in folders:
-        names = {one["name"] for one in read_json(folder / "plan.json").get("images", [])}
-        (keep if folder.name in kept else drop).update(names)
-    for name in sorted(drop - keep):
-        attempt("image", "rm", name)
+        # By their content, so that every name of it goes: the registry's too.
+        ids = {one["id"] for one in read_json(folder / "plan.json").get("images", [])}
+        (keep if folder.name in kept else drop).update(ids)
+    for one in sorted(drop - keep):
+        attempt("image", "rm", "--force", one)
     for folder in folders:
         if folder.name not in kept:
             shutil.rmtree(folder, ignore_errors=True)

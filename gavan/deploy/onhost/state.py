@@ -23,7 +23,7 @@ class State:
 
     def begin(self) -> None:
         """Write which process this is, so that others see whether it is alive."""
-        self.put(**me(), outcome="")
+        self.put(**me(), session=os.getsid(0), outcome="")
 
     def put(self, **values: Any) -> None:
         self.values.update(values)

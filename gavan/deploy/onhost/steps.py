@@ -7,6 +7,7 @@ with a port, a site.
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import time
 from collections.abc import Callable
@@ -14,7 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from gavan.deploy.onhost.asking import ask
-from gavan.deploy.onhost.docker import Compose, connections, docker, image_id, tail
+from gavan.deploy.onhost.docker import (
+    Compose,
+    attempt,
+    connections,
+    docker,
+    image_id,
+    tail,
+)
 from gavan.deploy.onhost.failure import Failure
 from gavan.deploy.onhost.files import Place, read_json, write_whole
 from gavan.deploy.onhost.state import State
@@ -24,6 +32,9 @@ CORE = "core"
 CADDYFILE = Path("caddy") / "Caddyfile"
 QUIET_S = 1.0
 """How long an old slot has no connection until it counts as left"""
+EXPAND = ("--phase", "expand")
+CONTRACT = ("gavan", "migrate", "up", "--phase", "contract")
+_APPLIED = re.compile(r"^applied \d+ migrations?: (.+)$", re.MULTILINE)
 PAUSE_S = 0.2
 
 
@@ -86,17 +97,32 @@ class Work:
 
 
 def images(work: Work) -> str:
-    """Give the images names of their content, which also keep them here."""
-    missing = [one["name"] for one in work.plan["images"] if image_id(one["id"]) != one["id"]]
-    if missing:
-        raise Failure("GV542", f"these images are not on the server: {', '.join(missing)}")
+    """Give the images names of their content, which also keep them here.
+
+    One that was removed by hand comes back from the registry by its digest, when that answers.
+    """
+    missing = [one for one in work.plan["images"] if image_id(one["id"]) != one["id"]]
+    said = [_fetch(one) for one in missing]
+    left = [one["name"] for one in missing if image_id(one["id"]) != one["id"]]
+    if left:
+        why = f"these images are not on the server: {', '.join(left)}"
+        raise Failure("GV542", why, tail("\n".join(said)))
     for one in work.plan["images"]:
         docker("tag", one["id"], one["name"])
     return f"{len(work.plan['images'])} images"
 
 
+def _fetch(image: dict[str, str]) -> str:
+    """Pull an image as the plan has it; return why it did not come."""
+    if not image["digest"]:
+        return f"{image['name']} was sent over SSH, no registry has it"
+    name = f"{image['reference'].rpartition(':')[0]}@{image['digest']}"
+    return attempt("pull", "--quiet", name).stderr
+
+
 def variables(work: Work) -> str:
     """Prove that every variable has a value: compose refuses the file otherwise."""
+    work.place.freeze_env(work.plan)
     done = work.compose.attempt("--profile", "*", "config", "--quiet")
     if done.returncode != 0:
         raise Failure("GV543", "the variables do not fit the release", tail(done.stderr))
@@ -125,19 +151,73 @@ def data(work: Work) -> str:
 
 
 def migrate(work: Work) -> str:
-    """Bring the schema up to date by the job of the new release; old code goes on meanwhile."""
+    """Bring the schema up to date by the job of the release; old code goes on meanwhile.
+
+    So a release adds what the new code needs and takes nothing away: that is the phase "contract",
+    and waits for a run of its own. On an empty server there is no old code.
+    """
     if work.plan["action"] == "rollback":
-        return "left as it is"
+        return _take_down(work)
+    how = CONTRACT if work.plan["action"] == "migrate" else tuple(work.plan["migrate"])
+    if work.plan["action"] == "deploy" and work.live.get("release"):
+        how += EXPAND
     backups = work.place.root / "backups"
     before = _made(backups)
     skip: str = work.plan["skip_backup"]
-    words = [*work.plan["migrate"], *(["--skip-backup", skip] if skip else [])]
+    words = [*how, *(["--skip-backup", skip] if skip else [])]
     done = work.compose.attempt("run", "--rm", "--no-deps", "-T", "migrate", *words)
-    work.state.put(backup=", ".join(sorted(_made(backups) - before)))
+    known = {*work.state.values.get("backups", []), *(_made(backups) - before)}
+    work.state.put(backups=sorted(known), backup=", ".join(sorted(known)))
     if done.returncode != 0:
-        raise Failure("GV546", "the migrations failed", tail(done.stdout + done.stderr))
-    lines = done.stdout.strip().splitlines()
-    return lines[-1] if lines else "up to date"
+        raise Failure("GV546", f"the migrations failed; {note_schema(work)}",
+                      tail(done.stdout + done.stderr))  # fmt: skip
+    if work.plan["action"] == "migrate":
+        return note_schema(work)
+    found = _APPLIED.search(done.stdout)
+    applied = {*work.state.values.get("applied", []), *(found[1].split(", ") if found else [])}
+    work.state.put(applied=sorted(applied))
+    return found[0] if found else "up to date"
+
+
+def note_schema(work: Work) -> str:
+    """Ask what was applied that the release before had not, note it, and say it.
+
+    After a run that failed: the files before the one at fault stay. After one of phase contract,
+    however often it was broken off: older code misses what was taken away.
+    """
+    done = work.compose.attempt("run", "--rm", "--no-deps", "-T", "migrate", "gavan", "--json",
+                                "migrate", "status")  # fmt: skip
+    try:
+        rows = json.loads(done.stdout)["data"]
+        there = {row["version"] for row in rows if row["state"] == "applied"}
+    except (json.JSONDecodeError, KeyError, TypeError):
+        return "which of them were applied is not known: gavan migrate status"
+    before = Place(work.place.root, work.live.get("release", "")).plan()
+    known = set(before.get("migrations", []))
+    if work.plan["action"] == "migrate":
+        known -= set(before.get("contract", []))
+    applied = sorted(there - {name.partition("_")[0] for name in known})
+    work.state.put(applied=applied)
+    return f"applied: {', '.join(applied)}" if applied else "the schema is as it was"
+
+
+def _take_down(work: Work) -> str:
+    """Take migrations back by the down files of the release that serves, if the plan says so."""
+    to = work.plan.get("down_to", "")
+    if not to:
+        return "left as it is"
+    before = Place(work.place.root, work.live["release"])
+    skip: str = work.plan["skip_backup"]
+    words = ("gavan", "migrate", "down", "--to", to, "--yes", "--confirm", work.plan["stack"],
+             *(["--skip-backup", skip] if skip else []))  # fmt: skip
+    done = Compose(before, before.plan()).attempt(
+        "run", "--rm", "--no-deps", "-T", "migrate", *words
+    )
+    if done.returncode != 0:
+        raise Failure("GV546", "the migrations were not taken back",
+                      tail(done.stdout + done.stderr))  # fmt: skip
+    work.state.put(taken_back=work.plan["taken_back"])
+    return f"taken back: all after {to}"
 
 
 def _made(folder: Path) -> set[str]:
@@ -298,7 +378,8 @@ def record(work: Work) -> str:
     return work.place.release
 
 
-STEPS: tuple[tuple[str, Callable[[Work], str]], ...] = (
+Step = Callable[[Work], str]
+STEPS: tuple[tuple[str, Step], ...] = (
     ("images", images),
     ("variables", variables),
     ("data", data),
@@ -309,5 +390,7 @@ STEPS: tuple[tuple[str, Callable[[Work], str]], ...] = (
     ("drain", drain),
     ("record", record),
 )
+STEPS_OF_CONTRACT = ("images", "variables", "migrate")
+"""What is done when nothing of a release is started, but the schema loses what no code needs"""
 BEYOND_RETURN = ("drain", "record")
 """When one of these fails, the new release serves already and stays."""

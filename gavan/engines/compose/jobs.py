@@ -12,7 +12,7 @@ from pathlib import Path
 from gavan.database.container import HOME
 from gavan.engines.compose import official
 from gavan.engines.compose.rules import Service, closed, limits
-from gavan.engines.compose.services import Plan, given, postgres_variables
+from gavan.engines.compose.services import Plan, given, postgres_variables, release
 from gavan.engines.compose.values import DATABASE_HOST, PASSWORDS, optional, required
 from gavan.engines.embedded.cronfile import encode_jobs
 from gavan.engines.embedded.own_jobs import own_jobs
@@ -56,7 +56,7 @@ def migrate(plan: Plan) -> Service:
     return {
         "image": required("STACK_IMAGE"),
         "command": migrate_words(plan.stack),
-        "environment": {**_stack_variables(plan), **_urls(plan)},
+        "environment": {**_stack_variables(plan), **_urls(plan), **release()},
         "volumes": _volumes(plan.stack),
         **closed(),
         "restart": "no",

@@ -163,6 +163,7 @@ def core(plan: Plan) -> Service:
         "GAVAN_INBOX_DIR": optional("GAVAN_INBOX_DIR"),
         "GAVAN_LOG_FORMAT": "json",
         VARIABLE: f"{HOME}/state/{FILE}" if tells else "",
+        **release(),
     }
     code = (
         "import urllib.request as u;"
@@ -222,7 +223,7 @@ def site(plan: Plan, one: Site) -> Service:
         f"{one.env_prefix}SUPABASE_PUBLISHABLE_KEY": required("SUPABASE_PUBLISHABLE_KEY"),
     }
     return {
-        "environment": {name: urls[name] for name in late_variables(one)},
+        "environment": {name: urls[name] for name in late_variables(one)} | release(),
         **closed(),
         **limits(one.container),
         "networks": ["app"],
@@ -298,8 +299,13 @@ def given(plan: Plan) -> dict[str, str]:
         **s3_variables(plan.stack, plan.around),
         "ENV": required("GAVAN_PROFILE"),
         "NODE_ENV": "production",
-        "GAVAN_RELEASE": optional("GAVAN_RELEASE"),
+        **release(),
     }
+
+
+def release() -> dict[str, str]:
+    """Return what tells a container the tag of the release that it was started by."""
+    return {"GAVAN_RELEASE": optional("GAVAN_RELEASE")}
 
 
 def without_machine(env: Mapping[str, str]) -> dict[str, str]:

@@ -81,6 +81,13 @@ def test_every_verb_has_help_and_an_example_that_names_it() -> None:
         assert all(path in example for example in command.examples), path
 
 
+def test_what_a_flag_may_be_is_text_since_members_of_enums_are_asked_for_by_their_names() -> None:
+    for path, command in _commands(root, "gavan"):
+        choices = [param.type.choices for param in command.params
+                   if isinstance(param.type, click.Choice)]  # fmt: skip
+        assert all(type(one) is str for found in choices for one in found), path
+
+
 def test_unknown_verb_names_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["verson"]) == 2
     assert "did you mean 'version'?" in capsys.readouterr().err

@@ -13,6 +13,7 @@ from gavan.cli.flags import first_guess
 from gavan.cli.render import Output
 from gavan.deploy import bootstrap, firewall, hosts, pin
 from gavan.deploy.bootstrap import Wish
+from gavan.deploy.env_file import EnvFile
 from gavan.deploy.firewall import Doors
 from gavan.deploy.hosts import Facts
 from gavan.kit.errors import GavanError
@@ -33,11 +34,11 @@ def facts(values: dict[str, str] | None = None, **many: Any) -> Facts:
     lists = {name: () for name in ("rule", "listens", "runs", "came", "other")}
     standing = {"rule": tuple(firewall.rules(DOORS).splitlines()), "came": ("22",)}
     return Facts(values={**WELL, **(values or {})}, many={**lists, **standing, **many},
-                 names=frozenset(), mode="600", skew_s=0.0)  # fmt: skip
+                 env=EnvFile(names=frozenset(), mode="600", has_crlf=False), skew_s=0.0)  # fmt: skip
 
 
 def says(one: Facts, doors: Doors = DOORS) -> list[str]:
-    wish = Wish(user="deploy", path="/opt/x", doors=doors)
+    wish = Wish(user="deploy", path="/opt/x", doors=doors, env_file="/opt/x/.env.prod")
     return [step.says for step in bootstrap.steps(one, wish)]
 
 
