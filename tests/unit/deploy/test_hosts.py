@@ -33,8 +33,9 @@ DOORS = Doors.of(["22/tcp", "80", "443", "443/udp"])
 def facts(values: dict[str, str] | None = None, **many: Any) -> Facts:
     lists = {name: () for name in ("rule", "listens", "runs", "came", "other")}
     standing = {"rule": tuple(firewall.rules(DOORS).splitlines()), "came": ("22",)}
+    env = EnvFile(names=frozenset(), mode="600", has_crlf=False)
     return Facts(values={**WELL, **(values or {})}, many={**lists, **standing, **many},
-                 env=EnvFile(names=frozenset(), mode="600", has_crlf=False), skew_s=0.0)  # fmt: skip
+                 env=env, skew_s=0.0)  # fmt: skip
 
 
 def says(one: Facts, doors: Doors = DOORS) -> list[str]:
