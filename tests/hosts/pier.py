@@ -196,14 +196,6 @@ class Pier:
     def releases_there(self) -> list[Path]:
         return sorted((self.disk / "opt/pier/releases").glob("*"))
 
-    def steps_told(self) -> list[str]:
-        """Return the steps that the newest release has begun, read from the disk."""
-        try:
-            lines = (self.releases_there()[-1] / "events.ndjson").read_text().splitlines()
-        except (FileNotFoundError, IndexError):
-            return []
-        return [json.loads(line)["step"] for line in lines if line.endswith("}")]
-
     def told_at_the_end(self) -> dict[str, Any]:
         """Return what the newest release told at its end: code, message, details."""
         lines = (self.releases_there()[-1] / "events.ndjson").read_text().splitlines()
