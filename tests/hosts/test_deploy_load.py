@@ -117,6 +117,7 @@ async def under_load(jetty: Jetty, *verb: str, before: Callable[[], None] = lamb
         result = json.loads(await process.stdout.read() or b"{}")
         code = await process.wait()
         await sending
+        await asyncio.gather(*(kind.come_back() for kind in sockets))
         end.set()
         load.end.set()
         await asyncio.gather(*clients)

@@ -7,6 +7,7 @@ log of the release.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import os
 import socket
@@ -41,7 +42,7 @@ class Sockets:
     """Websockets that say something every second and come back when they are sent away.
 
     ``say`` is what a client says, ``judge`` whether it was answered well; ``closed`` has time and
-    code of every end.
+    code of every end, ``back`` how many came back and were answered.
     """
 
     url: str
@@ -53,12 +54,21 @@ class Sockets:
     failed: list[str] = field(default_factory=list)
     heard: Counter[str] = field(default_factory=Counter)
     open: int = 0
+    back: int = 0
+    all_back: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self, end: asyncio.Event) -> None:
         """Hold the sockets until the end."""
         await asyncio.gather(*(self._one(end) for _ in range(self.number)))
 
+    async def come_back(self) -> None:
+        """Wait until every socket was sent away and answered again, but not for ever."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE_S):
+                await self.all_back.wait()
+
     async def _one(self, end: asyncio.Event) -> None:
+        was_away = False
         while not end.is_set():
             try:
                 async with asyncio.timeout(PATIENCE_S):
@@ -70,8 +80,15 @@ class Sockets:
                 return
             self.open += 1
             try:
-                await self._talk(client, end)
+                await self._say(client)
+                self.back += was_away
+                if self.back >= self.number:
+                    self.all_back.set()
+                while not end.is_set():
+                    await asyncio.sleep(BEAT_S)
+                    await self._say(client)
             except websockets.ConnectionClosed as error:
+                was_away = True
                 self.closed.append((time.time(), error.rcvd.code if error.rcvd else 1006))
             except TimeoutError:
                 self.failed.append(f"{_clock()} no answer within {PATIENCE_S:g} s")
@@ -79,15 +96,13 @@ class Sockets:
                 self.open -= 1
                 await client.close()
 
-    async def _talk(self, client: ClientConnection, end: asyncio.Event) -> None:
-        while not end.is_set():
-            await client.send(self.say)
-            async with asyncio.timeout(PATIENCE_S):
-                said = str(await client.recv())
-            self.heard[said] += 1
-            if not self.judge(said):
-                self.failed.append(f"{_clock()} said {said!r}")
-            await asyncio.sleep(BEAT_S)
+    async def _say(self, client: ClientConnection) -> None:
+        await client.send(self.say)
+        async with asyncio.timeout(PATIENCE_S):
+            said = str(await client.recv())
+        self.heard[said] += 1
+        if not self.judge(said):
+            self.failed.append(f"{_clock()} said {said!r}")
 
 
 @dataclass(kw_only=True)
