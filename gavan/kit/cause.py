@@ -5,6 +5,7 @@ Stands on the ground floor, since the runner on a server imports it too, on any 
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,30 @@ class Cause:
     service: str
     what: str
     details: str
+
+
+def ends_words(inspected: dict[str, Any], now_s: float) -> list[str]:
+    """Return what docker is asked for, so that it tells the ends of a container up to now."""
+    since = inspected["Created"].partition(".")[0] + "Z"
+    # Said with its fractions: "0s" would mean the beginning of this second.
+    return ["events", "--since", since, "--until", f"{now_s:.9f}", "--format", "{{json .}}",
+            *("--filter", f"container={inspected['Id']}", "--filter", "type=container"),
+            *("--filter", "event=die", "--filter", "event=oom")]  # fmt: skip
+
+
+def at_its_end(inspected: dict[str, Any], ends: str) -> dict[str, Any]:
+    """Return what docker knew of a container when it ended last: a restart forgets it.
+
+    ``ends`` is the answer to ``ends_words``, a JSON object in each line.
+    """
+    events = [json.loads(line) for line in ends.splitlines()]
+    codes = [event["Actor"]["Attributes"]["exitCode"] for event in events
+             if event["Action"] == "die"]  # fmt: skip
+    state = {**inspected["State"], "Status": "exited"}
+    state["OOMKilled"] = state["OOMKilled"] or any(event["Action"] == "oom" for event in events)
+    if codes:
+        state["ExitCode"] = int(codes[-1])
+    return {**inspected, "State": state}
 
 
 def cause_of(service: str, inspected: dict[str, Any]) -> Cause | None:

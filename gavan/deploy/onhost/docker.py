@@ -15,7 +15,7 @@ from typing import Any
 
 from gavan.deploy.onhost.failure import Failure
 from gavan.deploy.onhost.files import Place
-from gavan.kit.cause import cause_of
+from gavan.kit.cause import at_its_end, cause_of, ends_words
 
 LAST_LINES = 50
 LONG_S = 900.0
@@ -134,21 +134,7 @@ class Compose:
 
 
 def _at_its_end(found: dict[str, Any]) -> dict[str, Any]:
-    """Return what docker knew of a container when it ended last: a restart forgets it."""
-    since = found["Created"].partition(".")[0] + "Z"
-    # Said with its fractions: "0s" would mean the beginning of this second.
-    until = f"{time.time():.9f}"
-    said = attempt("events", "--since", since, "--until", until, "--format", "{{json .}}",
-                   *("--filter", f"container={found['Id']}", "--filter", "type=container"),
-                   *("--filter", "event=die", "--filter", "event=oom")).stdout  # fmt: skip
-    events = [json.loads(line) for line in said.splitlines()]
-    codes = [event["Actor"]["Attributes"]["exitCode"] for event in events
-             if event["Action"] == "die"]  # fmt: skip
-    state = {**found["State"], "Status": "exited"}
-    state["OOMKilled"] = state["OOMKilled"] or any(event["Action"] == "oom" for event in events)
-    if codes:
-        state["ExitCode"] = int(codes[-1])
-    return {**found, "State": state}
+    return at_its_end(found, attempt(*ends_words(found, time.time())).stdout)
 
 
 def _is_well(found: dict[str, Any]) -> bool:

@@ -12,11 +12,9 @@ from typing import Any
 
 from gavan.engines.compose.project import Project
 from gavan.engines.docker import container_logs, try_docker
-from gavan.kit.cause import Cause, cause_of
+from gavan.kit.cause import Cause, at_its_end, cause_of, ends_words
 
 LAST_LINES = 30
-RESTART_S = 5.0
-POLL_S = 0.05
 
 
 def diagnose(project: Project) -> Iterator[Cause]:
@@ -31,13 +29,11 @@ def diagnose(project: Project) -> Iterator[Cause]:
 
 
 def _inspect(container: str) -> dict[str, Any] | None:
-    """Return what docker knows; one that is started again and again is met when it has ended."""
-    until = time.monotonic() + RESTART_S
-    while True:
-        text = try_docker("inspect", container)
-        found: dict[str, Any] | None = json.loads(text)[0] if text else None
-        if found is None or not found.get("RestartCount") or not found["State"]["Running"]:
-            return found
-        if time.monotonic() > until:
-            return found
-        time.sleep(POLL_S)
+    """Return what docker knows; of one that is started again and again, how it ended last."""
+    text = try_docker("inspect", container)
+    if not text:
+        return None
+    found: dict[str, Any] = json.loads(text)[0]
+    if not found["RestartCount"]:
+        return found
+    return at_its_end(found, try_docker(*ends_words(found, time.time())) or "")
