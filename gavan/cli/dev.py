@@ -44,9 +44,10 @@ def command(context: Context, create_user: bool, auto_ports: bool) -> Result:
     up = bring_up(context, options)
     stop = threading.Event()
     try:
-        _show_ready(context, up)
         if up.stack.profile.watch:
+            # Before all is ready: what is saved meanwhile counts, too.
             _start_watching(context, up, options, stop)
+        _show_ready(context, up)
         _show_logs(context, up, begun)
     except KeyboardInterrupt:
         stop.set()
