@@ -17,6 +17,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from gavan.kit.storage.pages import skipping, write_pages
 from gavan.kit.storage.provider import ProviderError, Written
 from gavan.kit.storage.threads import Pieces
 
@@ -69,10 +70,11 @@ class Growing:
     def append(self, block: Pieces) -> None:
         """Add bytes."""
         file = self.open()
-        for piece in block if len(block) <= MOST_PIECES else [b"".join(block)]:
-            left = memoryview(piece)
+        block = block if len(block) <= MOST_PIECES else [b"".join(block)]
+        for left in skipping(block, write_pages(file.fileno(), block) if self._is_new else 0):
             while left:
                 left = left[file.write(left) or 0 :]
+        for piece in block:
             if self.digest is not None:
                 self.digest.update(piece)
             self.size += len(piece)
