@@ -38,7 +38,7 @@ def main() -> int:
         (root / "jetty").mkdir()
         with jetty_on_a_server(root / "jetty", "benchjetty") as jetty:
             found = asyncio.run(measure(jetty, options.rounds))
-        memory = memory_of_botmox(root, "benchbotmox")
+        memory = memory_of_botmox(root, "benchmox")
     text = as_markdown(about, found, memory)
     print(text)
     if options.page:
