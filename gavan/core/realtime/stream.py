@@ -28,10 +28,11 @@ from gavan.core.realtime.slots import PREFIX
 log = logging.getLogger(__name__)
 
 PUBLICATIONS = "supabase_realtime,supabase_realtime_messages_publication"
-FEEDBACK_S = 10.0
-"""A sixth of the silence after which the server ends a stream"""
+FEEDBACK_S = 1.0
+NUDGE_S = 0.02
+"""So long after what was read the server is asked to look again; see ``_nudge``"""
 SILENT_S = 60.0
-"""So long after its last word a server that was asked six times is gone"""
+"""So long after its last word a server that was asked all the time is gone"""
 # The text of values depends on the session: clients get one form, wherever the server stands.
 SESSION = (
     "-c timezone=UTC -c datestyle=ISO -c intervalstyle=postgres -c extra_float_digits=3"
@@ -83,6 +84,7 @@ class Stream:
         """Nothing from before its opening is in the slot"""
         self._confirmed_lsn = 0
         self._feeding: asyncio.Task[None] | None = None
+        self._nudging: asyncio.TimerHandle | None = None
 
     @classmethod
     async def open(cls, url: str, slot: str | None = None) -> Stream:
@@ -112,6 +114,8 @@ class Stream:
         """End the connection; the slot goes with it."""
         if self._feeding is not None:
             self._feeding.cancel()
+        if self._nudging is not None:
+            self._nudging.cancel()
         self._pgconn.finish()
 
     def confirm(self, lsn: int) -> None:
@@ -134,6 +138,7 @@ class Stream:
                 raise StreamBroken(self._pgconn.get_error_message().strip() or "stream ended")
             else:
                 yield None
+                self._nudge_later()
                 try:
                     async with asyncio.timeout(SILENT_S):
                         await self._readable()
@@ -229,6 +234,18 @@ class Stream:
             while True:
                 await asyncio.sleep(FEEDBACK_S)
                 self._feed_back(ping=True)
+
+    def _nudge_later(self) -> None:
+        if self._nudging is None:
+            self._nudging = asyncio.get_running_loop().call_later(NUDGE_S, self._nudge)
+
+    def _nudge(self) -> None:
+        """Wake the server's sender, which may have slept through a commit: from Postgres 16 on it
+        looks for new WAL before it enters the list of those to be woken, so what is committed in
+        between is not sent before the next commit, or a word from here."""
+        self._nudging = None
+        with suppress(StreamBroken):
+            self._feed_back()
 
     def _feed_back(self, *, ping: bool = False) -> None:
         now_us = int((time.time() - _EPOCH_S) * 1_000_000)
