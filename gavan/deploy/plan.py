@@ -105,6 +105,9 @@ def compile_plan(wish: Wish) -> dict[str, Any]:
         "migrations": [file.path.name for file in files],
         "contract": [file.path.name for file in files if file.phase is Phase.CONTRACT],
         "config_hash": _digest(texts),
+        "services": {name: _digest({name: text}) for name, text in
+                     document.services_of(wish.project.plan).items()},
+        "routes": _digest({"": texts[str(CADDYFILE)]}),
         "env_names": names,
         "env_names_hash": _digest({"names": "\n".join(names)}),
         "memory": sum(memory_of(stack).values()),

@@ -34,7 +34,7 @@ def test_a_plan_says_what_would_change_and_so_does_its_exit_code(pier: Pier) -> 
     assert planned.returncode == 5, planned.stdout
     changes = json.loads(planned.stdout)["data"]["changes"]
     assert any(line.startswith("image api: ") for line in changes), changes
-    assert "how it runs: the compose file or the routes" in changes
+    assert "how it runs: api" in changes
     assert pier.releases_there() == there, "a plan brings nothing"
     done = pier.deploy()
     assert done.returncode == 0, done.stdout

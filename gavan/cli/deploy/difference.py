@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from gavan.engines.compose.services import PROXY
+
 
 def changes(plan: dict[str, Any], seen: dict[str, Any]) -> list[str]:
     """Return what differs from the release that serves; ``seen`` is what runner.look found."""
     before: dict[str, Any] = seen["plans"].get(seen["live"].get("release"), {})
     return [*_images(plan, before), *_names(plan, before), *_files(plan, before),
-            *_migrations(plan, before)]  # fmt: skip
+            *_come_and_go(plan, before), *_migrations(plan, before)]  # fmt: skip
 
 
 def _images(plan: dict[str, Any], before: dict[str, Any]) -> Iterator[str]:
@@ -38,8 +40,34 @@ def _names(plan: dict[str, Any], before: dict[str, Any]) -> Iterator[str]:
 
 
 def _files(plan: dict[str, Any], before: dict[str, Any]) -> Iterator[str]:
-    if before and before.get("config_hash") != plan["config_hash"]:
+    if not before or before.get("config_hash") == plan["config_hash"]:
+        return
+    if "services" not in before:
         yield "how it runs: the compose file or the routes"
+        return
+    old, new = before["services"], plan["services"]
+    other = sorted(name for name in old if name in new and old[name] != new[name])
+    if other:
+        yield f"how it runs: {', '.join(other)}"
+    if PROXY in other:
+        yield "the proxy begins anew: every connection ends, and none is taken for some seconds"
+    elif before["routes"] != plan["routes"]:
+        yield "routes: the proxy reads them anew, connections are closed after their next answer"
+
+
+def _come_and_go(plan: dict[str, Any], before: dict[str, Any]) -> Iterator[str]:
+    """Yield what the stack has that was not there, and what it had; data stay on the disk."""
+    if not before:
+        return
+    old, new = _running(before), _running(plan)
+    if came := sorted(new - old):
+        yield f"comes: {', '.join(came)}"
+    if gone := sorted(old - new):
+        yield f"goes: {', '.join(gone)}, stopped once the release serves"
+
+
+def _running(plan: dict[str, Any]) -> set[str]:
+    return {*plan.get("parts", {}), *plan.get("singles", []), *plan.get("data", [])}
 
 
 def _migrations(plan: dict[str, Any], before: dict[str, Any]) -> Iterator[str]:

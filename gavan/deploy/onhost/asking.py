@@ -17,7 +17,7 @@ from gavan.deploy.onhost.failure import Failure
 from gavan.deploy.onhost.files import Place, read_json, write_whole
 
 if TYPE_CHECKING:
-    from gavan.deploy.onhost.steps import Work
+    from gavan.deploy.onhost.work import Work
 
 HOST_S = 20.0
 CLAIM_S = 30.0

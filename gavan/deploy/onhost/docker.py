@@ -6,7 +6,6 @@ Stands above files.py.
 from __future__ import annotations
 
 import calendar
-import hashlib
 import json
 import subprocess
 import time
@@ -21,8 +20,10 @@ LAST_LINES = 50
 LONG_S = 900.0
 POLL_S = 0.25
 SETTLED_S = 3.0
-_NOT_OF_A_SLOT = ("profiles", "depends_on")
+_NOT_HOW_IT_RUNS = ("profiles", "depends_on")
 _NOT_A_CHANGE = "GAVAN_RELEASE"
+_ENDED = ("created", "exited", "dead")
+Service = dict[str, Any]
 
 
 def docker(*words: str, deadline_s: float = LONG_S) -> str:
@@ -78,14 +79,14 @@ class Compose:
     def attempt(self, *more: str) -> subprocess.CompletedProcess[str]:
         return attempt(*self.words(*more))
 
-    def digests(self) -> dict[str, str]:
-        """Return the digest of every service as it would run: image, variables, limits, mounts.
+    def services(self) -> dict[str, Service]:
+        """Return every service as it would run: image, variables with their values, limits, mounts.
 
-        The slots of a part have the same one. Values of variables are only in the digest.
+        What says nothing about how one runs is left out: its dependencies, its release's name.
         """
         text = self.run("--profile", "*", "config", "--format", "json")
-        services: dict[str, dict[str, Any]] = json.loads(text)["services"]
-        return {name: _digest(service) for name, service in services.items()}
+        services: dict[str, Service] = json.loads(text)["services"]
+        return {name: _as_it_runs(service) for name, service in services.items()}
 
     def container(self, service: str) -> dict[str, Any] | None:
         """Return what docker knows of the container of a service, None when it has none."""
@@ -100,11 +101,6 @@ class Compose:
     def runs(self, service: str) -> bool:
         found = self.container(service)
         return found is not None and bool(found["State"]["Running"])
-
-    def pid(self, service: str) -> int:
-        """Return the process of the container of a service, 0 when none runs."""
-        found = self.container(service)
-        return int(found["State"]["Pid"]) if found else 0
 
     def start(self, service: str, *, anew: bool = False) -> None:
         how = ["--force-recreate"] if anew else []
@@ -150,12 +146,23 @@ def _is_well(found: dict[str, Any]) -> bool:
     return age > SETTLED_S
 
 
-def _digest(service: dict[str, Any]) -> str:
-    told = {name: value for name, value in service.items() if name not in _NOT_OF_A_SLOT}
+def _as_it_runs(service: Service) -> Service:
+    told = {name: value for name, value in service.items() if name not in _NOT_HOW_IT_RUNS}
     # What differs by the name of its release alone goes on as it is.
     variables = told.get("environment") or {}
-    told["environment"] = {n: v for n, v in variables.items() if n != _NOT_A_CHANGE}
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+    return {**told, "environment": {n: v for n, v in variables.items() if n != _NOT_A_CHANGE}}
+
+
+def containers(project: str) -> dict[str, tuple[str, bool]]:
+    """Return the containers of a project by their services, and whether each one is at work; those
+    of jobs are not among them."""
+    label = "com.docker.compose"
+    said = docker("ps", "--all", "--no-trunc", "--filter", f"label={label}.project={project}",
+                  "--filter", f"label={label}.oneoff=False",
+                  "--format", f'{{{{.ID}}}} {{{{.State}}}} {{{{.Label "{label}.service"}}}}'
+                  )  # fmt: skip
+    rows = (line.split(" ", 2) for line in said.splitlines())
+    return {name: (number, state not in _ENDED) for number, state, name in rows}
 
 
 def connections(pid: int, port: int) -> int | None:

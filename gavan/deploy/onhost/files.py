@@ -22,7 +22,12 @@ def write_whole(path: Path, content: str | bytes, mode: int = 0o644) -> None:
         file.flush()
         os.fsync(file.fileno())
     draft.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
+    sync_folder(path.parent)
+
+
+def sync_folder(path: Path) -> None:
+    """Have the names in a folder on the disk, so that a power cut undoes no rename."""
+    folder = os.open(path, os.O_RDONLY)
     try:
         os.fsync(folder)
     finally:
@@ -63,8 +68,13 @@ class Place:
 
     @property
     def live_file(self) -> Path:
-        """What runs now: for each part its slot, image and the digest of its configuration."""
+        """What serves now: its release, and for each part its slot and port."""
         return self.root / "live.json"
+
+    @property
+    def live_draft(self) -> Path:
+        """What will be said there once the release at work serves; renamed to it."""
+        return self.root / ".live.json.next"
 
     @property
     def lock(self) -> Path:

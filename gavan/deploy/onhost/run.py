@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,8 @@ from gavan.deploy.onhost.files import Place, read_json
 from gavan.deploy.onhost.leftovers import end_leftovers
 from gavan.deploy.onhost.lock import Lock, is_alive
 from gavan.deploy.onhost.state import State
-from gavan.deploy.onhost.steps import BEYOND_RETURN, STEPS, STEPS_OF_CONTRACT, Step, Work
+from gavan.deploy.onhost.steps import BEYOND_RETURN, STEPS, STEPS_OF_CONTRACT, Step
+from gavan.deploy.onhost.work import Work
 
 RESERVE = 2**20
 OK, ROLLED_BACK, FAILED, LOCKED = "ok", "rolled_back", "failed", "locked"
@@ -44,6 +46,8 @@ def run(place: Place, wait_lock_s: float) -> str:
         _reserve(place)
         take_back_others(place, state)
         outcome, reason = _walk(place, state)
+        # From here on only words are written, and there must be room for them.
+        place.reserve.unlink(missing_ok=True)
         _log(place, state, outcome, reason)
     finally:
         place.reserve.unlink(missing_ok=True)
@@ -77,14 +81,23 @@ def _walk(place: Place, state: State) -> tuple[str, Failure | None]:
             continue
         try:
             _carry_out(work, name, step)
-        except (Failure, OSError) as error:
+        except Exception as error:
             failure = _failure(place, error)
             state.tell(name, "fail", failure.message)
             if name not in BEYOND_RETURN:
                 return _take_back(work, failure)
+            if name == "record" and read_json(place.live_file).get("release") != place.release:
+                raise failure from error
             state.tell(name, "warn", "the new release serves and stays")
-    prune(place, work.plan)
+    _tidy(place, work)
     return OK, None
+
+
+def _tidy(place: Place, work: Work) -> None:
+    try:
+        prune(place, work.plan)
+    except (Failure, OSError) as error:
+        work.state.tell("record", "warn", f"older releases stay: {_failure(place, error).message}")
 
 
 def _carry_out(work: Work, name: str, step: Step) -> None:
@@ -97,12 +110,16 @@ def _carry_out(work: Work, name: str, step: Step) -> None:
     work.state.tell(name, "ok", said, ms=took)
 
 
-def _failure(place: Place, error: Failure | OSError) -> Failure:
+def _failure(place: Place, error: Exception) -> Failure:
     """Return why a step failed; when the disk is full, there is room to write it down after."""
     if isinstance(error, Failure):
         return error
     place.reserve.unlink(missing_ok=True)
-    return Failure("GV550", f"the server could not go on: {error.strerror or error}", repr(error))
+    if isinstance(error, OSError):
+        why = error.strerror or str(error)
+        return Failure("GV550", f"the server could not go on: {why}", repr(error))
+    trace = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    return Failure("GV550", f"the runner could not go on: {type(error).__name__}: {error}", trace)
 
 
 def _take_back(work: Work, why: Failure) -> tuple[str, Failure]:

@@ -1,6 +1,6 @@
 """The steps of a release, in their order; each may be done again.
 
-Stands above docker.py; run.py walks through them. A part is what has two slots: the core, an app
+Stands above work.py; run.py walks through them. A part is what has two slots: the core, an app
 with a port, a site.
 """
 
@@ -8,92 +8,23 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from gavan.deploy.onhost.asking import ask
-from gavan.deploy.onhost.docker import (
-    Compose,
-    attempt,
-    connections,
-    docker,
-    image_id,
-    tail,
-)
+from gavan.deploy.onhost.docker import Compose, attempt, docker, image_id, tail
+from gavan.deploy.onhost.drain import drain
 from gavan.deploy.onhost.failure import Failure
-from gavan.deploy.onhost.files import Place, read_json, write_whole
-from gavan.deploy.onhost.state import State
+from gavan.deploy.onhost.files import Place, read_json, sync_folder, write_whole
+from gavan.deploy.onhost.work import Work
 
-SLOTS = ("blue", "green")
 CORE = "core"
+COMPOSE_FILE = "compose.stack.yml"
 CADDYFILE = Path("caddy") / "Caddyfile"
-QUIET_S = 1.0
-"""How long an old slot has no connection until it counts as left"""
 EXPAND = ("--phase", "expand")
 CONTRACT = ("gavan", "migrate", "up", "--phase", "contract")
 _APPLIED = re.compile(r"^applied \d+ migrations?: (.+)$", re.MULTILINE)
-PAUSE_S = 0.2
-
-
-class Work:
-    """One release at work; ``live`` is what served when it began."""
-
-    def __init__(self, place: Place, state: State) -> None:
-        self.place = place
-        self.state = state
-        self.plan: dict[str, Any] = place.plan()
-        self.compose = Compose(place, self.plan)
-        self.live: dict[str, Any] = read_json(place.live_file)
-        self._digests: dict[str, str] = {}
-
-    @property
-    def digests(self) -> dict[str, str]:
-        self._digests = self._digests or self.compose.digests()
-        return self._digests
-
-    def slot_of(self, part: str) -> str:
-        """Return the slot that serves a part, empty when none does."""
-        return str(self.live.get("parts", {}).get(part, {}).get("slot", ""))
-
-    @property
-    def overlaps(self) -> bool:
-        """Whether new slots run beside the old ones; older plans do not say it."""
-        return bool(self.plan.get("overlap", True))
-
-    def next_slot(self, part: str) -> str:
-        """Return the slot of a part in this release: chosen once, kept by --resume."""
-        chosen: dict[str, str] = self.state.values.setdefault("slots", {})
-        if part not in chosen and not self.overlaps:
-            chosen[part] = self.slot_of(part) or SLOTS[0]
-        elif part not in chosen:
-            chosen[part] = SLOTS[1] if self.slot_of(part) == SLOTS[0] else SLOTS[0]
-        return chosen[part]
-
-    def old_port(self, part: str) -> int:
-        """Return where the slot listens that served when the release began."""
-        known: dict[str, Any] = self.live["parts"][part]
-        return int(known.get("port") or self.plan["parts"][part]["port"])
-
-    def changed(self) -> list[str]:
-        """Return the parts whose configuration or image is another, or that do not run."""
-        if "changed" not in self.state.values:
-            self.state.put(changed=[part for part in self.plan["parts"] if self._differs(part)])
-        found: list[str] = self.state.values["changed"]
-        return found
-
-    def _differs(self, part: str) -> bool:
-        slot = self.slot_of(part)
-        if not slot or self.live["parts"][part]["digest"] != self.digests[f"{part}-{slot}"]:
-            return True
-        return not self.compose.runs(f"{part}-{slot}")
-
-    def single_changed(self) -> list[str]:
-        """Return the services without slots, but for data and proxy, that are to be replaced."""
-        known: dict[str, str] = self.live.get("singles", {})
-        return [name for name in self.plan["singles"] if known.get(name) != self.digests[name]]
 
 
 def images(work: Work) -> str:
@@ -135,19 +66,35 @@ def variables(work: Work) -> str:
 def data(work: Work) -> str:
     """Start what holds data, or leave it as it is; it begins anew only when that was said."""
     names: list[str] = work.plan["data"]
-    known: dict[str, str] = work.live.get("data", {})
     for name in names:
-        differs = name in known and known[name] != work.digests[name]
-        if differs and not work.plan["restart_data"]:
-            raise Failure("GV544", f"{name} would begin anew: its image or settings are others")
-        if differs or not work.compose.runs(name):
-            work.compose.start(name)
-        work.compose.gate(name, work.plan["data_timeout"])
+        _hold(work, name)
     for name in work.plan.get("jobs", []):
         done = work.compose.attempt("run", "--rm", "--no-deps", "-T", name)
         if done.returncode != 0:
             raise Failure("GV545", f"{name} failed", tail(done.stdout + done.stderr))
     return ", ".join([*names, *work.plan.get("jobs", [])]) or "elsewhere"
+
+
+def _hold(work: Work, name: str) -> None:
+    """Have one service that holds data run as its settings say.
+
+    That Gavan itself is a newer one is no reason to end it: it goes on with the image that it has.
+    """
+    found, may_end = work.compose.container(name), bool(work.plan["restart_data"])
+    if found is None or not found["State"]["Running"]:
+        work.compose.start(name)
+    elif differs := work.differences(name):
+        if not may_end:
+            raise Failure("GV544", f"{name} would begin anew: {', '.join(differs)} changed")
+        work.compose.start(name)
+    elif image_id(work.services[name]["image"]) in ("", found["Image"]):
+        pass
+    elif may_end:
+        work.compose.start(name)
+    else:
+        work.state.tell("data", "tick", f"{name} goes on with its older image; a newer one comes "
+                        "in with --restart-data")  # fmt: skip
+    work.compose.gate(name, work.plan["data_timeout"])
 
 
 def migrate(work: Work) -> str:
@@ -283,6 +230,7 @@ def switch(work: Work) -> str:
     Routes come before: a proxy that refuses them leaves everything as it was.
     """
     changed = work.changed()
+    foretell(work)
     work.state.put(switching=True)
     write_new_slots(work)
     route(work, work)
@@ -298,13 +246,26 @@ def switch(work: Work) -> str:
     return f"{turned} in {took} ms" if turned else "nothing to turn"
 
 
+def foretell(work: Work) -> None:
+    """Write down what serves after this release, beside what says what serves now.
+
+    While nothing is switched: when the time comes there may be no room on the disk for it.
+    """
+    parts = {name: one for name, one in work.live.get("parts", {}).items()
+             if name in work.plan["parts"]}  # fmt: skip
+    for part in work.changed():
+        parts[part] = {"slot": work.next_slot(part), "port": work.plan["parts"][part]["port"]}
+    live = {"release": work.place.release, "parts": parts}
+    write_whole(work.place.live_draft, json.dumps(live, indent=1), 0o600)
+
+
 def route(work: Work, of: Work) -> None:
     """Give the proxy the routes of a release; when it has them already it is not touched."""
     file, wanted = caddyfile_of(work), wanted_caddyfile(of)
     if not file.exists() or file.read_text(encoding="utf-8") != wanted:
         work.state.put(routing=True)
         write_whole(file, wanted)
-    if work.live.get("proxy") not in (None, work.digests["proxy"]):
+    if work.proxy_changed():
         of.compose.start("proxy")
         of.compose.gate("proxy", work.plan["health_timeout"])
     elif work.state.values.get("routing"):
@@ -323,59 +284,28 @@ def reload(work: Work) -> None:
         raise Failure("GV548", "the proxy refused its new routes", tail(done.stderr))
 
 
-def drain(work: Work) -> str:
-    """Stop the old slots once nobody talks to them, at the latest after the time to drain."""
-    old = {part: self_slot for part in work.changed()
-           if (self_slot := work.slot_of(part)) and self_slot != work.next_slot(part)}  # fmt: skip
-    began = time.monotonic()
-    busy = {part: began for part in old}
-    pids = {part: work.compose.pid(f"{part}-{slot}") for part, slot in old.items()}
-    while busy and time.monotonic() < began + work.plan["drain"]:
-        now = time.monotonic()
-        for part in busy:
-            port = work.old_port(part)
-            if pids[part] and connections(pids[part], port) != 0:
-                busy[part] = now
-        left = [part for part, last in busy.items() if now - last >= QUIET_S]
-        _stop(work, {part: old[part] for part in left})
-        busy = {part: last for part, last in busy.items() if part not in left}
-        time.sleep(PAUSE_S)
-    _stop(work, {part: old[part] for part in busy})
-    took = time.monotonic() - began
-    return f"{', '.join(old)} in {took:.1f} s" if old else "nothing"
-
-
-def _stop(work: Work, slots: dict[str, str]) -> None:
-    """Stop slots together: each one finishes what it has begun and sends its websockets away."""
-    if slots:
-        work.compose.run("stop", *(f"{part}-{slot}" for part, slot in slots.items()))
-
-
 def record(work: Work) -> str:
-    """Make this release the one that serves, and forget those that are too old."""
-    parts = dict(work.live.get("parts", {}))
-    for part in work.changed():
-        slot = work.next_slot(part)
-        port = work.plan["parts"][part]["port"]
-        parts[part] = {"slot": slot, "port": port, "digest": work.digests[f"{part}-{slot}"]}
-    live = {
-        "release": work.place.release,
-        "parts": {name: value for name, value in parts.items() if name in work.plan["parts"]},
-        "data": {name: work.digests[name] for name in work.plan["data"]},
-        "singles": {name: work.digests[name] for name in work.plan["singles"]},
-        "proxy": work.digests["proxy"],
-    }
-    gone = [name for name in parts if name not in live["parts"]]
-    for part in gone:
+    """Make this release the one that serves: by one rename, which needs no room on the disk."""
+    if read_json(work.place.live_draft).get("release") == work.place.release:
+        work.place.live_draft.replace(work.place.live_file)
+        sync_folder(work.place.root)
+    if read_json(work.place.live_file).get("release") != work.place.release:
+        raise Failure("GV549", "what serves could not be written down")
+    for part in set(work.live.get("parts", {})) - set(work.plan["parts"]):
         (work.place.slots / part).unlink(missing_ok=True)
     work.state.put(before=work.live.get("release", ""))
-    write_whole(work.place.live_file, json.dumps(live, indent=1), 0o600)
-    shutil.copyfile(work.place.folder / "compose.stack.yml", work.place.root / "compose.stack.yml")
+    _show(work)
+    return work.place.release
+
+
+def _show(work: Work) -> None:
+    """Lay out for people what serves: its compose file, and a link to its folder."""
+    text = (work.place.folder / COMPOSE_FILE).read_bytes()
+    write_whole(work.place.root / COMPOSE_FILE, text)
     link = work.place.root / ".current.partial"
     link.unlink(missing_ok=True)
     link.symlink_to(Path("releases") / work.place.release)
     link.replace(work.place.root / "current")
-    return work.place.release
 
 
 Step = Callable[[Work], str]

@@ -44,6 +44,13 @@ def render(plan: Plan) -> str:
     return to_yaml(_finished(document))
 
 
+def services_of(plan: Plan) -> dict[str, str]:
+    """Return how every service runs, as text; of two slots the first one stands for both."""
+    return {name.removesuffix(f"-{SLOTS[0]}"): to_yaml(_finished(service))
+            for name, service in _services(plan)
+            if STANDBY not in service.get("profiles", ())}  # fmt: skip
+
+
 def _services(plan: Plan) -> Iterator[tuple[str, Service]]:
     stack = plan.stack
     if stack.database.external_url is None:

@@ -40,19 +40,30 @@ def test_a_release_notes_the_contract_migrations_that_it_applied_and_no_others()
 def test_a_plan_names_what_changes_and_nothing_when_nothing_does() -> None:
     image = {"part": "api", "reference": "api:a", "id": "1"}
     old = {"images": [image, {**image, "part": "web"}], "env_names": ["A", "B"],
-           "config_hash": "x", "migrations": ["001_a.sql"]}  # fmt: skip
+           "config_hash": "x", "migrations": ["001_a.sql"], "routes": "r", "singles": ["mail"],
+           "parts": {"api": {}, "web": {}}, "services": {"api": "a", "web": "w"}}  # fmt: skip
     assert changes({**old, "contract": []}, seen(plan=old)) == []
     new = {"images": [{**image, "reference": "api:b", "id": "2"}], "env_names": ["B", "C"],
            "config_hash": "y", "migrations": ["001_a.sql", "002_b.sql", "003_c.sql"],
-           "contract": ["003_c.sql"]}  # fmt: skip
+           "contract": ["003_c.sql"], "routes": "s", "singles": ["cron"],
+           "parts": {"api": {}}, "services": {"api": "b", "cron": "c"}}  # fmt: skip
     assert changes(new, seen(plan=old)) == [
         "image api: api:a -> api:b",
         "image web: no more",
         "variables: +C -A",
-        "how it runs: the compose file or the routes",
+        "how it runs: api",
+        "routes: the proxy reads them anew, connections are closed after their next answer",
+        "comes: cron",
+        "goes: mail, web, stopped once the release serves",
         "migrations: 002_b.sql",
         "migrations that wait for gavan deploy --contract: 003_c.sql",
     ]
+    proxied = changes({**new, "services": {"proxy": "2"}}, seen(plan={**old, "services": {
+        "proxy": "1"}}))  # fmt: skip
+    assert "how it runs: proxy" in proxied
+    assert "the proxy begins anew: every connection ends, and none is taken for some seconds" in (
+        proxied
+    )
     assert changes(new, seen())[-1] == "migrations: 001_a.sql, 002_b.sql, 003_c.sql"
 
 
