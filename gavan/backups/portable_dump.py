@@ -25,6 +25,7 @@ from gavan.kit.size import in_bytes
 HISTORY = "supabase_migrations"
 # What goes along of them: rows of users and buckets, triggers and policies of the project.
 _READ = frozenset({"auth", "storage"})
+_VERSIONS = ("-- Dumped from ", "-- Dumped by ")
 _NOT_READ = ("auth.schema_migrations", "storage.migrations")
 
 
@@ -41,9 +42,7 @@ def dump_portable(url: Secret, folder: Path, report: Report) -> list[Path]:
     # Inside the folder, which is its owner's alone.
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         dumped = Path(scratch) / "db"
-        hidden = [f"--exclude-schema={name}" for name in sorted(INTERNAL - _READ)]
-        hidden += [f"--exclude-table={name}" for name in _NOT_READ]
-        _run(url, major, folder, "pg_dump", "--format=directory", f"--file={dumped}", *hidden)
+        _run(url, major, folder, "pg_dump", "--format=directory", f"--file={dumped}", *_hidden())
         roles = _run(url, major, folder, "pg_dumpall", "--roles-only", "--no-role-passwords")
         archive = Archive(path=dumped, opener=Clear())
         entries = archive.entries()
@@ -51,6 +50,31 @@ def dump_portable(url: Secret, folder: Path, report: Report) -> list[Path]:
         files = [write_roles(roles, folder), *write_sql(archive, entries, kept, folder)]
     report("database", "ok", in_bytes(sum(path.stat().st_size for path in files)))
     return files
+
+
+def schema_text(url: Secret) -> str:
+    """Return what ``schema.sql`` is, as text that two machines with one schema agree on.
+
+    No rows, no owners, no versions, the order of pg_dump. Raises GavanError as ``dump_portable``.
+    """
+    with connect(url, "dump") as connection:
+        major = connection.info.server_version // 10_000
+    with tempfile.TemporaryDirectory(prefix="gavan-schema-") as scratch:
+        folder = Path(scratch)
+        dumped = folder / "db"
+        arguments = ("--format=directory", "--schema-only", f"--file={dumped}", *_hidden())
+        _run(url, major, folder, "pg_dump", *arguments)
+        archive = Archive(path=dumped, opener=Clear())
+        entries = archive.entries()
+        kept = [one for one in portable_entries(entries) if one.schema != HISTORY]
+        path, _ = write_sql(archive, entries, kept, folder)
+        lines = path.read_text("utf-8").splitlines(keepends=True)
+    return "".join(line for line in lines if not line.startswith(_VERSIONS))
+
+
+def _hidden() -> list[str]:
+    hidden = [f"--exclude-schema={name}" for name in sorted(INTERNAL - _READ)]
+    return [*hidden, *(f"--exclude-table={name}" for name in _NOT_READ)]
 
 
 def _run(url: Secret, major: int, folder: Path, name: str, *arguments: str) -> str:

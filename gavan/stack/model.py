@@ -99,7 +99,6 @@ class Container:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Migrations:
     dir: Path
-    down_dir: str
     lock_timeout: str
     statement_timeout: str
     retries: int

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import click
 
 from gavan.cli.backup.before import SKIP, BackupBefore
 from gavan.cli.context import Context
 from gavan.cli.database import reach, reporter
-from gavan.cli.migrate.flags import WAIT, one_of
+from gavan.cli.migrate.flags import KILL_BLOCKERS, WAIT, one_of
 from gavan.cli.migrate.planned import plan_text
 from gavan.cli.render import Result, Style
 from gavan.cli.verb import verb
@@ -29,10 +31,16 @@ from gavan.database.migration.take_back import plan_down, take_back
 )
 @click.option("--to", metavar="VERSION", help="Take back all that is newer than VERSION.")
 @WAIT
+@KILL_BLOCKERS
 @SKIP
 @click.argument("count", type=click.IntRange(1), required=False)
 def down(
-    context: Context, count: int | None, to: str | None, wait_s: float, skip_backup: str | None
+    context: Context,
+    count: int | None,
+    to: str | None,
+    wait_s: float,
+    kill_blockers: bool,
+    skip_backup: str | None,
 ) -> Result:
     """Take back the newest migration, or COUNT of them, by the files in down/; asks first.
 
@@ -47,7 +55,9 @@ def down(
     context.progress.message(plan_text(steps, Style(enabled=False), seen))
     noun = "this migration" if len(steps) == 1 else f"these {len(steps)} migrations"
     context.confirm_loss(f"Take back {noun} of {stack.name} ({stack.profile.name})?")
-    how = options(stack, wait_s=wait_s, report=reporter(context))
+    how = replace(
+        options(stack, wait_s=wait_s, report=reporter(context)), kill_blockers=kill_blockers
+    )
     before = BackupBefore(context, stack, skip_backup)
     before.take()
     with before.noted(access.owner):

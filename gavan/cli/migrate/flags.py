@@ -28,6 +28,13 @@ PHASE = click.option(
 )
 
 
+KILL_BLOCKERS = click.option(
+    "--kill-blockers",
+    is_flag=True,
+    help="End the sessions that kept a file from its locks before it is tried again.",
+)
+
+
 def chosen_options(
     context: Context,
     stack: Stack,

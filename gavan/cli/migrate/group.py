@@ -34,4 +34,5 @@ group.later(
     squash=f"{_HERE}.squash:squash",
     adopt=f"{_HERE}.adopt:adopt",
     unlock=f"{_HERE}.unlock:unlock",
+    schema=f"{_HERE}.schema:schema",
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from gavan.database.migration.plan import MENDS, Entry, State, difference, mend
 @verb("status", examples=["gavan migrate status", "gavan migrate status --exit-code"])
 @click.option("--exit-code", is_flag=True, help="Exit 5 when something is pending or wrong.")
 def show(context: Context, exit_code: bool) -> Result:
-    """Show every version: applied, pending, changed, missing, out of order."""
+    """Show every version: applied (when, by whom), pending, changed, missing, out of order."""
     stack, access = reach(context)
     folder = stack.database.migrations.dir
     entries = status(access.owner, folder)
@@ -53,17 +54,30 @@ def _row(entry: Entry, mends: Mapping[str, str]) -> dict[str, Any]:
         "path": entry.file.path if entry.file else None,
         "diff": difference(entry) if entry.state is State.CHANGED else None,
         "mend": mends.get(entry.version),
+        "applied_at": entry.done.at.isoformat() if entry.done else None,
+        "applied_by": entry.done.by if entry.done else None,
+        "tool": entry.done.tool if entry.done else None,
+        "release": entry.done.release if entry.done else None,
     }
 
 
 def _table(entries: list[Entry], mends: Mapping[str, str], style: Style) -> str:
     if not entries:
         return "no migrations"
-    rows = [(entry.version, entry.name, _colour(entry, style)) for entry in entries]
+    rows = [(one.version, one.name, _colour(one, style), _when(one)) for one in entries]
     diffs = [difference(entry) for entry in entries if entry.state is State.CHANGED]
     lines = [f"{version}: {text}" for version, text in mends.items()]
-    shown = table(("version", "name", "state"), rows, style)
+    shown = table(("version", "name", "state", "applied"), rows, style)
     return "\n\n".join(filter(None, [shown, *diffs, "\n".join(lines)]))
+
+
+def _when(entry: Entry) -> str:
+    """Say when and by whom; a row of the history that our log does not know is another tool's."""
+    if entry.done is None:
+        return "by another tool" if entry.applied else ""
+    at = entry.done.at.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
+    release = f", {entry.done.release}" if entry.done.release else ""
+    return f"{at}, {entry.done.by}{release}"
 
 
 def _colour(entry: Entry, style: Style) -> str:

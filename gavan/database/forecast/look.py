@@ -48,14 +48,14 @@ def look(
         [] if parsed.large else [_held(one, made, sizes) for one in parsed.statements]
         for parsed in plan
     ]
-    return Forecast(held=held, findings=judge(connection, plan, sources, rules))
+    return Forecast(held=held, findings=judge(sizes, plan, sources, rules))
 
 
 def judge(
-    connection: Connection, plan: Sequence[Parsed], sources: Sources, rules: Rules
+    sizes: Mapping[Name, Size], plan: Sequence[Parsed], sources: Sources, rules: Rules
 ) -> Sequence[Finding]:
-    """Return the findings of the lint about the files of ``plan``, for the tables as they are."""
-    rows = {name: size.rows for name, size in read_sizes(connection).items()}
+    """Return the findings of the lint about the files of ``plan``, for tables of these sizes."""
+    rows = {name: size.rows for name, size in sizes.items()}
     only = {parsed.file.path for parsed in plan if parsed.large is None}
     small = Sources(
         ups=[path for path in sources.ups if not is_large(path)],

@@ -15,13 +15,13 @@ from pathlib import Path
 from gavan.database.migration.files import (
     DOWN,
     NAME,
+    NO_TRANSACTION,
     check_names,
     next_version,
     read_sql,
     slug,
     sql_files,
 )
-from gavan.database.migration.parsed import NO_TRANSACTION
 from gavan.kit.errors import GavanError
 
 _PAIR = re.compile(r"([0-9]+)_(.*)\.(up|down)\.sql")

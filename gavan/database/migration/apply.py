@@ -14,6 +14,7 @@ from gavan.database.migration.archive import archived_versions
 from gavan.database.migration.files import MigrationFile, read_migrations, sql_files
 from gavan.database.migration.history import Connection
 from gavan.database.migration.hollow import hollow_versions
+from gavan.database.migration.leftover import left_over
 from gavan.database.migration.lock import connect, migration_lock
 from gavan.database.migration.parsed import Parsed, parse
 from gavan.database.migration.plan import Entry, State, choose, compare, pending
@@ -28,9 +29,10 @@ def migrate(url: Secret, folder: Path, options: Options) -> list[str]:
     """Apply what is pending in ``folder`` as the role of ``url``; return the versions applied.
 
     All files are parsed before the first is applied. Raises GavanError: GV301-GV307 for files,
-    GV308-GV310 for history, GV312 and GV313 for the lock, GV321 no connection, GV333 and GV337 for
-    what ``options`` choose, what its gate raises, and StatementError at file:line:column for a
-    statement that failed; the files before it stay applied, nothing of its own file does.
+    GV308-GV310 for history, GV312 and GV313 for the lock, GV321 no connection, GV346 and GV347 for
+    a server that takes no changes, GV230 for an extension that it lacks, GV333 and GV337 for what
+    ``options`` choose, what its gate raises, and StatementError at file:line:column for a statement
+    that failed; the files before it stay applied, nothing of its own file does.
     """
     files = read_migrations(folder)  # what is wrong with one is said before anything is asked
     with (
@@ -53,6 +55,8 @@ def migrate(url: Secret, folder: Path, options: Options) -> list[str]:
         finally:
             if applied and not connection.closed:
                 connection.execute("notify pgrst, 'reload schema'")
+        for line in left_over(connection) if applied else ():
+            options.report("left over", "warn", line)
     return applied
 
 
@@ -84,6 +88,7 @@ def _pending(
     wanted = pending(entries, order=options.order, squashed=archived_versions(folder))
     chosen = choose(wanted, entries, to=options.to, phase=options.phase)
     parsed = [parse(file) for file in chosen]
+    _require_extensions(connection, chosen)
     for one in parsed[1:]:
         # Of the first nothing is kept unless all of it parses: it may be parsed while it runs.
         if one.large is not None:
@@ -91,8 +96,30 @@ def _pending(
     return parsed
 
 
+def _require_extensions(connection: Connection, files: Sequence[MigrationFile]) -> None:
+    """Raise GavanError GV230 when the server lacks an extension that a file says it requires."""
+    wanted = {name: file for file in reversed(files) for name in file.requires}
+    if not wanted:
+        return
+    rows = connection.execute(
+        "select name from unnest(%s::text[]) as w (name)"
+        " where name not in (select name from pg_available_extensions) order by name",
+        ([*wanted],),
+    ).fetchall()
+    for (name,) in rows:
+        error = GavanError(
+            "GV230",
+            f"{wanted[name].path.name} requires the extension {name}, which this server does not"
+            " have; nothing was applied",
+            hint="install it on the server, or take an engine whose image has it",
+            exit_code=3,
+        )
+        error.where = f"{wanted[name].path}:1:1"
+        raise error
+
+
 def status(url: Secret, folder: Path) -> list[Entry]:
-    """Return the verdict on every version; reads only.
+    """Return the verdict on every version, and who applied it; reads only.
 
     Only here an applied version may be hollow: ``migrate`` need not look for it.
     """
@@ -100,9 +127,14 @@ def status(url: Secret, folder: Path) -> list[Entry]:
     with connect(url, "status") as connection:
         applied = history.read_applied(connection)
         hollow = hollow_versions(connection, applied)
+        done = history.read_done(connection) if applied else {}
     return [
-        replace(entry, state=State.HOLLOW)
-        if entry.version in hollow and entry.state in _MAY_BE_HOLLOW
-        else entry
+        replace(
+            entry,
+            state=State.HOLLOW
+            if entry.version in hollow and entry.state in _MAY_BE_HOLLOW
+            else entry.state,
+            done=done.get(entry.version) if entry.applied else None,
+        )
         for entry in compare(files, applied)
     ]

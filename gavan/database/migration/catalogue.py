@@ -15,6 +15,8 @@ from gavan.database.migration.history import Connection
 _HERE = Path(__file__).parent
 OBJECTS = (_HERE / "objects.sql").read_text(encoding="utf-8")
 _QUERY = OBJECTS + (_HERE / "catalogue.sql").read_text(encoding="utf-8")
+# PostgreSQL 15: a publication may say which rows.
+_ROW_FILTERS = 150_000
 
 Schema = Mapping[tuple[str, str], str]
 """(kind, name) -> definition."""
@@ -40,12 +42,18 @@ class Difference:
         return f"{self.kind} {self.name}: {self.change}"
 
 
+def query_for(connection: Connection, query: str) -> bytes:
+    """Return a query of the catalogue as the major of a server knows it."""
+    has_rows = connection.info.server_version >= _ROW_FILTERS
+    return (query if has_rows else query.replace("pr.prqual", "null::pg_node_tree")).encode()
+
+
 def read_schema(connection: Connection) -> Schema:
     """Return every object of the schemas that are not Postgres' own."""
     with connection.transaction():
         # Without a search path every name in a definition carries its schema.
         connection.execute("set local search_path to ''")
-        rows = connection.execute(_QUERY.encode()).fetchall()
+        rows = connection.execute(query_for(connection, _QUERY)).fetchall()
     return {(str(kind), str(name)): str(definition or "") for kind, name, definition in rows}
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gavan.database.migration.catalogue import OBJECTS
+from gavan.database.migration.catalogue import OBJECTS, query_for
 from gavan.database.migration.history import Connection
 
 _QUERY = OBJECTS + (Path(__file__).parent / "ddl.sql").read_text(encoding="utf-8")
@@ -38,7 +38,7 @@ def read_ddl(connection: Connection) -> Mapping[tuple[str, str], Ddl]:
     """Return (kind, name) -> how the object is made, for every object of the catalogue."""
     with connection.transaction():
         connection.execute("set local search_path to ''")
-        rows = connection.execute(_QUERY.encode()).fetchall()
+        rows = connection.execute(query_for(connection, _QUERY)).fetchall()
     return {
         (str(kind), str(name)): Ddl(
             parent=parent, create=create, drop=drop, settings=_settings(settings)

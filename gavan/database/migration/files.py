@@ -21,6 +21,8 @@ from gavan.kit.errors import GavanError
 NAME = re.compile(r"([0-9]+)_(.+)\.sql")
 DIRECTIVE = re.compile(r"--\s*gavan:\s*(.+)")
 IRREVERSIBLE = re.compile(r"\birreversible(?:=(?:\"([^\"]*)\"|(\S+)))?(?:\s|$)")
+_ALLOW = re.compile(r"\ballow=\w+(?:\([^()]*\))?")
+_DURATION = re.compile(r"\d+(?:us|ms|s|min|h|d)?")
 BOM = "\ufeff"
 DOWN = "down"
 # What a terminal would obey, and the stand-ins for bytes that are not UTF-8.
@@ -31,7 +33,10 @@ _SKIPPED_BEFORE = "20211209000000"
 LARGE_BYTES = 4_000_000
 """Above it a file is rows, not structure: it is read piece by piece, and not judged."""
 HEAD_BYTES = 4096
+NO_TRANSACTION = "no-transaction"
 PHASE = "phase="
+LOCK_TIMEOUT = "lock_timeout="
+REQUIRES = "requires=ext:"
 
 
 class Phase(StrEnum):
@@ -88,6 +93,20 @@ class MigrationFile:
         is_contract = f"{PHASE}{Phase.CONTRACT}" in self.directives
         return Phase.CONTRACT if is_contract else Phase.EXPAND
 
+    @property
+    def lock_timeout(self) -> str | None:
+        """How long its statements wait for a lock, where its first line says so."""
+        return next(iter(self._values(LOCK_TIMEOUT)), None)
+
+    @property
+    def requires(self) -> list[str]:
+        """The extensions that a server must have for it."""
+        return [name for text in self._values(REQUIRES) for name in text.split(",") if name]
+
+    def _values(self, prefix: str) -> list[str]:
+        words = sorted(self.directives)
+        return [word.removeprefix(prefix) for word in words if word.startswith(prefix)]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
@@ -135,9 +154,14 @@ def decode(path: Path, data: bytes, offset: int = 0) -> str:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise _unreadable(path, offset + error.start, "a byte that is not UTF-8") from None
-    if "\0" in text:
-        raise _unreadable(path, offset + data.index(b"\0"), "a zero byte")
+    refuse_zero(path, data, offset)
     return text
+
+
+def refuse_zero(path: Path, data: bytes, offset: int) -> None:
+    """Raise GavanError GV306 for a zero byte in the bytes at ``offset`` of a file."""
+    if b"\0" in data:
+        raise _unreadable(path, offset + data.index(b"\0"), "a zero byte")
 
 
 def _closed(path: Path, error: OSError) -> GavanError:
@@ -302,10 +326,31 @@ def _check_names(paths: list[Path]) -> Iterator[Finding]:
 
 def _check_marks(files: list[MigrationFile]) -> Iterator[Finding]:
     for file in files:
-        for word in file.directives:
-            if word.startswith(PHASE) and word.removeprefix(PHASE) not in tuple(Phase):
-                hint = f"{PHASE}{Phase.EXPAND} or {PHASE}{Phase.CONTRACT}"
-                yield _finding("GV336", file.path, f"is of no phase that there is: {word}", hint)
+        found = DIRECTIVE.match(file.head)
+        words = IRREVERSIBLE.sub(" ", _ALLOW.sub(" ", found[1])).split() if found else ()
+        for word in words:
+            problem = _problem_of(word)
+            if problem:
+                yield _finding("GV336", file.path, *problem)
+
+
+def _problem_of(word: str) -> tuple[str, str] | None:
+    """Return what is wrong with a word of the first line, and the mend.
+
+    One that means nothing is most often one that was to mean something.
+    """
+    if word.startswith(PHASE) and word.removeprefix(PHASE) not in tuple(Phase):
+        hint = f"{PHASE}{Phase.EXPAND} or {PHASE}{Phase.CONTRACT}"
+        return f"is of no phase that there is: {word}", hint
+    if word.startswith(LOCK_TIMEOUT) and not _DURATION.fullmatch(word.removeprefix(LOCK_TIMEOUT)):
+        return f"waits for its locks for no time that there is: {word}", f"{LOCK_TIMEOUT}30s"
+    if word == NO_TRANSACTION or word.startswith((PHASE, LOCK_TIMEOUT, REQUIRES)):
+        return None
+    hint = (
+        f"one of: {NO_TRANSACTION}, {PHASE}contract, {LOCK_TIMEOUT}30s, {REQUIRES}vector,"
+        ' irreversible="why", allow=GV353(why)'
+    )
+    return f"has a word on its first line that means nothing: {word}", hint
 
 
 def _check_first(path: Path) -> Iterator[Finding]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import getpass
 import hashlib
+import os
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -290,9 +291,9 @@ def insert_log(connection: Executes, record: Record) -> None:
     """Append to our own log."""
     connection.execute(
         "insert into gavan.migration_log (version, name, checksum, raw_sha256, direction,"
-        " applied_by, host, duration_ms, tool, statement_no, outcome, down_sql, phase)"
-        " values (%s, %s, %s, %s, %s, %s, %s, coalesce(%s, (extract(epoch from clock_timestamp()"
-        " - transaction_timestamp()) * 1000)::int), %s, %s, %s, %s, %s)",
+        " applied_by, host, release, duration_ms, tool, statement_no, outcome, down_sql, phase)"
+        " values (%s, %s, %s, %s, %s, %s, %s, %s, coalesce(%s, (extract(epoch from"
+        " clock_timestamp() - transaction_timestamp()) * 1000)::int), %s, %s, %s, %s, %s)",
         (
             record.version,
             record.name,
@@ -301,6 +302,7 @@ def insert_log(connection: Executes, record: Record) -> None:
             record.direction,
             _person(),
             _host(),
+            os.environ.get("GAVAN_RELEASE") or None,
             record.duration_ms,
             record.tool,
             record.statement_no,
@@ -336,6 +338,31 @@ def read_journal(connection: Connection, record: Record) -> tuple[int, int]:
         (record.version, record.checksum, record.direction, record.version),
     ).fetchone()
     return (int(row[0]), int(row[1])) if row else (0, 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """When and by whom a version was applied, as our log says."""
+
+    at: datetime
+    by: str
+    tool: str
+    release: str | None
+
+
+def read_done(connection: Connection) -> dict[str, Done]:
+    """Return version -> how it was last applied; without those that another tool applied."""
+    if not _exists(connection, "gavan.migration_log"):
+        return {}
+    rows = connection.execute(
+        "select distinct on (version) version, direction, applied_at, applied_by, host, tool,"
+        " release from gavan.migration_log where outcome = 'applied' order by version, id desc"
+    )
+    return {
+        str(version): Done(at=at, by=f"{who}@{host}", tool=str(tool), release=release)
+        for version, direction, at, who, host, tool, release in rows
+        if direction == "up"
+    }
 
 
 def read_seeds(connection: Connection) -> dict[str, str]:

@@ -18,11 +18,13 @@ from typing import overload
 from gavan.database.migration.brackets import Brackets
 from gavan.database.migration.client_copy import refuse_client_copy
 from gavan.database.migration.errors import StatementError, from_split
-from gavan.database.migration.files import decode
+from gavan.database.migration.files import decode, refuse_zero
 from gavan.database.migration.split import SplitError, Statement, place, split, split_front
 from gavan.kit.errors import GavanError
 
 WINDOW_BYTES = 512 * 1024
+MOST_BYTES = 1024 * 1024 * 1024
+"""Of one statement, by Postgres' own limit of a message (src/include/libpq/libpq.h)."""
 SILENT, SINGLE, ROWS = range(3)
 """Kinds of statements: nothing for the server; any; rows, of which many may be sent together."""
 _ROWS_WORD = "insert"
@@ -228,7 +230,10 @@ def _stretches(path: Path) -> Iterator[_Stretch]:
     with path.open("rb") as stream:
         while True:
             more = stream.read(wanted)
+            refuse_zero(path, more, offset + len(rest))
             rest += more
+            if len(rest) > MOST_BYTES:
+                raise _too_long(path, before)
             found = _front(path, rest, (offset, before), is_last=len(more) < wanted)
             if found is None:
                 # One statement is longer than all that was read.
@@ -239,6 +244,18 @@ def _stretches(path: Path) -> Iterator[_Stretch]:
                 return
             offset, before = offset + len(found.data), _after(before, found.text)
             rest, wanted = rest[len(found.data) :], WINDOW_BYTES
+
+
+def _too_long(path: Path, before: tuple[int, int]) -> GavanError:
+    error = GavanError(
+        "GV306",
+        f"{path.name} has a statement of more than 1 GB, which Postgres does not take",
+        details="it begins there, or what ends it is missing: a quote, a semicolon",
+        hint="write rows as many statements of some hundred each",
+        exit_code=2,
+    )
+    error.where = f"{path}:{before[0] + 1}:{before[1] + 1}"
+    return error
 
 
 def _front(

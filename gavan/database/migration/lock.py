@@ -20,6 +20,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from gavan.database.bootstrap import NO_STRANGERS
+from gavan.database.migration.ready import require_ready
 from gavan.kit.errors import GavanError
 from gavan.kit.secret import Secret
 
@@ -137,9 +138,11 @@ def connect_bare(url: Secret, purpose: str) -> Connection:
 def migration_lock(url: Secret, *, wait_s: float, waiting: Callable[[str], None]) -> Iterator[Lock]:
     """Hold the lock of the database; ``waiting`` hears once who has it.
 
-    Raises GavanError GV313 with exit code 4 when it is not free within ``wait_s``.
+    Raises GavanError GV313 with exit code 4 when it is not free within ``wait_s``, GV346 and GV347
+    for a server that is not to be changed.
     """
     with connect(url, "migrate-lock") as connection:
+        require_ready(connection)
         deadline = time.monotonic() + wait_s
         told = False
         while not _try(connection):

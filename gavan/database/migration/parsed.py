@@ -13,11 +13,10 @@ from enum import StrEnum
 from gavan.database.migration.brackets import Brackets
 from gavan.database.migration.client_copy import refuse_client_copy
 from gavan.database.migration.errors import from_split
-from gavan.database.migration.files import MigrationFile
+from gavan.database.migration.files import NO_TRANSACTION, MigrationFile
 from gavan.database.migration.large import SILENT, LargeStatements
 from gavan.database.migration.split import SplitError, Statement, place, split
 
-NO_TRANSACTION = "no-transaction"
 _ALWAYS_OUTSIDE = {
     "AlterSystemStmt", "CreatedbStmt", "CreateTableSpaceStmt", "DropTableSpaceStmt",
     "DropdbStmt", "VacuumStmt",

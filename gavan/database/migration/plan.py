@@ -15,7 +15,7 @@ from types import MappingProxyType
 
 from gavan.database.migration.errors import StatementError
 from gavan.database.migration.files import MigrationFile, Phase
-from gavan.database.migration.history import Applied
+from gavan.database.migration.history import Applied, Done
 from gavan.database.migration.large import stored_digest
 from gavan.database.migration.parsed import parse
 from gavan.database.migration.split import SplitError, checksum, split
@@ -53,13 +53,17 @@ MENDS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One version; ``file`` is None when only the database knows it, ``applied`` the reverse."""
+    """One version; ``file`` is None when only the database knows it, ``applied`` the reverse.
+
+    ``done`` is what our log says of it, where somebody asked.
+    """
 
     version: str
     name: str
     state: State
     file: MigrationFile | None
     applied: Applied | None
+    done: Done | None = None
 
 
 def compare(files: Sequence[MigrationFile], history: Sequence[Applied]) -> list[Entry]:

@@ -15,7 +15,7 @@ from pathlib import Path
 import psycopg
 
 from gavan.database.migration import history
-from gavan.database.migration.blockers import Blockers
+from gavan.database.migration.blockers import Blockers, end_blockers
 from gavan.database.migration.bulk import copy_applied, send
 from gavan.database.migration.errors import (
     NOTHING,
@@ -65,6 +65,7 @@ class Options:
     """What to apply and how: limits in Postgres' own notation, ``wait_s`` in seconds.
 
     ``to`` is the last version, ``phase`` the only phase; None: all that is pending.
+    ``kill_blockers``: end the sessions that kept a file from its locks before it is tried again.
     """
 
     lock_timeout: str = "4s"
@@ -74,6 +75,7 @@ class Options:
     wait_s: float = 60.0
     to: str | None = None
     phase: Phase | None = None
+    kill_blockers: bool = False
     report: Report = field(default=silent)
     gate: Gate = field(default=open_gate)
 
@@ -105,6 +107,9 @@ def run_file(connection: Connection, parsed: Parsed, options: Options) -> bool:
                 raise _final(parsed, error, blockers.seen) from error
             reason = "; ".join([_reason(error), *blockers.seen])
             options.report(step, "warn", f"{reason}; again in {delay_s:.1f} s")
+            if options.kill_blockers:
+                for line in end_blockers(connection, blockers.backends):
+                    options.report(step, "warn", line)
             time.sleep(delay_s * random.uniform(0.8, 1.2))  # noqa: S311 - spreads two runners
             delay_s *= 2
         else:
@@ -117,7 +122,7 @@ def _run(connection: Connection, parsed: Parsed, options: Options) -> None:
     server_version = connection.info.server_version
     if parsed.is_outside:
         _begin_anew(connection, server_version)
-        _run_outside(connection, parsed, time.monotonic())
+        _run_outside(connection, parsed, options)
     elif _goes_together(parsed):
         outbox = Outbox(connection)
         _begin_anew(outbox, server_version)
@@ -163,6 +168,10 @@ def limit_transaction(connection: Executes, lock_timeout: str, statement_timeout
     )
 
 
+def _lock_timeout(parsed: Parsed, options: Options) -> str:
+    return parsed.file.lock_timeout or options.lock_timeout
+
+
 def _begin_anew(connection: Executes, server_version: int) -> None:
     """Take back what the file before set, and what this file must not outlive: its runner."""
     connection.execute("reset all")
@@ -178,7 +187,7 @@ def _step(parsed: Parsed) -> str:
 
 def _run_inside(connection: Connection, parsed: Parsed, options: Options) -> None:
     with kept(parsed), connection.transaction():
-        limit_transaction(connection, options.lock_timeout, options.statement_timeout)
+        limit_transaction(connection, _lock_timeout(parsed, options), options.statement_timeout)
         run_statements(connection, parsed)
         _write_history(connection, parsed)
 
@@ -186,7 +195,7 @@ def _run_inside(connection: Connection, parsed: Parsed, options: Options) -> Non
 def _run_together(outbox: Outbox, parsed: Parsed, options: Options) -> None:
     """Do what ``_run_inside`` does in one round trip."""
     outbox.execute("begin")
-    limit_transaction(outbox, options.lock_timeout, options.statement_timeout)
+    limit_transaction(outbox, _lock_timeout(parsed, options), options.statement_timeout)
     for statement in parsed.statements:
         if statement.is_run:
             outbox.add(statement)
@@ -205,12 +214,13 @@ def _run_together(outbox: Outbox, parsed: Parsed, options: Options) -> None:
         raise from_database(file.path, file.text, refused.statement, error) from error
 
 
-def _run_outside(connection: Connection, parsed: Parsed, started: float) -> None:
+def _run_outside(connection: Connection, parsed: Parsed, options: Options) -> None:
     """Run statement by statement, each once: a crash or a failure resumes where it stopped.
 
     What can be in a transaction is in one with its line of the journal. Of the others the journal
     says that they began, and after a crash the catalogue whether they ended.
     """
+    started = time.monotonic()
     base = _record(parsed)
     done, begun = history.read_journal(connection, base)
     for number, statement in enumerate(parsed.statements, start=1):
@@ -228,7 +238,7 @@ def _run_outside(connection: Connection, parsed: Parsed, started: float) -> None
             _run_one(connection, parsed, number)
             _journal(connection, finished)
         else:
-            _run_kept(connection, parsed, finished)
+            _run_kept(connection, parsed, finished, _lock_timeout(parsed, options))
     with connection.transaction():
         _write_history(connection, parsed, _since(started))
 
@@ -249,14 +259,23 @@ def _run_alone(
     _journal(connection, finished)
 
 
-def _run_kept(connection: Connection, parsed: Parsed, finished: Record) -> None:
-    """Run a statement in one transaction with its line of the journal."""
+def _run_kept(connection: Connection, parsed: Parsed, finished: Record, lock_timeout: str) -> None:
+    """Run a statement in one transaction with its line of the journal.
+
+    It waits for its locks as long as one of any other file, unless the file says how long. What
+    can be in no transaction stands in nobody's way while it waits, and waits for good.
+    """
     number = finished.statement_no
     try:
         with (
             kept(parsed, parsed.statements[number - 1], _left(number)),
             connection.transaction(),
         ):
+            connection.execute(
+                "select set_config('lock_timeout', %s, true)"
+                " where current_setting('lock_timeout') = '0'",
+                (lock_timeout,),
+            )
             _run_one(connection, parsed, number)
             _journal(connection, finished)
     except StatementError as error:

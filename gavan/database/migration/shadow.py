@@ -31,8 +31,9 @@ def shadow_database(
 ) -> Iterator[Secret]:
     """Yield the URL, as ``owner``, of a new database with the system schemas and nothing else.
 
-    ``admin`` is a superuser's URL of any database of the server. Raises GavanError GV320 and GV321
-    as the bootstrap does.
+    ``admin`` is a superuser's URL of any database of the server, ``passwords`` are for roles that
+    it does not have yet: those of others stay as they are. Raises GavanError GV320 and GV321 as the
+    bootstrap does.
     """
     name = f"gavan_shadow_{secrets.token_hex(6)}"
     with connect_bare(
@@ -41,7 +42,8 @@ def shadow_database(
         _drop_forgotten(keeper)
         keeper.execute("select pg_advisory_lock(%s, hashtext(%s))", (LOCK, name))
         try:
-            bootstrap(Secret(make_conninfo(admin.reveal(), dbname=name)), passwords)
+            fresh = _of_missing_roles(keeper, passwords)
+            bootstrap(Secret(make_conninfo(admin.reveal(), dbname=name)), fresh)
             yield Secret(make_conninfo(owner.reveal(), dbname=name))
         finally:
             if _exists(keeper, name):
@@ -60,6 +62,17 @@ def _drop_forgotten(keeper: psycopg.Connection[tuple[Any, ...]]) -> None:
         # Another run may have dropped it between the list and the lock.
         if taken and taken[0] and _exists(keeper, name):
             drop_database(keeper, name)
+
+
+def _of_missing_roles(
+    keeper: psycopg.Connection[tuple[Any, ...]], passwords: Mapping[str, Secret]
+) -> Mapping[str, Secret]:
+    """Return the passwords of roles that the server does not have: roles are of all databases."""
+    rows = keeper.execute(
+        "select rolname::text from pg_roles where rolname = any(%s)", ([*passwords],)
+    ).fetchall()
+    known = {str(row[0]) for row in rows}
+    return {role: password for role, password in passwords.items() if role not in known}
 
 
 def _exists(keeper: psycopg.Connection[tuple[Any, ...]], name: str) -> bool:

@@ -100,8 +100,6 @@ MIGRATIONS = Section(
     keys=(
         Key(name="dir", kind=Kind.PATH, default="supabase/migrations",
             meaning="Folder of the .sql files."),
-        Key(name="down_dir", kind=Kind.TEXT, default="down",
-            meaning="Folder of the down files, inside dir."),
         Key(name="lock_timeout", kind=Kind.TEXT, default="4s", pattern=_TIMEOUT,
             meaning="How long one statement waits for a lock (Postgres spelling)."),
         Key(name="statement_timeout", kind=Kind.TEXT, default="0", pattern=_TIMEOUT,

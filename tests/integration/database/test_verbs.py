@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from psycopg.conninfo import make_conninfo
 from gavan.cli.main import main
 from gavan.database.bootstrap import bootstrap
 from gavan.database.embedded import ADMIN, Server, prepare
+from gavan.database.forecast.gate import lint_gate
 from gavan.database.migration.lock import migration_lock
 from gavan.database.reset import recreate
 from gavan.secrets.keys import load_or_create_keys
@@ -105,6 +106,8 @@ def test_new_up_and_status(run: Run, stack: Path, monkeypatch: pytest.MonkeyPatc
         ("000", "applied"),
         ("010", "pending"),
     ]
+    assert [bool(row["applied_by"]) for row in rows] == [True, False]
+    assert rows[0]["tool"].startswith("gavan ")
 
 
 def test_a_migration_is_planned_and_taken_back(run: Run, stack: Path) -> None:
@@ -240,6 +243,26 @@ def test_reset_asks_and_then_starts_anew(run: Run, home: Home) -> None:
     code, done = run("db", "reset", "--yes")
     assert code == 0, done
     assert home.names() == ["Default", "Mock"]
+
+
+def test_a_disk_without_room_is_said_before_anything_is_applied(run: Run, stack: Path) -> None:
+    run("migrate", "up")
+    with (stack / "supabase/migrations/010_rows.sql").open("wb") as file:
+        file.truncate(shutil.disk_usage(stack).free // 2)  # no byte of it is on the disk
+    code, error = run("migrate", "up")
+    assert (code, error["code"]) == (1, "GV348"), error
+    assert [row["state"] for row in run("migrate", "status")[1]] == ["applied", "pending"]
+
+
+def test_a_superuser_is_told_of_where_data_are_real(stack: Path, home: Home) -> None:
+    loaded = load_stack(stack / "gavan.toml", environ={})
+    real = replace(loaded, profile=replace(loaded.profile, protected=True))
+    heard: list[tuple[str, str, str]] = []
+    gate = lint_gate(real, lambda *said: heard.append(said))
+    for role, told in (("postgres", []), (ADMIN, ["role"])):
+        with psycopg.connect(home.server.url(role).reveal()) as connection:
+            gate(connection, [])
+        assert [step for step, _, _ in heard] == told
 
 
 def test_the_lint_stops_a_protected_profile_and_only_tells_the_others(

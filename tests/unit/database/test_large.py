@@ -117,3 +117,14 @@ def test_a_file_that_changes_between_two_readings_is_refused(tmp_path: Path) -> 
         with pytest.raises(GavanError) as caught:
             list(found)
         assert caught.value.code == "GV349"
+
+
+def test_a_statement_that_no_server_takes_is_refused_before_it_fills_the_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(large, "WINDOW_BYTES", 20)
+    monkeypatch.setattr(large, "MOST_BYTES", 300)
+    LargeStatements(write(tmp_path, f"select 1;\nselect '{'x' * 100}';\n" * 9)).find()
+    with pytest.raises(GavanError, match="more than 1 GB") as caught:
+        LargeStatements(write(tmp_path, f"select 1;\nselect '{'x' * 400};\nselect 2;\n")).find()
+    assert (caught.value.code, str(caught.value.where).split(":")[1]) == ("GV306", "1")

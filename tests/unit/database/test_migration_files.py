@@ -52,6 +52,40 @@ def test_a_bad_name_is_refused_before_anything_is_applied(
 
 
 @pytest.mark.parametrize(
+    ("head", "what"),
+    [
+        ("-- gavan: no-transation", "no-transation"),
+        ("-- gavan: phase=contrakt", "phase=contrakt"),
+        ("-- gavan: lock_timeout=soon", "lock_timeout=soon"),
+        ("-- gavan: no-transaction, phase=expand", "no-transaction,"),
+        ('-- gavan: irreversible="rows are gone" really', "really"),
+    ],
+)
+def test_a_word_of_the_first_line_that_means_nothing_is_refused(
+    tmp_path: Path, head: str, what: str
+) -> None:
+    write(tmp_path, "000_a.sql", text=f"{head}\nselect 1;")
+    with pytest.raises(GavanError) as caught:
+        read_migrations(tmp_path)
+    assert caught.value.code == "GV336"
+    assert caught.value.message.endswith(f": {what}")
+    assert caught.value.hint
+
+
+def test_the_first_line_says_how_a_file_is_run(tmp_path: Path) -> None:
+    head = (
+        '-- gavan: irreversible="no way back" allow=GV353(ten rows) no-transaction phase=contract'
+        " lock_timeout=30s requires=ext:citext,pg_trgm requires=ext:vector"
+    )
+    write(tmp_path, "000_a.sql", text=f"{head}\nselect 1;")
+    write(tmp_path, "010_b.sql", text="-- gavan is a word like any other\nselect 1;")
+    first, second = read_migrations(tmp_path)
+    assert (first.phase, first.lock_timeout) == ("contract", "30s")
+    assert first.requires == ["citext", "pg_trgm", "vector"]
+    assert (second.phase, second.lock_timeout, second.requires) == ("expand", None, [])
+
+
+@pytest.mark.parametrize(
     "names",
     [
         ["20240101000000_init.sql"],

@@ -19,7 +19,8 @@ from gavan.database.lint.new_column import (
     volatile_default,
 )
 from gavan.database.lint.rule import Hit, Step, rule
-from gavan.database.migration.parsed import NO_TRANSACTION, needs_no_transaction
+from gavan.database.migration.files import NO_TRANSACTION
+from gavan.database.migration.parsed import needs_no_transaction
 
 _FIRST_LINE = f"-- gavan: {NO_TRANSACTION}"
 _INDEX = re.compile(r"\bindex\b", re.IGNORECASE)

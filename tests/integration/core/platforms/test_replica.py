@@ -7,6 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from gavan.database.migration.apply import migrate
+from gavan.database.migration.run import Options
+from gavan.kit.errors import GavanError
+from gavan.kit.secret import Secret
 from tests.alone import running_alone
 from tests.integration.core.platforms.conftest import SCHEMA
 from tests.plain_postgres import PlainPostgres, programs_of_the_wheel, running_postgres
@@ -49,6 +53,13 @@ def test_a_replica_reads_and_refuses_writes_without_notifications(
             refused = api.client.request(method, url, json=body)
             assert (refused.status_code, refused.json()["code"]) == (405, "25006")
         assert api.client.delete("/shelf?id=eq.1").status_code == 405
+
+
+def test_a_replica_takes_no_migration(replica: PlainPostgres, tmp_path: Path) -> None:
+    (tmp_path / "000_a.sql").write_text("create table a (id int);")
+    with pytest.raises(GavanError) as caught:
+        migrate(Secret(replica.url()), tmp_path, Options())
+    assert (caught.value.code, caught.value.exit_code) == ("GV346", 3)
 
 
 def test_without_the_channel_it_does_not_even_ask(replica: PlainPostgres, tmp_path: Path) -> None:
