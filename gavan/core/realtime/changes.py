@@ -103,9 +103,10 @@ class Changes:
 
     async def stop(self) -> None:
         """End what was begun, and the connection."""
-        for task in self._joining.values():
+        tasks = [*self._joining.values(), *([self._refresher] if self._refresher else [])]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._joining.values(), return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         await self._visibility.close()
 
     # Subscribers.
@@ -126,7 +127,7 @@ class Changes:
 
     async def _join(self, subscriber: Subscriber) -> None:
         pause_s = RETRY_FIRST_S
-        while True:
+        while self._streaming:  # else it is served with everybody, as soon as there is a stream
             try:
                 async with self._activating:
                     if await self._refresh_tables():
@@ -150,6 +151,8 @@ class Changes:
         if subscriber in self._subscribers:
             self._index.put(subscriber, entries)
             await self.announce(entry.relation for entry in entries)
+            if not self._streaming:
+                return  # what it would be told is no longer so
             subscriber.system("ok", SUBSCRIBED, EXTENSION)
             for oid in sorted({entry.relation for entry in entries} & self._frozen.keys()):
                 # Never as an error: clients would leave the channel.

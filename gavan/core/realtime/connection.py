@@ -14,6 +14,8 @@ from typing import Any
 import psycopg
 from psycopg.conninfo import make_conninfo
 
+from gavan.database.closing import close_in_use
+
 CONNECT_TIMEOUT_S = 10
 # A network that is gone without a word is found out within half a minute, whether we wait or write.
 ALIVE: dict[str, int] = {
@@ -82,9 +84,9 @@ class Connection:
         return self._connection is not None and not self._connection.closed
 
     async def close(self) -> None:
-        """Close the connection; the next call opens another."""
+        """Close the connection; a call that runs fails, the next one opens another."""
         if self._connection is not None:
-            await self._connection.close()
+            await close_in_use(self._connection)
 
     async def fetch(self, query: str, params: tuple[object, ...]) -> list[tuple[Any, ...]]:
         """Return the rows of a query; raise psycopg.Error."""

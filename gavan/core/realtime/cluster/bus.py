@@ -70,14 +70,9 @@ class Bus:
         task, self._task = self._task, None
         if task is None:
             return
-        line, self._line = self._line, None
-        if line is not None:
-            try:
-                await self._send(line)
-            except psycopg.Error as error:
-                log.info("cluster_left_without_a_word", extra={"why": str(error)})
-            await line.close()
-        task.cancel()
+        if self._line is None:
+            task.cancel()
+        self._stir.set()
         await asyncio.gather(task, return_exceptions=True)
 
     def say(self, message: Mapping[str, Any]) -> None:
@@ -109,23 +104,43 @@ class Bus:
         except psycopg.Error:
             return False
 
+    def _is_stopping(self) -> bool:
+        return self._task is None
+
     async def _run(self) -> None:
         pause_s = RETRY_FIRST_S
-        while True:
+        while not self._is_stopping():
             try:
-                self._line = await Line.open(self._url, self._channel, self._hear, self._lose)
+                self._line = line = await Line.open(
+                    self._url, self._channel, self._hear, self._lose
+                )
                 pause_s = RETRY_FIRST_S
                 self._up()
-                while self._line is not None:
-                    await self._stir.wait()
-                    self._stir.clear()
-                    if self._line is not None:
-                        await self._send(self._line)
+                await self._speak(line)
             except (psycopg.Error, OSError) as error:
+                if self._is_stopping():
+                    log.info("cluster_left_without_a_word", extra={"why": str(error)})
+                    return
                 log.warning("cluster_broken", extra={"why": str(error), "retry_s": pause_s})
-            self._forget()
-            await asyncio.sleep(pause_s)
-            pause_s = min(pause_s * 2, RETRY_LAST_S)
+            finally:
+                self._forget()
+            if not self._is_stopping():
+                await asyncio.sleep(pause_s)
+                pause_s = min(pause_s * 2, RETRY_LAST_S)
+
+    async def _speak(self, line: Line) -> None:
+        """Send what is said until the line breaks, or what waits when we stop."""
+        try:
+            while self._line is not None:
+                await self._stir.wait()
+                self._stir.clear()
+                is_last = self._is_stopping()
+                if self._line is not None:
+                    await self._send(line)
+                if is_last:
+                    return
+        finally:
+            await line.close()
 
     async def _send(self, line: Line) -> None:
         while self._waiting:

@@ -64,6 +64,8 @@ class Cluster:
         self._bus.start()
         self.feed.start()
         if self._pulse is None:
+            # Who came while nobody listened here has not been heard.
+            self._said_hello_at = None
             self._pulse = asyncio.create_task(self._beat())
 
     async def stop(self) -> None:

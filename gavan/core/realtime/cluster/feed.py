@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 
 TRY_S = 1.0
 ANSWER_S = 5.0
+RETRY_S = 0.1
 WAITING_EVENTS = 10_000
 
 
@@ -83,6 +84,9 @@ class Feed:
         await self._source.stop()
         self._reads = False
         self._reader = None
+        self._events, self._run = asyncio.Queue(WAITING_EVENTS), Run()
+        # Nobody else tells it where another process read.
+        await self._sink.lose()
 
     async def announce(self, tables: Iterable[int]) -> None:
         """Return when changes of these tables, too, will come from whoever reads."""
@@ -233,6 +237,10 @@ class Feed:
             except Exception:
                 log.exception("change_not_taken")
                 self._run = Run()
+                await asyncio.sleep(RETRY_S)
+                # What was lost with it nobody can say: everybody fetches anew.
+                if self._reader is not None:
+                    self._put({"k": "begin"})
 
     async def _take_event(self, event: Mapping[str, Any]) -> None:
         change = _to_change(event) if event["k"] == "change" else None

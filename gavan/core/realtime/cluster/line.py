@@ -11,6 +11,7 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 
 from gavan.core.realtime.connection import CONNECT_TIMEOUT_S, LASTING, connect
+from gavan.database.closing import close_in_use
 from gavan.database.identifier import quote_identifier
 
 READER_LOCK = "gavan realtime reader"
@@ -44,6 +45,7 @@ class Line:
         self._loop = asyncio.get_running_loop()
         self._socket = connection.fileno()
         self._is_over = False
+        self._is_watched = False
         connection.add_notify_handler(lambda notify: hear(notify.payload))
 
     @classmethod
@@ -79,26 +81,28 @@ class Line:
         return row is not None and bool(row[0])
 
     async def close(self) -> None:
-        """End the connection; its lock goes with it."""
+        """End the connection; its lock goes with it. A statement that runs fails."""
         self._end()
         with suppress(psycopg.Error):
-            await self._connection.close()
+            await close_in_use(self._connection)
 
     async def _run(self, query: str, params: tuple[object, ...]) -> tuple[Any, ...] | None:
         async with self._guard:
+            if self._is_over:
+                raise psycopg.OperationalError("the line is closed")
             # psycopg waits on the same socket while a statement runs.
-            self._loop.remove_reader(self._socket)
+            self._watch(False)
             try:
                 cursor = await self._connection.execute(query.encode(), params)
-                row: tuple[Any, ...] | None = (
-                    await cursor.fetchone() if cursor.description else None
-                )
+                return await cursor.fetchone() if cursor.description else None
             except psycopg.OperationalError:
                 self._break()
                 raise
-            if not self._is_over:
-                self._loop.add_reader(self._socket, self._readable)
-            return row
+            finally:
+                if self._connection.closed:
+                    self._break()
+                else:
+                    self._watch(not self._is_over)
 
     def _readable(self) -> None:
         pgconn = self._connection.pgconn
@@ -113,8 +117,18 @@ class Line:
     def _break(self) -> None:
         if not self._is_over:
             self._end()
+            self._connection.pgconn.finish()
             self._lose()
 
     def _end(self) -> None:
         self._is_over = True
-        self._loop.remove_reader(self._socket)
+        self._watch(False)
+
+    def _watch(self, is_wanted: bool) -> None:
+        """Have the loop tell of what comes, or stop; never once the socket is closed, when its
+        number may be another's."""
+        if is_wanted and not self._is_watched:
+            self._loop.add_reader(self._socket, self._readable)
+        elif self._is_watched and not is_wanted:
+            self._loop.remove_reader(self._socket)
+        self._is_watched = is_wanted

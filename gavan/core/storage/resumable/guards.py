@@ -22,6 +22,7 @@ import psycopg
 from gavan.core.storage.errors import database_error
 from gavan.core.storage.finish import carry_through
 from gavan.core.storage.resumable.answers import not_let_go
+from gavan.database.closing import close_in_use
 from gavan.database.session import CONNECTION_FAILURE, DatabaseError
 from gavan.kit.secret import Secret
 
@@ -180,7 +181,7 @@ class Guards:
         self._taken.clear()
         if connection is not None:
             with suppress(psycopg.Error):
-                await connection.close()
+                await close_in_use(connection)
 
 
 def lock_number(kind: str, version: str) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -19,18 +19,14 @@ from uvicorn.server import ServerState
 
 from gavan.core.arrival import Arrival
 
-DEADLINE_S = 10.0
+DEADLINE_S = 30.0
 
 
-class Hurried(Arrival):
-    """Limits that a test can wait for."""
+class Small(Arrival):
+    """Limits of a size that a test can reach; those of time are set where they are waited for."""
 
-    head_s = 0.2
-    body_s = 0.2
     body_bytes = 1000
-    linger_s = 0.2
     linger_bytes = 1_000_000
-    taking_s = 1.0
 
 
 async def echo(scope: Scope, receive: Receive, send: Send) -> None:
@@ -67,7 +63,7 @@ async def server() -> AsyncIterator[Serving]:
     listener.bind(("127.0.0.1", 0))
     config = uvicorn.Config(
         echo,
-        http=Hurried,
+        http=Small,
         ws="websockets-sansio",
         lifespan="off",
         log_level="critical",
@@ -83,13 +79,30 @@ async def server() -> AsyncIterator[Serving]:
     listener.close()
 
 
+Hurry = Callable[..., None]
+
+
+@pytest.fixture
+def hurry(monkeypatch: pytest.MonkeyPatch) -> Hurry:
+    """Return a function that sets limits of time, in seconds."""
+
+    def set_all(**limits: float) -> None:
+        for name, seconds in limits.items():
+            monkeypatch.setattr(Small, name, seconds)
+
+    return set_all
+
+
 @pytest.fixture
 def port(server: Serving) -> int:
     return server.port
 
 
 @pytest.mark.parametrize("said", [b"", b"GET / HTTP/1.1\r\nhost: x\r\nslow: "])
-async def test_a_head_that_does_not_come_ends_the_connection(port: int, said: bytes) -> None:
+async def test_a_head_that_does_not_come_ends_the_connection(
+    port: int, said: bytes, hurry: Hurry
+) -> None:
+    hurry(head_s=0.2)
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(said)
     async with asyncio.timeout(DEADLINE_S):
@@ -97,11 +110,12 @@ async def test_a_head_that_does_not_come_ends_the_connection(port: int, said: by
     writer.close()
 
 
-async def test_a_second_head_that_stays_half_ends_the_connection(port: int) -> None:
+async def test_a_second_head_that_stays_half_ends_the_connection(port: int, hurry: Hurry) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
     async with asyncio.timeout(DEADLINE_S):
         assert (await reader.readuntil(b"word")).startswith(b"HTTP/1.1 200")
+        hurry(head_s=0.2)
         writer.write(b"GET / HTTP/1.1\r\nslow")
         assert await reader.read() == b""
     writer.close()
@@ -131,7 +145,10 @@ async def test_a_long_request_line_passes(port: int) -> None:
     "said",
     [b"content-length: 5000\r\n\r\n", b"transfer-encoding: chunked\r\n\r\n5\r\nab"],
 )
-async def test_a_body_that_does_not_come_is_answered_408(port: int, said: bytes) -> None:
+async def test_a_body_that_does_not_come_is_answered_408(
+    port: int, said: bytes, hurry: Hurry
+) -> None:
+    hurry(body_s=0.2)
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(b"POST / HTTP/1.1\r\nhost: x\r\n" + said)
     async with asyncio.timeout(DEADLINE_S):
@@ -141,7 +158,8 @@ async def test_a_body_that_does_not_come_is_answered_408(port: int, said: bytes)
     writer.close()
 
 
-async def test_a_body_that_trickles_is_answered_408(port: int) -> None:
+async def test_a_body_that_trickles_is_answered_408(port: int, hurry: Hurry) -> None:
+    hurry(body_s=0.2)
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 100000\r\n\r\n")
     async with asyncio.timeout(DEADLINE_S):
@@ -153,24 +171,26 @@ async def test_a_body_that_trickles_is_answered_408(port: int) -> None:
     writer.close()
 
 
-async def test_a_body_of_a_steady_pace_may_take_its_time(port: int) -> None:
+async def test_a_body_of_a_steady_pace_may_take_its_time(port: int, hurry: Hurry) -> None:
+    hurry(body_s=0.9)
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 30000\r\n\r\n")
+    writer.write(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 18000\r\n\r\n")
     async with asyncio.timeout(DEADLINE_S):
-        for _ in range(10):  # thrice as long as is waited for one thousand bytes
+        for _ in range(6):  # twice as long as is waited for one thousand bytes
             writer.write(b"a" * 3000)
-            await asyncio.sleep(Hurried.body_s / 3)
-        assert (await reader.readuntil(b"30000")).startswith(b"HTTP/1.1 200")
+            await asyncio.sleep(0.3)
+        assert (await reader.readuntil(b"18000")).startswith(b"HTTP/1.1 200")
     writer.close()
 
 
-async def test_the_next_request_has_its_own_time(port: int) -> None:
+async def test_the_next_request_has_its_own_time(port: int, hurry: Hurry) -> None:
+    hurry(body_s=1.0)
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     head = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n"
     async with asyncio.timeout(DEADLINE_S):
-        for _ in range(8):
+        for _ in range(4):
             writer.write(head + b"a")
-            await asyncio.sleep(Hurried.body_s / 2)
+            await asyncio.sleep(0.4)
             writer.write(b"b")
             assert (await reader.readuntil(b"\r\n\r\n2")).startswith(b"HTTP/1.1 200")
     writer.close()
@@ -214,7 +234,10 @@ async def test_a_body_in_chunks_of_all_sizes_arrives_as_it_was_sent(port: int) -
     writer.close()
 
 
-async def test_an_answer_that_nobody_takes_ends_the_connection(server: Serving) -> None:
+async def test_an_answer_that_nobody_takes_ends_the_connection(
+    server: Serving, hurry: Hurry
+) -> None:
+    hurry(taking_s=1.0)
     size = 30_000_000  # more than the kernel keeps between two ends that do not read
     head = b"PUT / HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n" % size
     with socket.create_connection(("127.0.0.1", server.port), DEADLINE_S) as connection:
@@ -224,7 +247,8 @@ async def test_an_answer_that_nobody_takes_ends_the_connection(server: Serving) 
                 await asyncio.sleep(0.02)
 
 
-async def test_an_answer_that_is_taken_slowly_arrives_whole(port: int) -> None:
+async def test_an_answer_that_is_taken_slowly_arrives_whole(port: int, hurry: Hurry) -> None:
+    hurry(taking_s=2.0)
     size, received = 30_000_000, 0
     head = b"PUT / HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n" % size
     reader, writer = await asyncio.open_connection("127.0.0.1", port)

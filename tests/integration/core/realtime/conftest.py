@@ -16,7 +16,7 @@ from gavan.core.settings import Settings, read_settings
 from gavan.kit.keyset import shared_set
 from gavan.kit.secret import Secret
 from tests.conftest import Database
-from tests.integration.core.realtime.wire import ANON, SECRET, SERVICE, Server
+from tests.integration.core.realtime.wire import ANON, DEADLINE_S, SECRET, SERVICE, Server
 
 NO_DATABASE = "postgresql://nobody@127.0.0.1:1/none"
 
@@ -67,7 +67,7 @@ async def serving(service: Service) -> AsyncIterator[Server]:
     task = asyncio.create_task(web.serve(sockets=[listener]))
     server = Server(listener.getsockname()[1])
     try:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(DEADLINE_S):
             while not web.started:  # noqa: ASYNC110 - uvicorn offers no event for it
                 await asyncio.sleep(0.005)
         yield server

@@ -31,11 +31,6 @@ def writer(database: Database) -> Iterator[psycopg.Connection[Any]]:
     with database.connect("supabase_admin") as connection:
         connection.execute(SCHEMA.encode())
         yield connection
-        # A durable slot would keep the database from being dropped.
-        for (slot,) in connection.execute(
-            "select slot_name from pg_replication_slots where database = current_database()"
-        ).fetchall():
-            connection.execute("select pg_drop_replication_slot(%s)", (slot,))
 
 
 def service(database: Database, limits: Limits = DURABLE) -> Service:
@@ -76,7 +71,8 @@ async def test_what_commits_while_the_stream_is_broken_comes_once(
                 )
             await asyncio.sleep(0)
         assert await ids(client, 300) == list(range(300))
-        assert await client.is_quiet()
+        # The line may be found broken after the stream: then everybody is subscribed once more.
+        assert await client.rest("postgres_changes") == []
 
 
 async def test_what_commits_while_no_core_runs_comes_to_those_who_come_back(

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.core.realtime.wire import ANON, Server, token
+from tests.integration.core.realtime.wire import ANON, DEADLINE_S, Server, token
 
 GOOD = {"topic": "a", "event": "e", "payload": {}}
 TOPIC = "realtime:a/b комната"
@@ -22,7 +22,7 @@ def _request(
 ) -> tuple[int, bytes, dict[str, str]]:
     request = urllib.request.Request(url, data=body, headers=headers)
     try:
-        with urllib.request.urlopen(request, timeout=10) as response:
+        with urllib.request.urlopen(request, timeout=DEADLINE_S) as response:
             return response.status, response.read(), dict(response.headers)
     except urllib.error.HTTPError as error:
         with error:

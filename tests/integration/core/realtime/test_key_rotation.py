@@ -17,7 +17,7 @@ from gavan.kit.secret import Secret
 from tests.conftest import Database
 from tests.integration.core.realtime.conftest import serving, settings_of
 from tests.integration.core.realtime.following import ANN, BOB, TOPIC, change, follow, table
-from tests.integration.core.realtime.wire import ANON, SECRET, RawClient
+from tests.integration.core.realtime.wire import ANON, DEADLINE_S, SECRET, RawClient
 
 NOTE = table("note")
 SCHEMA = """
@@ -55,7 +55,7 @@ def put(database: Database, number: int, owner: str) -> None:
 async def is_sent_away(client: RawClient) -> None:
     """The socket is closed so that clients come back."""
     with pytest.raises(ConnectionClosed) as closed:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(DEADLINE_S):
             while True:
                 await client.socket.recv()
     assert closed.value.rcvd is not None

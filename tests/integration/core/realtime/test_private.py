@@ -160,7 +160,7 @@ def _post(server: Server, path: str, body: object, user: str) -> int:
     data = json.dumps(body).encode()
     request = urllib.request.Request(server.http_url + path, data=data, headers=headers)
     try:
-        with urllib.request.urlopen(request, timeout=10) as response:
+        with urllib.request.urlopen(request, timeout=wire.DEADLINE_S) as response:
             return int(response.status)
     except urllib.error.HTTPError as error:
         with error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 
 import pytest
 from websockets.asyncio.client import connect
@@ -15,7 +16,7 @@ from gavan.core.settings import Settings
 from gavan.kit.jwt import sign
 from gavan.kit.secret import Secret
 from tests.integration.core.realtime.conftest import serving
-from tests.integration.core.realtime.wire import ANON, Server, token
+from tests.integration.core.realtime.wire import ANON, DEADLINE_S, Server, token
 
 VERSIONS = pytest.mark.parametrize("vsn", ["1.0.0", "2.0.0"])
 TOPIC = "realtime:room"
@@ -247,21 +248,18 @@ async def test_too_many_presence_calls_close_the_channel(server: Server) -> None
 
 async def test_an_expired_token_closes_its_channel(server: Server) -> None:
     client = await server.client()
-    await client.join(TOPIC, access_token=token(expires_in_s=2))
+    await client.join(TOPIC, access_token=token(expires_in_s=3))
     system = await client.expect("system")
-    assert system.payload == {
-        "extension": "system",
-        "status": "error",
-        "message": "Token has expired 0 seconds ago",
-        "channel": "room",
-    }
+    message = system.payload.pop("message")
+    assert re.fullmatch(r"Token has expired \d seconds ago", message)
+    assert system.payload == {"extension": "system", "status": "error", "channel": "room"}
     assert (await client.expect("phx_close")).join_ref == "1"
     assert await client.is_quiet()
 
 
 async def test_a_fresh_token_keeps_the_channel_and_a_bad_one_closes_it(server: Server) -> None:
     client = await server.client()
-    await client.join(TOPIC, access_token=token(expires_in_s=2))
+    await client.join(TOPIC, access_token=token(expires_in_s=60))
     await client.send(TOPIC, "access_token", {"access_token": token()})
     await client.send(TOPIC, "access_token", {"access_token": None})
     await client.send(TOPIC, "access_token", {"access_token": "sb_publishable_test"})
@@ -314,14 +312,14 @@ async def test_a_peer_that_is_gone_without_a_word_is_let_go(settings: Settings) 
             "connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n"
             "sec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n".encode()
         )
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(DEADLINE_S):
             assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 101")
             writer.write(masked('["1","1","realtime:room","phx_join",{}]'))
-            assert b"phx_reply" in await reader.read(4096)
-            closing = await reader.read(4096)
+            assert b"phx_reply" in await reader.readuntil(b"]}}]")
+            closing = await reader.readexactly(4)
             while service.hub.sockets:  # noqa: ASYNC110 - a counter has no event
                 await asyncio.sleep(0.01)
-        assert closing.endswith(b"\x88\x02\x03\xe8"), "a close frame with code 1000"
+        assert closing == b"\x88\x02\x03\xe8", "a close frame with code 1000"
         writer.close()
 
 

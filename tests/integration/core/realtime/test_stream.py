@@ -145,13 +145,17 @@ async def test_a_durable_slot_moves_on_only_behind_what_was_taken(
         async with running(
             database.url("supabase_admin"), taker, Limits(is_durable=True, rejoin_s=0)
         ):
-            kept = asked(writer, "confirmed_flush_lsn")
+            # What came before may still be confirmed meanwhile: the server tells how far it is.
+            (before,) = writer.execute("select pg_current_wal_lsn()").fetchall()[0]
+            has_passed = f"confirmed_flush_lsn > '{before}'"
             writer.execute("insert into item (id) values (1)")
             await taker.holds.wait()
             await until_changed(writer, "reply_time", 3)
-            assert asked(writer, "confirmed_flush_lsn") == kept
+            assert asked(writer, has_passed) is False
             taker.leave.set()
-            await until_changed(writer, "confirmed_flush_lsn", 1)
+            async with asyncio.timeout(DEADLINE_S):
+                while not asked(writer, has_passed):  # noqa: ASYNC110 - another process
+                    await asyncio.sleep(0.01)
     finally:
         drop_slots(writer)
 
@@ -205,12 +209,12 @@ async def test_a_server_that_fell_silent_is_left_for_a_new_connection(
     database: Database, writer: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stream_module, "FEEDBACK_S", 0.05)
-    monkeypatch.setattr(stream_module, "SILENT_S", 0.5)
+    monkeypatch.setattr(stream_module, "SILENT_S", 1.5)
     taker = Taker()
     taker.leave.set()
     async with lane(database) as (way, url), running(url, taker):
         # A server that only has nothing to say answers when it is asked.
-        await until_changed(writer, "reply_time", 20)
+        await until_changed(writer, "reply_time", 35)
         assert taker.times == 1
         taker.began.clear()
         way.is_open = False

@@ -17,7 +17,7 @@ from gavan.core.realtime.run import MOST
 from tests.conftest import Database
 from tests.integration.core.realtime.conftest import serving, settings_of
 from tests.integration.core.realtime.following import ANN, BOB, change, follow, table
-from tests.integration.core.realtime.wire import RawClient, Server, token
+from tests.integration.core.realtime.wire import DEADLINE_S, RawClient, Server, token
 
 SCHEMA = """
 create table public.note (
@@ -62,8 +62,13 @@ async def told(client: RawClient, count: int) -> list[tuple[str, int, str | None
 
 
 async def test_rows_that_are_judged_together_reach_each_their_own_in_order(
-    server: Server, service: Service, writer: psycopg.Connection[Any]
+    server: Server,
+    service: Service,
+    writer: psycopg.Connection[Any],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(judge_module, "QUICK_S", 10.0)  # whatever else the machine does
+    monkeypatch.setattr(judge_module, "SLOW_S", 20.0)
     ann, bob, both = await server.client(), await server.client(), await server.client()
     await follow(ann, NOTE, user=ANN)
     await follow(bob, table("note", filter="title=not.eq.5"), user=BOB)
@@ -125,7 +130,7 @@ async def test_a_table_that_is_closed_for_a_while_is_waited_for(
         with migration.transaction():
             migration.execute("lock table note in access exclusive mode")
             waits = 0
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(DEADLINE_S):
                 while waits < 10:
                     waits += watch.execute(question.encode()).fetchall()[0][0]
                     await asyncio.sleep(0.1)
@@ -139,6 +144,7 @@ async def test_a_filter_that_takes_too_long_is_left_out_for_a_while(
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(judge_module, "REST_FIRST_S", 600.0)
     ann, hostile = await server.client(), await server.client()
     await follow(ann, NOTE, user=ANN)
     await follow(hostile, table("note", filter=ENDLESS), user=ANN)

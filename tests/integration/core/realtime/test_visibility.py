@@ -10,6 +10,7 @@ import psycopg
 import pytest
 
 from gavan.core.realtime.app import build
+from gavan.core.realtime.limits import Limits
 from tests.conftest import Database
 from tests.integration.core.realtime.conftest import serving, settings_of
 from tests.integration.core.realtime.following import ANN, BOB, TOPIC, change, follow, table
@@ -94,18 +95,22 @@ async def test_a_row_that_moves_between_two_people_is_told_to_whoever_may_see_it
 
 
 async def test_after_its_token_expired_a_channel_hears_no_row(
-    server: Server, writer: psycopg.Connection[Any]
+    database: Database, writer: psycopg.Connection[Any]
 ) -> None:
-    ann, service = await server.client(), await server.client()
-    await follow(service, NOTE, access_token=SERVICE)
-    await follow(ann, NOTE, access_token=token(sub=ANN, expires_in_s=1.5))
-    put(writer, 1, ANN)
-    assert (await change(ann))["record"]["id"] == 1
-    assert "Token has expired" in (await ann.expect("system")).payload["message"]
-    await ann.expect("phx_close")
-    put(writer, 2, ANN)
-    assert [(await change(service))["record"]["id"] for _ in range(2)] == [1, 2]
-    assert await ann.is_quiet()
+    core, ahead_s = build(settings_of(database), limits=Limits(token_check_s=0.05)), [0.0]
+    core.hub.tokens._clock = lambda: time.time() + ahead_s[0]
+    async with serving(core) as server:
+        ann, service = await server.client(), await server.client()
+        await follow(service, NOTE, access_token=SERVICE)
+        await follow(ann, NOTE, access_token=token(sub=ANN, expires_in_s=600))
+        put(writer, 1, ANN)
+        assert (await change(ann))["record"]["id"] == 1
+        ahead_s[0] = 600.0
+        assert "Token has expired" in (await ann.expect("system")).payload["message"]
+        await ann.expect("phx_close")
+        put(writer, 2, ANN)
+        assert [(await change(service))["record"]["id"] for _ in range(2)] == [1, 2]
+        assert await ann.is_quiet()
 
 
 async def test_a_token_of_another_role_takes_the_rows_away(

@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +16,8 @@ from gavan.kit.jwt import sign
 from gavan.kit.secret import Secret
 
 SECRET = Secret("a-secret-of-at-least-thirty-two-characters")
-DEADLINE_S = 8.0
+DEADLINE_S = 45.0
+"""How long anything may take on a machine that does much else; nobody waits so long"""
 
 
 def token(role: str = "authenticated", *, expires_in_s: float = 600, **claims: object) -> str:
@@ -65,22 +66,32 @@ class RawClient:
         await self.socket.send(header + b"".join(fields) + body)
 
     async def receive(self) -> Got:
-        async with asyncio.timeout(DEADLINE_S):
-            frame = await self.socket.recv()
-        return _read(frame, self.vsn)
+        return await self._find(lambda got: True, "any frame")
 
     async def expect(self, event: str, topic: str | None = None) -> Got:
         """Return the next frame of this event, skipping others."""
-        while True:
-            got = await self.receive()
-            if got.event == event and topic in (None, got.topic):
-                return got
+        wanted = event if topic is None else f"{event} of {topic}"
+        return await self._find(
+            lambda got: got.event == event and topic in (None, got.topic), wanted
+        )
 
     async def reply_to(self, ref: str) -> Any:
-        while True:
-            got = await self.expect("phx_reply")
-            if got.ref == ref:
-                return got.payload
+        got = await self._find(
+            lambda got: got.event == "phx_reply" and got.ref == ref, f"the reply to {ref}"
+        )
+        return got.payload
+
+    async def _find(self, is_wanted: Callable[[Got], bool], wanted: str) -> Got:
+        """Return the first frame that is wanted; say what came instead when none comes in time."""
+        skipped: list[Got] = []
+        try:
+            async with asyncio.timeout(DEADLINE_S):
+                while not is_wanted(got := _read(await self.socket.recv(), self.vsn)):
+                    skipped.append(got)
+        except TimeoutError as error:
+            came = "".join(f"\n  {str(one)[:500]}" for one in skipped) or " nothing"
+            raise TimeoutError(f"no {wanted} in {DEADLINE_S:.0f} s; came:{came}") from error
+        return got
 
     async def join(
         self, topic: str, config: Mapping[str, object] | None = None, **payload: object
@@ -101,6 +112,13 @@ class RawClient:
         ref = await self.send("phoenix", "heartbeat", {})
         got = await self.receive()
         return got.event == "phx_reply" and got.ref == ref
+
+    async def rest(self, event: str) -> list[Got]:
+        """Return what else of this event has come before a heartbeat's reply."""
+        ref, found = await self.send("phoenix", "heartbeat", {}), []
+        while (got := await self.receive()).ref != ref:
+            found += [got] if got.event == event else []
+        return found
 
 
 def _read(frame: str | bytes, vsn: str) -> Got:
