@@ -64,7 +64,7 @@ def stale_result(states: Mapping[str, State]) -> Result:
 def _files(context: Context, kind: str) -> list[File]:
     if kind == "dockerfile":
         return _dockerfiles(_loaded(context, context.flags.profile).stack)
-    endings = {"compose": ".yml", "caddy": "Caddyfile", "env": ".example"}
+    endings = {"compose": (".yml",), "caddy": ("Caddyfile", ".pem"), "env": (".example",)}
     found: dict[Path, File] = {}
     for project in _projects(context):
         for file in project.files():

@@ -187,11 +187,13 @@ class Queue:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proxy:
-    """[proxy]; ``max_body`` in bytes, None: no limit."""
+    """[proxy]; ``max_body`` in bytes, None: no limit. ``acme_ca_root`` is text of PEM."""
 
     trusted: tuple[str, ...]
     max_body: int | None
     closed: tuple[str, ...]
+    acme_ca: str
+    acme_ca_root: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

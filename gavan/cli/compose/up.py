@@ -18,7 +18,7 @@ from gavan.engines.compose.addresses import site_host
 from gavan.engines.compose.caddy import reload_words
 from gavan.engines.compose.diagnosis import diagnose
 from gavan.engines.compose.env_file import place_variables
-from gavan.engines.compose.project import CADDYFILE, Project, image_variables
+from gavan.engines.compose.project import CADDY, Project, image_variables
 from gavan.engines.compose.services import PROXY
 from gavan.engines.generated import write
 from gavan.engines.images.build import Order, build_images
@@ -46,7 +46,7 @@ def up(context: Context) -> Result:
     project.write_variables(values_of(context), {"GAVAN_RELEASE": order.tags[0], **images})
     try:
         _start(context, project)
-        if is_running and any(file.path.name == CADDYFILE.name for file in written):
+        if is_running and any(file.path.parent.name == CADDY for file in written):
             project.run("exec", "-T", PROXY, *reload_words())
     except GavanError as error:
         raise _explained(project, error) from error

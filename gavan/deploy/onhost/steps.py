@@ -21,7 +21,8 @@ from gavan.deploy.onhost.work import Work
 
 CORE = "core"
 COMPOSE_FILE = "compose.stack.yml"
-CADDYFILE = Path("caddy") / "Caddyfile"
+CADDY = "caddy"
+"""The folder of what the proxy reads"""
 EXPAND = ("--phase", "expand")
 CONTRACT = ("gavan", "migrate", "up", "--phase", "contract")
 _APPLIED = re.compile(r"^applied \d+ migrations?: (.+)$", re.MULTILINE)
@@ -196,7 +197,7 @@ def start(work: Work) -> str:
 
 def _begin_proxy(work: Work) -> None:
     write_new_slots(work)
-    write_whole(caddyfile_of(work), wanted_caddyfile(work))
+    write_routes(work, work)
     work.compose.start("proxy")
     work.compose.gate("proxy", work.plan["health_timeout"])
 
@@ -213,15 +214,18 @@ def write_slot(work: Work, part: str, slot: str) -> None:
     write_whole(work.place.slots / part, f"{part}-{slot}:{work.plan['parts'][part]['port']}")
 
 
-def caddyfile_of(work: Work) -> Path:
-    """Return the file in the folder that the proxy has mounted."""
-    file = work.place.root / CADDYFILE
-    file.parent.mkdir(parents=True, exist_ok=True)
-    return file
+def write_routes(work: Work, of: Work) -> None:
+    """Lay what the proxy reads of a release into the folder that it has mounted."""
+    (work.place.root / CADDY).mkdir(parents=True, exist_ok=True)
+    for file in (of.place.folder / CADDY).iterdir():
+        write_whole(work.place.root / CADDY / file.name, file.read_bytes())
 
 
-def wanted_caddyfile(of: Work) -> str:
-    return (of.place.folder / CADDYFILE).read_text(encoding="utf-8")
+def _has_routes(work: Work, of: Work) -> bool:
+    """Say whether the proxy has everything that it reads of a release."""
+    pairs = ((file, work.place.root / CADDY / file.name)
+             for file in (of.place.folder / CADDY).iterdir())  # fmt: skip
+    return all(there.exists() and there.read_bytes() == file.read_bytes() for file, there in pairs)
 
 
 def switch(work: Work) -> str:
@@ -261,10 +265,9 @@ def foretell(work: Work) -> None:
 
 def route(work: Work, of: Work) -> None:
     """Give the proxy the routes of a release; when it has them already it is not touched."""
-    file, wanted = caddyfile_of(work), wanted_caddyfile(of)
-    if not file.exists() or file.read_text(encoding="utf-8") != wanted:
+    if not _has_routes(work, of):
         work.state.put(routing=True)
-        write_whole(file, wanted)
+        write_routes(work, of)
     if work.proxy_changed():
         of.compose.start("proxy")
         of.compose.gate("proxy", work.plan["health_timeout"])

@@ -17,6 +17,7 @@ from gavan.engines.compose.services import CADDY_FOLDER, HEALTH_PORT, SLOTS_FOLD
 from gavan.engines.site_files import SECURITY_HEADERS, header_lines, indented, quoted
 from gavan.stack.model import Stack
 
+CADDYFILE = "Caddyfile"
 SOCKET = "/run/caddy/admin.sock"
 CORE_PATHS = ("/rest/v1", "/graphql/v1", "/auth/v1", "/storage/v1", "/realtime/v1")
 OBJECTS = "/storage/v1"
@@ -27,6 +28,12 @@ HELD_S = 10
 _UNAVAILABLE = (
     '\\{"code":"unavailable","message":"{err.status_text}","request_id":"{http.request.uuid}"\\}'
 )
+
+
+def files(stack: Stack) -> dict[str, str]:
+    """Return what lies in the folder that the proxy has mounted, without heads, by name."""
+    root = stack.proxy.acme_ca_root
+    return {CADDYFILE: render(stack), **({edge.ROOT_FILE: f"{root.strip()}\n"} if root else {})}
 
 
 def render(stack: Stack) -> str:
@@ -44,7 +51,7 @@ def slot_text(part: Slotted, slot: str) -> str:
 
 def reload_words() -> list[str]:
     """Return the command that has a running Caddy read its file anew."""
-    return ["caddy", "reload", "--config", f"{CADDY_FOLDER}/Caddyfile", "--adapter", "caddyfile",
+    return ["caddy", "reload", "--config", f"{CADDY_FOLDER}/{CADDYFILE}", "--adapter", "caddyfile",
             "--address", f"unix/{SOCKET}"]  # fmt: skip
 
 
@@ -53,6 +60,7 @@ def _options(stack: Stack) -> str:
         [
             "{",
             *indented(edge.trusted(stack.proxy), 1),
+            *indented(edge.authority(stack.proxy, CADDY_FOLDER), 1),
             f"\tadmin unix/{SOCKET}",
             "\tpersist_config off",
             "\tskip_install_trust",

@@ -13,6 +13,8 @@ from gavan.stack.model import Proxy, Stack
 
 WITHIN = "within"
 """The snippet of what parts of the stack ask each other"""
+ROOT_FILE = "acme-root.pem"
+"""The certificates that the authority of [proxy] acme_ca is known by, beside the Caddyfile"""
 
 
 def trusted(proxy: Proxy) -> list[str]:
@@ -21,6 +23,15 @@ def trusted(proxy: Proxy) -> list[str]:
         return []
     return ["servers {", f"\ttrusted_proxies static {' '.join(proxy.trusted)}",
             "\ttrusted_proxies_strict", "}"]  # fmt: skip
+
+
+def authority(proxy: Proxy, folder: str) -> list[str]:
+    """Return who gives the certificates, when that is not who gives them to everybody.
+
+    ``folder`` is where the proxy finds ROOT_FILE.
+    """
+    ca = [f"acme_ca {quoted(proxy.acme_ca)}"] if proxy.acme_ca else []
+    return [*ca, f"acme_ca_root {folder}/{ROOT_FILE}"] if proxy.acme_ca_root else ca
 
 
 def named() -> list[str]:

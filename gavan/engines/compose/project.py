@@ -23,7 +23,8 @@ from gavan.secrets.files import write_private
 
 FOLDER = "deploy"
 COMPOSE_FILE = "compose.stack.yml"
-CADDYFILE = Path("caddy") / "Caddyfile"
+CADDY = "caddy"
+"""The folder of what the proxy reads, beside the compose file"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,9 +56,10 @@ class Project:
         example = env_file.example(text, stack)
         return [
             File(path=self.folder / COMPOSE_FILE, body=text),
-            File(path=self.folder / CADDYFILE, body=caddy.render(stack)),
+            *(File(path=self.folder / CADDY / name, body=body)
+              for name, body in caddy.files(stack).items()),
             File(path=self.folder / f"compose.{stack.profile.name}.env.example", body=example),
-        ]
+        ]  # fmt: skip
 
     def write_variables(self, values: Mapping[str, str], images: Mapping[str, str]) -> None:
         """Write the env files and the slots: a part stays in its slot, at first in the first one.

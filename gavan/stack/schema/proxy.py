@@ -7,6 +7,10 @@ from __future__ import annotations
 
 from gavan.stack.schema.key import Key, Kind, Section
 
+_BEGIN, _END = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
+_CERTIFICATES = rf"(\s*{_BEGIN}[A-Za-z0-9+/=\s-]+{_END}\s*)?"
+_EXAMPLE = f"{_BEGIN}\nMIIBfzCCASagAwIBAgIQ\n{_END}\n"
+
 PROXY = Section(
     path=("proxy",),
     meaning="The proxy in front of the containers.",
@@ -20,5 +24,13 @@ PROXY = Section(
         Key(name="closed", kind=Kind.TEXTS, default=("/metrics",), pattern=r"/[^\s\"{}*]*",
             example='["/metrics", "/api/admin"]',
             meaning="Paths that nobody outside may ask: they and what is below them answer 404."),
+        Key(name="acme_ca", kind=Kind.TEXT, default="", pattern=r"(https://[^\s\"{}]+)?",
+            example='"https://ca.example.com/acme/acme/directory"',
+            meaning='Directory of the authority that gives the certificates of tls = "acme"; '
+            "empty: Let's Encrypt, and ZeroSSL where that fails."),
+        Key(name="acme_ca_root", kind=Kind.TEXT, default="", pattern=_CERTIFICATES,
+            example=f"'''{_EXAMPLE}'''",
+            meaning="Certificates that this authority is known by, as PEM, where the world does "
+            "not know it: the proxy and who asks a release from outside trust them."),
     ),
 )  # fmt: skip

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,8 @@ from gavan.engines.site_files import indented
 from gavan.stack.model import Proxy
 from tests.ports import free_port
 
-OPEN = Proxy(trusted=(), max_body=None, closed=("/metrics", "/api/admin/"))
+OPEN = Proxy(trusted=(), max_body=None, closed=("/metrics", "/api/admin/"), acme_ca="",
+             acme_ca_root="")  # fmt: skip
 
 
 class Echo(http.server.BaseHTTPRequestHandler):
@@ -104,7 +106,7 @@ def test_what_a_client_says_of_its_address_is_thrown_away(tmp_path: Path, echo: 
 def test_of_a_trusted_load_balancer_the_last_address_that_is_not_its_own_counts(
     tmp_path: Path, echo: int
 ) -> None:
-    proxy = Proxy(trusted=("127.0.0.0/8", "203.0.113.0/24"), max_body=None, closed=())
+    proxy = replace(OPEN, trusted=("127.0.0.0/8", "203.0.113.0/24"))
     with proxied(tmp_path, proxy, echo) as (outside, _):
         # The client wrote the first, the first balancer saw the second, the second the third.
         sent = {"X-Forwarded-For": "198.51.100.9, 192.0.2.7, 203.0.113.5"}
@@ -130,7 +132,7 @@ def test_closed_paths_are_not_found_outside_and_open_inside(tmp_path: Path, echo
 def test_a_body_that_is_too_large_is_refused_before_the_app_has_it(
     tmp_path: Path, echo: int
 ) -> None:
-    proxy = Proxy(trusted=(), max_body=1000, closed=())
+    proxy = replace(OPEN, max_body=1000)
     with proxied(tmp_path, proxy, echo) as (outside, _):
         assert httpx.post(outside, content=b"x" * 1000).status_code == 200
         assert httpx.post(outside, content=b"x" * 1001).status_code == 413
