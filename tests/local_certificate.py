@@ -11,7 +11,12 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 
-def certificate_for(host: str, file: Path) -> Path:
+def certificate_for(
+    host: str,
+    file: Path,
+    since: timedelta = timedelta(hours=1),
+    left: timedelta = timedelta(hours=1),
+) -> Path:
     """Write a certificate for a name of this machine, and its key, into one file."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, host)])
@@ -23,8 +28,8 @@ def certificate_for(host: str, file: Path) -> Path:
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(hours=1))
+        .not_valid_before(now - since)
+        .not_valid_after(now + left)
         .add_extension(x509.SubjectAlternativeName(names), critical=False)
         .sign(key, hashes.SHA256())
     )

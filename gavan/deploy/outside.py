@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gavan.deploy import certificate
 from gavan.deploy.onhost import smoke
 from gavan.deploy.onhost.failure import Failure
 from gavan.deploy.questions import is_public
@@ -53,7 +54,7 @@ class Asker:
         except GavanError as error:
             report("smoke", "warn", f"from outside: {error.message}")
             return
-        wrong = [one["name"] for one in found if not one["ok"]]
+        wrong = [one["name"] for one in found if one["ok"] is False]
         said = f"from outside: {len(found)} questions"
         report("smoke", "tick", f"{said}, wrong: {', '.join(wrong)}" if wrong else said)
 
@@ -76,7 +77,7 @@ class Asker:
             asking.append(lambda one=command: run(one, self.root))  # type: ignore[misc]
             names.append(command.name)
         with ThreadPoolExecutor(ABREAST) as pool:
-            return list(pool.map(_answered, names, asking))
+            return [*pool.map(_answered, names, asking), *certificate.remarks(self.plan, way)]
 
 
 def _answered(name: str, ask: Callable[[], float]) -> dict[str, Any]:
@@ -110,7 +111,9 @@ def run(one: Smoke, root: Path) -> float:
 
 def way_to(ssh: Ssh, plan: dict[str, Any]) -> smoke.Way:
     """Return how its questions travel."""
-    return smoke.Way("", True) if plan["public"] else smoke.Way(ssh.address(), False)
+    if plan["public"]:
+        return smoke.Way("", True, plan.get("roots", ""))
+    return smoke.Way(ssh.address(), False)
 
 
 def check_names(stack: Stack, ssh: Ssh, questions: Sequence[dict[str, Any]]) -> None:

@@ -23,7 +23,7 @@ from gavan.engines.compose.addresses import is_slotted, slotted
 from gavan.engines.compose.jobs import has_clock, has_wal, migrate_words
 from gavan.engines.compose.limits import memory_of
 from gavan.engines.compose.outside import BROKER, BUCKETS, S3, has_broker, has_s3
-from gavan.engines.compose.project import CADDYFILE, COMPOSE_FILE, Project, image_variables
+from gavan.engines.compose.project import CADDY, COMPOSE_FILE, Project, image_variables
 from gavan.engines.images.build import Built
 from gavan.stack.model import AppKind, Stack
 
@@ -113,9 +113,10 @@ def compile_plan(wish: Wish) -> dict[str, Any]:
         "memory": sum(memory_of(stack).values()),
         "smoke": on_the_way,
         "inside": questions.inside(stack),
-        "outside": [] if wish.skip_outside else on_the_way,
+        "outside": [] if wish.skip_outside else questions.without_keys(on_the_way),
         "skip_outside": wish.skip_outside,
         "public": is_public(stack),
+        "roots": stack.proxy.acme_ca_root if is_public(stack) else "",
         "notify": bool(stack.notify),
     }  # fmt: skip
 
@@ -160,7 +161,7 @@ def configuration_of(wish: Wish) -> dict[str, str]:
     """Return what says how the release runs, the same bytes on every machine."""
     return {
         COMPOSE_FILE: document.render(wish.project.plan),
-        str(CADDYFILE): caddy.render(wish.project.plan.stack),
+        **{f"{CADDY}/{name}": text for name, text in caddy.files(wish.project.plan.stack).items()},
     }
 
 
@@ -198,7 +199,8 @@ def _singles(stack: Stack) -> Iterator[str]:
 
 def who() -> str:
     """Return who deploys, and where from."""
-    return os.environ.get("GITHUB_ACTOR") or f"{getpass.getuser()}@{socket.gethostname()}"
+    named = os.environ.get("GITHUB_ACTOR") or os.environ.get("GITLAB_USER_LOGIN")
+    return named or f"{getpass.getuser()}@{socket.gethostname()}"
 
 
 def ci() -> dict[str, str]:

@@ -18,12 +18,18 @@ WITHIN_S = 20.0
 LAST_GOOD = 399
 _DEEP = "gavan-smoke/deep"
 """A path that no file has: a front end with spa answers it with its page."""
+_SOCKET = "/realtime/v1/websocket?vsn=1.0.0"
 
 
 def on_the_way(stack: Stack) -> list[Question]:
     """Return what is asked through the proxy."""
     return [*_own(stack), *(_further(stack, one) for one in stack.deploy.smoke
                             if one.url or one.tcp)]  # fmt: skip
+
+
+def without_keys(asked: list[Question]) -> list[Question]:
+    """Return those of them that whoever deploys can ask too: keys do not leave the server."""
+    return [one for one in asked if "key_of" not in one]
 
 
 def inside(stack: Stack) -> Question:
@@ -47,6 +53,9 @@ def is_public(stack: Stack) -> bool:
 
 def _own(stack: Stack) -> Iterator[Question]:
     yield _question(stack, "core", stack.core.host, "/auth/v1/health", least=200, most=499)
+    if "realtime" in stack.core.services and not stack.core.is_official:
+        about = _question(stack, "realtime", stack.core.host, _SOCKET, least=101, most=101)
+        yield {**about, "kind": "websocket", "key_of": "ANON_KEY"}
     for site in stack.sites:
         yield from _site(stack, site)
     for app in stack.apps:
@@ -96,10 +105,10 @@ def _further(stack: Stack, one: Smoke) -> Question:
         return {"name": one.name, "kind": "tcp", "host": host, "port": int(port),
                 "within": one.within_s, "foreign": not _is_ours(stack, host)}  # fmt: skip
     url = urlsplit(one.url or "")
-    tls = url.scheme == "https"
+    tls = url.scheme in ("https", "wss")
     return {
         "name": one.name,
-        "kind": "http",
+        "kind": "websocket" if url.scheme in ("ws", "wss") else "http",
         "host": url.hostname or "",
         "path": f"{url.path or '/'}{'?' if url.query else ''}{url.query}",
         "tls": tls,

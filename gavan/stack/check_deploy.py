@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 from gavan.kit.web_address import is_web_address
 from gavan.stack.model import KeyPath, Smoke, Stack
 from gavan.stack.source import Report, Source
 
+_WEB = re.compile(r"ws(?=s?://)")
 WAYS = ("url", "tcp", "sql", "exec")
 
 
@@ -22,14 +25,26 @@ def check_deploy(stack: Stack, source: Source, report: Report) -> None:
                 why="one question has one way: url, tcp, sql or exec",
                 mend="write one of them",
             )
-        elif smoke.url and not is_web_address(smoke.url):
+        elif smoke.url and _is_socket(smoke.url) and (smoke.status or smoke.contains):
+            report.add(
+                source.value(here),
+                "GV168",
+                f'"{smoke.name}" wants more of a websocket than that it opens',
+                why="it is opened and a ping is answered; there is no status and no text",
+                mend="take out status and contains, or ask by exec",
+            )
+        elif smoke.url and not is_web_address(_WEB.sub("http", smoke.url)):
             report.add(
                 source.value((*here, "url")),
                 "GV168",
                 f'the url of "{smoke.name}" is none',
-                why="it begins with https:// and names a host",
+                why="it begins with https:// or wss:// and names a host",
                 mend="write it as a browser would open it",
             )
+
+
+def _is_socket(url: str) -> bool:
+    return _WEB.match(url) is not None
 
 
 def _ways(smoke: Smoke) -> tuple[str | None, ...]:

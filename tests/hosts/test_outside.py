@@ -163,7 +163,7 @@ def test_a_release_is_asked_on_its_server_inside_and_from_here(jetty: Jetty) -> 
     asked = {(one["from"], one["name"]) for one in line["smoke"]}
     ways = {"core", "web", "web-deep", "api"}
     assert asked == {
-        *(("host", name) for name in ways),
+        *(("host", name) for name in (*ways, "realtime")),
         *(("inside", name) for name in ("database", "roles", "storage")),
         *(("outside", name) for name in (*ways, "script")),
     }

@@ -36,13 +36,25 @@ def ask(work: Work) -> str:
             # The certificate is judged by those who come from outside; here its authority may be
             # our own.
             way = ELSEWHERE if question.get("foreign") else HERE
-            took = smoke.check(question, float(question.get("within") or HOST_S), way)
+            within = float(question.get("within") or HOST_S)
+            took = smoke.check({**question, **_key(work, question)}, within, way)
             found.append({"name": question["name"], "from": "host", "ms": round(took), "ok": True})
         _inside(work, found)
         _outside(work, found)
     finally:
         work.state.put(smoke=found, asking=False)
     return f"{len(found)} questions"
+
+
+def _key(work: Work, question: dict[str, Any]) -> dict[str, str]:
+    """Return the key that a question is asked with; only the server has it."""
+    name = question.get("key_of")
+    if not name:
+        return {}
+    text = work.place.env_file(work.plan).read_text(encoding="utf-8", errors="replace")
+    lines = [line.removeprefix("export ").partition("=") for line in text.splitlines()]
+    values = [value.strip("'\"") for key, _, value in lines if key == name]
+    return {"key": values[-1] if values else ""}
 
 
 def _inside(work: Work, found: list[dict[str, Any]]) -> None:
@@ -94,7 +106,10 @@ def _outside(work: Work, found: list[dict[str, Any]]) -> None:
         found.append({"name": "outside", "from": "outside", "ms": 0, "ok": None, "why": why})
         return
     found += [{"from": "outside", **one} for one in verdict]
-    wrong = [one for one in verdict if not one["ok"]]
+    for one in verdict:
+        if one["ok"] is None:
+            work.state.tell("smoke", "warn", one["why"])
+    wrong = [one for one in verdict if one["ok"] is False]
     if wrong:
         names = ", ".join(one["name"] for one in wrong)
         whys = "\n".join(f"{one['name']}: {one.get('why', '')}" for one in wrong)
@@ -118,7 +133,8 @@ def hear(place: Place, text: str) -> bool:
     """Keep what who deploys says, and return whether it is still waited for.
 
     Args:
-        text: ``{}`` takes it on; ``{"asked": [{"name", "ms", "ok", "why"}]}`` is the verdict.
+        text: ``{}`` takes it on; ``{"asked": [{"name", "ms", "ok", "why"}]}`` is the verdict;
+            ``ok`` null is a remark.
     """
     told = json.loads(text)
     wanted = bool(read_json(place.state_file).get("asking"))

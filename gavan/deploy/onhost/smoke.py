@@ -1,7 +1,7 @@
-"""Questions to a release, by HTTP or as a connection; of the standard library alone.
+"""Questions to a release, by HTTP, websocket or as a connection; of the standard library alone.
 
-Stands above failure.py. The server asks itself at its loopback address, by the names that the world
-uses; the client asks through DNS and TLS. Which of the two is in the ``Way``.
+Stands above websocket.py. The server asks itself at its loopback address, by the names that the
+world uses; the client asks through DNS and TLS. Which of the two is in the ``Way``.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ import ssl
 import time
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
+from gavan.deploy.onhost import websocket
 from gavan.deploy.onhost.failure import Failure
 
 TIMEOUT_S = 5.0
@@ -26,15 +28,19 @@ _ASSET = re.compile(r"""<(?:script|link)[^>]+?(?:src|href)=["']?([^"'> ]+\.(?:js
 @dataclass(frozen=True)
 class Way:
     """How a question travels: to ``address`` (empty: where DNS leads), and whether the certificate
-    must be good for its name."""
+    must be good for its name; ``roots`` (PEM) are trusted besides those of the world."""
 
     address: str
     verifies: bool
+    roots: str = ""
 
     def context(self) -> ssl.SSLContext:
         """Return how TLS judges the other end."""
         if self.verifies:
-            return ssl.create_default_context()
+            context = ssl.create_default_context()
+            if self.roots:
+                context.load_verify_locations(cadata=self.roots)
+            return context
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
@@ -109,12 +115,26 @@ def _wrong(question: dict[str, Any], way: Way) -> str:
         address = (way.address or question["host"], int(question["port"]))
         socket.create_connection(address, TIMEOUT_S).close()
         return ""
+    if question.get("kind") == "websocket":
+        return _websocket(question, way)
     status, body = ask(question, way)
     if not question["least"] <= status <= question["most"]:
         return f"status {status}\n{body[:SHOWN]}"
     if question.get("contains") and question["contains"] not in body:
         return f"status {status}, without {question['contains']!r}\n{body[:SHOWN]}"
     return _page(question, way, body) if question.get("page") else ""
+
+
+def _websocket(question: dict[str, Any], way: Way) -> str:
+    """Return what is wrong with a websocket; ``key`` of the question is never shown."""
+    host, path = question["host"], question["path"]
+    if question.get("key"):
+        path += f"&apikey={quote(question['key'], safe='')}"
+    with socket.create_connection((way.address or host, int(question["port"])), TIMEOUT_S) as raw:
+        if not question["tls"]:
+            return websocket.ping(raw, _host_header(question), path)
+        with way.context().wrap_socket(raw, server_hostname=host) as tls:
+            return websocket.ping(tls, _host_header(question), path)
 
 
 def _page(question: dict[str, Any], way: Way, body: str) -> str:

@@ -40,7 +40,8 @@ SMOKE = Section(
     keys=(
         Key(name="name", kind=Kind.SLUG, required=True, example='"search"', meaning="Its name."),
         Key(name="url", kind=Kind.TEXT, example='"https://api.example.com/v1/search?q=a"',
-            meaning="GET, from the server and from outside."),
+            meaning="GET, from the server and from outside; with wss:// a websocket that opens and "
+            "answers a ping."),
         Key(name="tcp", kind=Kind.TEXT, pattern=r"[A-Za-z0-9.:-]+:\d{1,5}",
             meaning='A connection, as in "mqtt.example.com:8883".'),
         Key(name="sql", kind=Kind.TEXT, interpolated=False,

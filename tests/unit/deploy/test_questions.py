@@ -8,13 +8,14 @@ import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from gavan.deploy import outside, questions
+from gavan.deploy import certificate, outside, questions
 from gavan.deploy.onhost import asking, smoke
 from gavan.deploy.onhost.failure import Failure
 from gavan.deploy.onhost.files import Place
@@ -123,6 +124,7 @@ def test_a_stack_is_asked_for_its_health_its_pages_and_what_it_wishes(tmp_path: 
     said = {name: smoke.shown(one) for name, one in asked.items()}
     assert said == {
         "core": "api.pier.example/auth/v1/health",
+        "realtime": "api.pier.example/realtime/v1/websocket?vsn=1.0.0",
         "web": "app.pier.example/",
         "web-deep": "app.pier.example/gavan-smoke/deep",
         "api": "api.pier.example/v1/ready",
@@ -174,6 +176,44 @@ def test_the_certificate_and_the_name_count_from_outside_only(
     monkeypatch.setenv("SSL_CERT_FILE", str(other))
     with web({"/": (200, "ok")}, other) as port:
         assert "Hostname mismatch" in why(question(port, tls=True), by_dns)
+
+
+@pytest.mark.parametrize(
+    ("since_days", "left_days", "said"),
+    [(76, 13.7, "ends in 14 days"), (70, 20, ""), (89, 0.4, "ends in 10 hours"), (4, 2, ""),
+     (5, 1, "ends in 24 hours"), (0.2, 0.3, ""), (80, 5, "ends in 5 days")],
+)  # fmt: skip
+def test_a_certificate_that_should_have_been_renewed_is_a_remark_and_no_failure(
+    tmp_path: Path, since_days: float, left_days: float, said: str
+) -> None:
+    since, left = timedelta(days=since_days), timedelta(days=left_days)
+    file = certificate_for("localhost", tmp_path / "own.pem", since, left)
+    way = Way("", True, file.read_text())
+    with web({"/": (200, "ok")}, file) as port:
+        asked = [question(port, tls=True), question(port, tls=True, path="/again"),
+                 question(port, tls=True, host="far.example", foreign=True)]  # fmt: skip
+        assert why(asked[0], way) == ""
+        found = list(certificate.remarks({"outside": asked}, way))
+        assert list(certificate.remarks({"outside": asked}, asking.HERE)) == []
+    assert [(one["name"], one["ok"]) for one in found] == (
+        [("certificate of localhost", None)] if said else []
+    )
+    assert all(said in one["why"] for one in found)
+
+
+def test_a_remark_is_told_and_logged_and_takes_nothing_back(place: Place) -> None:
+    answers: list[dict[str, Any]] = [
+        {"name": "core", "ok": True, "ms": 3},
+        {"name": "certificate of x", "ok": None, "ms": 0, "why": "ends in 3 days"},
+    ]
+    found: list[dict[str, Any]] = []
+    client = threading.Thread(target=said_by(place, answers))
+    client.start()
+    asking._outside(_Work(place, {"outside": [{}]}), found)  # type: ignore[arg-type]
+    client.join()
+    assert [one["ok"] for one in found] == [True, None]
+    told = [json.loads(line) for line in place.events_file.read_text().splitlines()]
+    assert ("warn", "ends in 3 days") in [(one["state"], one["detail"]) for one in told]
 
 
 def test_a_command_of_ones_own_is_content_or_not(tmp_path: Path) -> None:
