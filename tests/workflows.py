@@ -28,6 +28,7 @@ GITHUB = {"GITHUB_ACTIONS": "true", "GITHUB_RUN_ID": RUN_ID, "GITHUB_ACTOR": "gr
           "GITHUB_SERVER_URL": "https://github.com",
           "GITHUB_REPOSITORY": "acme/shop"}  # fmt: skip
 GITLAB = {"GITLAB_CI": "true", "CI_PIPELINE_ID": RUN_ID, "CI_COMMIT_BRANCH": "main",
+          "GITLAB_USER_LOGIN": "grace",
           "CI_PIPELINE_URL": "https://gitlab.com/acme/shop/-/pipelines/4711"}  # fmt: skip
 _DOLLAR = re.compile(r"\$(\w+)")
 _EXPRESSION = re.compile(r"\$\{\{\s*(.*?)\s*\}\}")
@@ -135,7 +136,8 @@ class Runner(Machine):
         if name == CHECKOUT.name:
             self.fetch(whole=given.get("fetch-depth") == "0")
         elif name == UPLOAD.name:
-            shutil.copytree(self.clone / given["path"], self.kept / given["name"])
+            shutil.copytree(self.clone / given["path"], self.kept / given["name"],
+                            dirs_exist_ok=True)  # fmt: skip
         else:
             assert name in (PYTHON.name, NODE.name)
 
@@ -162,7 +164,8 @@ class GitlabRunner(Machine):
         if "after_script" in job:
             yield self._shell(f"after {name}", job["after_script"], env)
         for path in job.get("artifacts", {}).get("paths", []) if done.code == 0 else []:
-            shutil.copytree(self.clone / path, self.kept / job["artifacts"]["name"])
+            shutil.copytree(self.clone / path, self.kept / job["artifacts"]["name"],
+                            dirs_exist_ok=True)  # fmt: skip
 
     def _shell(self, name: str, lines: list[str], env: Mapping[str, str]) -> Ran:
         kept = [line for line in lines if not line.startswith(("apt-get ", "npm install --global"))]

@@ -25,9 +25,13 @@ case " $RESULTS " in
   *failure*|*cancelled*) echo "a gate did not pass: $RESULTS" >&2; exit 1 ;;
 esac"""
 _RELEASE = """\
-gh release create "$TAG" --verify-tag --draft --title "$TAG"
-find {bundles} -type f \\( -name '*.dmg' -o -name '*.tar.gz' -o -name '*.sig' \\) -print0 |
-  xargs -0 gh release upload "$TAG"
+gh release view "$TAG" >/dev/null 2>&1 ||
+  gh release create "$TAG" --verify-tag --draft --title "$TAG"
+files=()
+while IFS= read -r -d '' file; do files+=("$file"); done < <(
+  find {bundles} -type f \\( -name '*.dmg' -o -name '*.tar.gz' -o -name '*.sig' \\) -print0
+)
+gh release upload "$TAG" --clobber "${{files[@]}}"
 """
 
 
@@ -72,7 +76,10 @@ def _ci(facts: Facts) -> Doc:
 
 def _images(facts: Facts) -> Doc:
     steps = release.image_steps(facts, release.GITHUB_REGISTRY)
-    body = [*_tools(facts, gavan=True, whole=True), *_steps(facts, steps)]
+    upload = uses(actions.UPLOAD, name=release.SBOMS, path=release.SBOMS,
+                  if_no_files_found="error")  # fmt: skip
+    body = [*_tools(facts, gavan=True, whole=True), *_steps(facts, steps),
+            {"name": "Keep that", **upload}]  # fmt: skip
     make = _job(facts, "Make and send", 60, body, needs="gates",
                 permissions={**_READ, "packages": "write"})  # fmt: skip
     gate = {"name": "Gates", "uses": f"./{FOLDER}/ci.yml", "permissions": _READ}

@@ -92,6 +92,7 @@ def _images(facts: Facts) -> Doc:
             _in(facts, facts.ci.install),
         ],
         **_halves(facts, steps),
+        "artifacts": {"name": release.SBOMS, "paths": [release.SBOMS], "expire_in": "90 days"},
     }
 
 

@@ -19,6 +19,9 @@ TAGS = rf"^(sha-[0-9a-f]{{7,12}}|{MAIN_LATEST}|v[0-9]+\.[0-9]+\.[0-9]+)$"
 """What the input of a release may be"""
 PROFILE = "prod"
 
+SBOMS = "image-sboms"
+"""The folder, and the artifact, of what the images are made of"""
+_SBOMS = "~/.gavan-ci/sboms"
 _AGENT = "SSH_AUTH_SOCK=~/.gavan-ci/agent"
 _KEY_IN = """\
 umask 077
@@ -27,7 +30,8 @@ printf '%s\\n' "$SSH_KEY" > ~/.gavan-ci/key
 ssh-agent -s -a ~/.gavan-ci/agent > ~/.gavan-ci/agent.env
 SSH_AUTH_SOCK=~/.gavan-ci/agent ssh-add -q ~/.gavan-ci/key"""
 _KEY_OUT = """\
-if [ -f ~/.gavan-ci/agent.env ]; then . ~/.gavan-ci/agent.env; ssh-agent -k; fi
+agent=$(sed -n 's/^SSH_AGENT_PID=\\([0-9]*\\);.*/\\1/p' ~/.gavan-ci/agent.env 2>/dev/null || true)
+if [ -n "$agent" ]; then SSH_AGENT_PID=$agent ssh-agent -k; fi
 rm -rf ~/.gavan-ci"""
 _LOGIN = """\
 printf '%s' "$REGISTRY_PASSWORD" |
@@ -44,8 +48,10 @@ def image_steps(facts: Facts, own: str) -> tuple[Step, ...]:
     env = place_variables(facts, "sites")
     return (
         _login(facts, own),
-        Step(name="Build the images", run=f"gavan build -p {PROFILE}", env=env),
+        Step(name="Build the images", run=f"gavan build -p {PROFILE} --sbom {_SBOMS}", env=env),
         Step(name="Send the images", run=f"gavan push -p {PROFILE}", env=env),
+        # Not before: a file that git does not know would give the images another name.
+        Step(name="What they are made of", run=f"mv {_SBOMS} {SBOMS}", at=""),
         _logout(facts),
     )
 

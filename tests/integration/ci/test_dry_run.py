@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from collections.abc import Iterator, Mapping
@@ -208,6 +209,93 @@ def test_both_providers_run_the_same_verbs_in_the_same_order(repository: Path) -
         there = pipeline(repository)["web-ci:web" if name == "web-ci" else name]
         lines = [*there["before_script"], *there["script"], *there.get("after_script", [])]
         assert _verbs("\n".join(here)) == _verbs("\n".join(lines)), name
+
+
+@pytest.fixture
+def desktop(tmp_path: Path) -> Path:
+    """The shop as a desktop app too. Its Tauri makes no binary: it leaves bundles where the real
+    one does, signed by what it was given."""
+    root = tmp_path / "d"
+    shutil.copytree(SHOP, root)
+    cli = root / "web" / "tools" / "tauri"
+    cli.mkdir(parents=True)
+    (cli / "package.json").write_text(
+        '{"name": "@tauri-apps/cli", "version": "2.0.0", "bin": {"tauri": "tauri.js"}}'
+    )
+    (cli / "tauri.js").write_text(TAURI)
+    (root / "web" / "src-tauri").mkdir()
+    (root / "web" / "src-tauri" / "tauri.conf.json").write_text("{}")
+    env = Machine(repository=root, home=tmp_path / "made").environment({})
+    who = "git -c user.name=a -c user.email=a@example.com"
+    made = run_command(
+        "(cd web && npm install --silent --no-audit --no-fund --save-dev ./tools/tauri"
+        " && rm -r node_modules) && git init -q -b main"
+        f" && gavan ci generate && git add -A && {who} commit -qm begin", root, env,
+    )  # fmt: skip
+    assert made.code == 0, made.said
+    return root
+
+
+TAURI = """#!/usr/bin/env node
+const fs = require("fs"), path = require("path");
+const key = process.env.TAURI_SIGNING_PRIVATE_KEY;
+if (process.argv[2] !== "build" || !key || !process.env.TAURI_SIGNING_PRIVATE_KEY_PASSWORD)
+  process.exit(3);
+const at = "src-tauri/target/release/bundle";
+for (const name of ["dmg/Shop 1.0.0.dmg", "macos/Shop.app.tar.gz", "macos/Shop.app.tar.gz.sig",
+                    "macos/Shop.app/Info.plist"]) {
+  fs.mkdirSync(path.dirname(`${at}/${name}`), {recursive: true});
+  fs.writeFileSync(`${at}/${name}`, name);
+}
+"""
+GH = """#!/bin/sh
+# Stands in for GitHub's own program: keeps the words it hears, and knows the releases it made.
+[ -n "$GH_TOKEN" ] || exit 4
+printf '%s\\n' "$@" -- >> "$HOME/heard"
+case "$2" in
+  view) [ -e "$HOME/release-$3" ] ;;
+  create) [ ! -e "$HOME/release-$3" ] && touch "$HOME/release-$3" ;;
+  upload) [ $# -gt 4 ] ;;
+esac
+"""
+
+
+def released(desktop: Path, home: Path, secret: str = "key") -> list[Ran]:
+    """Run the workflow of a tag, with a program in place of GitHub's."""
+    programs = home / "bin"
+    programs.mkdir(parents=True, exist_ok=True)
+    (programs / "gh").write_text(GH)
+    (programs / "gh").chmod(0o755)
+    contexts = {"github": {"token": "t", "ref_name": "v1.0.0"},
+                "secrets": {"TAURI_PRIVATE_KEY": secret, "TAURI_KEY_PASSWORD": "p"}}  # fmt: skip
+    path = f"{programs}{os.pathsep}{os.environ['PATH']}"
+    runner = Runner(repository=desktop, home=home, contexts=contexts, outside={"PATH": path})
+    return list(runner.run(workflow(desktop, "tauri-ci"), "web"))
+
+
+def test_a_tag_makes_a_draft_with_every_signed_bundle_also_when_the_job_is_run_again(
+    desktop: Path, tmp_path: Path
+) -> None:
+    home = tmp_path / "h"
+    bundles = "web/src-tauri/target/release/bundle"
+    for _ in range(2):
+        ran = released(desktop, home)
+        assert {one.code for one in ran} == {0}, ran
+    heard = [call.split("\n") for call in (home / "heard").read_text().split("--\n")[:-1]]
+    calls = [" ".join(words[:2]) for words in heard]
+    assert calls == ["release view", "release create", "release upload", "release view",
+                     "release upload"]  # fmt: skip
+    assert {"--draft", "--verify-tag", "v1.0.0"} <= set(heard[1])
+    assert sorted(word for word in heard[2] if word.startswith("web/")) == [
+        f"{bundles}/dmg/Shop 1.0.0.dmg", f"{bundles}/macos/Shop.app.tar.gz",
+        f"{bundles}/macos/Shop.app.tar.gz.sig",
+    ]  # fmt: skip
+
+
+def test_a_build_that_is_not_signed_makes_no_release(desktop: Path, tmp_path: Path) -> None:
+    ran = released(desktop, tmp_path / "h", secret="")
+    assert [one.name for one in ran if one.code] == ["Build and sign"]
+    assert not (tmp_path / "h" / "heard").exists()
 
 
 def _verbs(text: str) -> list[str]:

@@ -61,6 +61,7 @@ def test_ours_have_none_and_the_secrets_are_those_of_the_documents(shop: Shop) -
     write(files(facts, ["github", "gitlab"]))
     checked = check(facts.repository)
     assert checked.findings == ()
+    assert checked.skipped == [], "the schemas and ShellCheck were asked"
     assert len(checked.files) == 9
     assert checked.secrets == {
         "images.yml": ["GHCR_PAT"],
@@ -70,6 +71,25 @@ def test_ours_have_none_and_the_secrets_are_those_of_the_documents(shop: Shop) -
         "metrics-refresh.yml": ["SUPABASE_DB_URL"],
         "backup-check.yml": BACKUP,
     }
+
+
+@pytest.mark.parametrize("at", ["", "stacks/shop"])
+def test_ours_have_none_wherever_the_stack_is_and_with_a_desktop_app(shop: Shop, at: str) -> None:
+    facts = shop(ALL, at=at)
+    (facts.stack.root / "web" / "src-tauri").mkdir()
+    write(files(facts, ["github", "gitlab"]))
+    checked = check(facts.repository)
+    assert checked.findings == ()
+    assert ".github/workflows/tauri-ci.yml" in checked.files
+
+
+def test_a_mistake_of_the_shell_is_found_in_the_command_that_makes_it(tmp_path: Path) -> None:
+    text = SOUND.replace("- run: make", '- run: |-\n          cd sub\n          rm -rf "$X/"*')
+    _written(tmp_path, text)
+    found = [one for one in check(tmp_path).findings if one.code == "GV568"]
+    assert [(one.message[:6], one.position.line, one.why) for one in found] == [
+        ("SC2115", 17, "line 2 of the command")
+    ]
 
 
 @pytest.mark.parametrize(
