@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from gavan.deploy import env_file, firewall
 from gavan.deploy.firewall import Doors
-from gavan.deploy.hosts import Facts
+from gavan.deploy.hosts import SNAP, Facts
 from gavan.deploy.ssh import LONG_S, Ssh, as_root
 from gavan.kit.errors import GavanError
 
@@ -22,36 +22,59 @@ _UPGRADES_TEXT = """\
 APT::Periodic::Update-Package-Lists "1";
 APT::Periodic::Unattended-Upgrade "1";
 """
-_APT = "apt-get -o DPkg::Lock::Timeout=300 -qq"
+_PACKAGE_OF = {"Python": "python3", "nftables": "nftables",
+               "unattended-upgrades": "unattended-upgrades"}  # fmt: skip
+"""Names of packages that every system has; those of Docker and Compose are looked for there"""
+_LOCK_S = 300
+# A Docker that is there stays, with its settings: that of its own makers would be removed for the
+# system's, and live-restore keeps one of a swarm from starting. Files that somebody changed stay.
 _PACKAGES = rf"""
 set -e
-export DEBIAN_FRONTEND=noninteractive
-{_APT} update >/dev/null
-compose=docker-compose-v2
-apt-cache show $compose >/dev/null 2>&1 || compose=docker-compose
-case $(apt-cache policy $compose | sed -n 's/ *Candidate: //p') in
-  [2-9].*|[1-9][0-9].*) ;;
-  *) echo "this system has no package of Docker Compose 2; Debian 13 and Ubuntu 24.04 have, for" \
-       "others see https://docs.docker.com/engine/install/" >&2; exit 1 ;;
-esac
-wanted="python3 ca-certificates docker.io nftables unattended-upgrades $compose"
-! apt-cache show docker-cli >/dev/null 2>&1 || wanted="$wanted docker-cli"
-if [ ! -e /etc/docker/daemon.json ]; then
+export DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l LC_ALL=C
+waited=0
+# apt waits for the lock of packages, not for that of the lists, which a new server's first run of
+# unattended upgrades holds.
+until said=$(apt-get -qq update 2>&1); do
+  case $said in
+    */lists/lock*) [ "$waited" -lt {_LOCK_S} ] || {{ echo "$said" >&2; exit 1; }} ;;
+    *) echo "$said" >&2; exit 1 ;;
+  esac
+  sleep 2
+  waited=$((waited + 2))
+done
+known() {{ apt-cache show "$1" >/dev/null 2>&1; }}
+wanted="ca-certificates $*"
+if ! command -v docker >/dev/null; then
+  wanted="$wanted docker.io"
+  ! known docker-cli || wanted="$wanted docker-cli"
   install -d /etc/docker
-  echo '{{ "live-restore": true }}' > /etc/docker/daemon.json
+  [ -e /etc/docker/daemon.json ] || echo '{{ "live-restore": true }}' > /etc/docker/daemon.json
 fi
-{_APT} install -y --no-install-recommends $wanted >/dev/null
+if ! docker compose version >/dev/null 2>&1; then
+  compose=docker-compose-plugin
+  known $compose || compose=docker-compose-v2
+  known $compose || compose=docker-compose
+  case $(apt-cache policy $compose | sed -n 's/ *Candidate: //p') in
+    [2-9].*|[1-9][0-9].*|[1-9]:[2-9].*) ;;
+    *) echo "this system has no package of Docker Compose 2; Debian 13 and Ubuntu 24.04 have, for" \
+         "others see https://docs.docker.com/engine/install/" >&2; exit 1 ;;
+  esac
+  wanted="$wanted $compose"
+fi
+apt-get -o DPkg::Lock::Timeout={_LOCK_S} -o Dpkg::Options::=--force-confold -qq install -y \
+  --no-remove --no-install-recommends $wanted >/dev/null
 systemctl enable --quiet --now docker
 """
 _USER = r"""
 set -e
 user=$1
 if ! id -u "$user" >/dev/null 2>&1; then
-  useradd --create-home --shell /bin/bash "$user"
-  home=$(getent passwd "$user" | cut -d: -f6)
   from=${SUDO_USER:-root}
   keys=$(getent passwd "$from" | cut -d: -f6)/.ssh/authorized_keys
+  # Before anything is made: a user without a key would be taken for done by the next run.
   [ -s "$keys" ] || { echo "$from has no authorized_keys to give to $user" >&2; exit 1; }
+  useradd --create-home --shell /bin/bash "$user"
+  home=$(getent passwd "$user" | cut -d: -f6)
   install -d -m 0700 -o "$user" -g "$user" "$home/.ssh"
   install -m 0600 -o "$user" -g "$user" "$keys" "$home/.ssh/authorized_keys"
 fi
@@ -93,9 +116,9 @@ def doors(facts: Facts, wished: tuple[str, ...], ports: tuple[int, int]) -> Door
 
 def steps(facts: Facts, wish: Wish) -> Iterator[Step]:
     """Yield what is to be changed, in order; nothing on a server that is as it should be."""
-    if facts.lacks_packages:
-        yield Step(says="install Docker, Compose, nftables and unattended-upgrades from the "
-                   f"packages of {facts.values['os']}", do=_packages)  # fmt: skip
+    if facts.lacks:
+        yield Step(says=f"install {', '.join(facts.lacks)} from the packages of "
+                   f"{facts.values['os']}", do=_packages(facts.lacks))  # fmt: skip
     if not facts.values["user"]:
         yield Step(says=f"make the user {wish.user}: no password, no sudo, in the group docker, "
                    f"with the SSH keys of {facts.values['me']}", do=_user(wish.user))  # fmt: skip
@@ -120,17 +143,27 @@ def _firewall(facts: Facts, wish: Wish) -> Step:
     return Step(says=said, do=lambda ssh: firewall.set_up(ssh, wish.doors))
 
 
-def check_root(facts: Facts, ssh: Ssh) -> None:
-    """Raise GavanError GV572 for a login that cannot change the server."""
+def check(facts: Facts, ssh: Ssh) -> None:
+    """Refuse a server that cannot be changed from here, or is no good for changing.
+
+    Raises:
+        GavanError: GV572 a login without the right to, GV535 a Docker that must go first.
+    """
+    me = ssh.host.user
     if not facts.values["root"]:
+        line = f"echo '{me} ALL=(ALL) NOPASSWD: ALL' | sudo tee /etc/sudoers.d/gavan"
         raise GavanError(
-            "GV572", f"{ssh.host.user} cannot change {ssh.host.name}: no sudo without a password",
-            hint="gavan hosts bootstrap --as root", exit_code=3,
+            "GV572", f"{me} cannot change {ssh.host.name}: no sudo without a password",
+            hint="gavan hosts bootstrap --as root; where root may not log in, allow it there until "
+            f"this is done: {line}", exit_code=3,
         )  # fmt: skip
+    if facts.has_snap:
+        raise GavanError("GV535", f"{SNAP.what} on {ssh.host.name}", hint=SNAP.mend, exit_code=3)
 
 
-def _packages(ssh: Ssh) -> None:
-    ssh.run(*as_root(ssh, _PACKAGES), deadline_s=LONG_S)
+def _packages(lacks: list[str]) -> Callable[[Ssh], object]:
+    names = [_PACKAGE_OF[one] for one in lacks if one in _PACKAGE_OF]
+    return lambda ssh: ssh.run(*as_root(ssh, _PACKAGES, *names), deadline_s=LONG_S)
 
 
 def _upgrades(ssh: Ssh) -> None:

@@ -30,6 +30,10 @@ _UNIT_TEXT = f"""\
 Description=Firewall of gavan
 DefaultDependencies=no
 Before=network-pre.target shutdown.target
+# Its file may begin with "flush ruleset": ours come after it, whenever it is loaded.
+After=nftables.service
+PartOf=nftables.service
+ReloadPropagatedFrom=nftables.service
 Wants=network-pre.target
 Conflicts=shutdown.target
 
@@ -37,6 +41,7 @@ Conflicts=shutdown.target
 Type=oneshot
 RemainAfterExit=yes
 ExecStart=/usr/sbin/nft -f {FILE}
+ExecReload=/usr/sbin/nft -f {FILE}
 
 [Install]
 WantedBy=sysinit.target

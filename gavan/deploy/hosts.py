@@ -10,16 +10,20 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from gavan.deploy.env_file import EnvFile, look_at
-from gavan.deploy.firewall import FILE, OTHERS, UNIT
+from gavan.deploy.firewall import FILE, OTHERS, TABLE, UNIT
 from gavan.deploy.ssh import Ssh
 
 GIBIBYTE = 2**30
 SKEW_S = 30
 DISK = 4 * GIBIBYTE
-PACKAGES = ("docker", "compose", "python", "nft", "unattended")
+PROGRAMS = {"client": "Docker", "compose": "Compose", "python": "Python", "nft": "nftables",
+            "unattended": "unattended-upgrades"}  # fmt: skip
+"""What has to be installed, by the fact that says so: Docker may be there and closed to a user who
+is not in its group yet."""
 _FACTS = r"""
-path=$1 user=$2 unit=$3 rules=$4
-shift 4
+path=$1 user=$2 unit=$3 rules=$4 table=$5
+shift 5
+export LC_ALL=C
 me=$(id -un)
 PATH=$PATH:/usr/sbin:/sbin
 as_root() { if [ "$me" = root ]; then "$@"; else sudo -n "$@" 2>/dev/null; fi; }
@@ -36,6 +40,7 @@ echo "time $(date +%s)"
 echo "python $(python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)"
 echo "docker $(as_user docker version --format '{{.Server.Version}}' 2>/dev/null)"
 echo "client $(command -v docker)"
+echo "snap $(readlink -f "$(command -v docker)" 2>/dev/null | grep /snap)"
 echo "compose $(docker compose version --short 2>/dev/null)"
 echo "nft $(command -v nft)"
 echo "unattended $(command -v unattended-upgrade)"
@@ -44,11 +49,21 @@ echo "memory $(awk '/^MemTotal/ {print $2 * 1024}' /proc/meminfo)"
 at=$path; while [ ! -d "$at" ]; do at=$(dirname "$at"); done
 echo "disk $(df --output=avail -B1 "$at" | tail -1)"
 echo "folder $(as_user test -w "$path" && echo yes)"
-echo "root $(as_root true && echo yes)"
-echo "firewall $(systemctl is-active "$unit")"
+root=$(as_root true && echo yes)
+echo "root $root"
+firewall=$(systemctl is-active "$unit")
+# Somebody may have flushed every rule since; only root can see that.
+[ -z "$root" ] || as_root nft list table inet "$table" >/dev/null 2>&1 || firewall=gone
+echo "firewall $firewall"
+echo "nftables $(systemctl is-active nftables)"
 for other in "$@"; do
-  [ "$(systemctl is-active "$other")" != active ] || echo "other $other"
+  [ "$(systemctl is-active "$other")" = active ] || continue
+  # Ubuntu starts this one everywhere, also where nobody switched it on.
+  [ "$other" != ufw ] || grep -qis '^ENABLED="\{0,1\}yes' /etc/ufw/ufw.conf || continue
+  echo "other $other"
 done
+echo "ipv4 $(ip -4 route show default 2>/dev/null | head -n 1)"
+echo "ipv6 $(ip -6 route show default 2>/dev/null | head -n 1)"
 echo "came $(echo "$SSH_CONNECTION" | cut -d' ' -f4)"
 as_root sshd -T 2>/dev/null | sed -n 's/^port /came /p'
 ss -H -ltun 2>/dev/null | awk '{print "listens", $1, $5}'
@@ -72,10 +87,13 @@ class Facts:
     skew_s: float
 
     @property
-    def lacks_packages(self) -> bool:
-        # Docker may be there and closed to a user who is not in its group yet.
-        there = {**self.values, "docker": self.values["client"]}
-        return not all(there[name] for name in PACKAGES)
+    def lacks(self) -> list[str]:
+        """The programs that are not installed."""
+        return [name for fact, name in PROGRAMS.items() if not self.values[fact]]
+
+    @property
+    def has_snap(self) -> bool:
+        return bool(self.values["snap"])
 
     @property
     def other_firewall(self) -> str:
@@ -132,13 +150,20 @@ class Finding:
     mend: str
 
 
+SNAP = Finding(
+    what="Docker is a snap, which reads no file of a stack",
+    mend="on the server: snap remove docker, which takes its containers and volumes along; then "
+    "gavan hosts bootstrap",
+)
+
+
 def look(ssh: Ssh, profile: str, user: str = "") -> Facts:
     """Ask the host, also what ``user`` may do there (default: who logs in).
 
     Raises:
         GavanError: GV531 when it cannot be reached.
     """
-    words = (ssh.host.path, user or ssh.host.user, UNIT, FILE, *OTHERS)
+    words = (ssh.host.path, user or ssh.host.user, UNIT, FILE, TABLE, *OTHERS)
     said = ssh.run("sh", "-c", _FACTS, "sh", *words)
     rows = [line.partition(" ")[::2] for line in said.splitlines()]
     values = {name: text for name, text in rows if name not in _MANY}
@@ -153,7 +178,9 @@ def findings(facts: Facts, wanted: Mapping[str, bool], memory: int) -> Iterator[
     values = facts.values
     if not values["python"]:
         yield Finding(what="python3 is not installed", mend=bootstrap)
-    if not values["docker"]:
+    if facts.has_snap:
+        yield SNAP
+    elif not values["docker"]:
         why = "is installed, but not for this user" if values["client"] else "is not installed"
         yield Finding(what=f"Docker {why}", mend=bootstrap)
     elif not values["compose"].removeprefix("v").startswith(("2", "3", "4", "5")):
@@ -190,5 +217,9 @@ def remarks(facts: Facts) -> Iterator[Finding]:
                       mend="publish it on 127.0.0.1, or stop it")  # fmt: skip
     if facts.values["firewall"] != "active" and not facts.other_firewall:
         yield Finding(what="no firewall stands before it", mend="gavan hosts bootstrap")
+    if facts.values["ipv6"] and not facts.values["ipv4"]:
+        yield Finding(what="it reaches the world by IPv6 alone, and its containers not at all: no "
+                      "certificate is asked for, no mail sent",
+                      mend="give it an address of IPv4 as well")  # fmt: skip
     if facts.values["upgrades"] != "1":
         yield Finding(what="nobody installs its security upgrades", mend="gavan hosts bootstrap")

@@ -40,6 +40,17 @@ user = "gvn"
 # A container without an image to pull: the server's own programs, by their links.
 IMAGE = "tar -C / -c bin lib lib64 | docker import - host >/dev/null"
 SERVE = "host /usr/bin/python3 -m http.server 8000"
+ADMIN = "boss"
+"""Who may do everything there by sudo, as on servers whose root nobody may log in as"""
+RULES = r"printf '#!/usr/sbin/nft -f\nflush ruleset\n' > /etc/nftables.conf"
+# As the first run of unattended upgrades does: held until apt-get comes, and a second longer.
+LISTS = """systemd-run -q --unit=lists perl -e '
+open(LOCK, ">", "/var/lib/apt/lists/lock"); my $whole = pack("ssx4qqi", 1, 0, 0, 0, 0);
+fcntl(LOCK, 6, $whole) or die; open(HELD, ">", "/run/lists-held");
+sub runs { for (glob "/proc/[0-9]*/comm") {
+  open(C, "<", $_) && <C> eq "apt-get\\n" && return 1 } 0 }
+select(undef, undef, undef, 0.1) until runs();
+sleep 1' && until [ -e /run/lists-held ]; do sleep 0.1; done"""
 CURL = "curl -sf -o /dev/null --retry 30 --retry-delay 1 --retry-all-errors"
 RUN = "docker run -d --rm -v /usr:/usr:ro"
 
@@ -109,6 +120,9 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
                     root=tmp_path_factory.mktemp("quay"))  # fmt: skip
     (server.root / "gavan.toml").write_text(STACK.format(address=server.address))
     try:
+        server.run(f"useradd -m -s /bin/bash {ADMIN} && cp -r /root/.ssh /home/{ADMIN}/ && "
+                   f"chown -R {ADMIN}: /home/{ADMIN}/.ssh")  # fmt: skip
+        _may(server, "NOPASSWD: ALL")
         yield server
     finally:
         machine("vps-down.sh", NAME)
@@ -116,16 +130,26 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         os.environ.update(before)
 
 
+def _may(server: Server, what: str) -> None:
+    server.run(f"echo '{ADMIN} ALL=(ALL) {what}' > /etc/sudoers.d/{ADMIN}")
+
+
 @pytest.fixture(scope="module")
 def ready(bare: Server) -> Server:
     """The server after its bootstrap."""
     if bare.run("apt-get update -qq >/dev/null 2>&1 || echo no"):
         pytest.skip("the server reaches no packages: this machine has no network outside")
-    planned = bare.gavan("hosts", "bootstrap", "--as", "root", "--plan")["data"]["would"]
+    # As on Ubuntu: ufw is there, its service runs, and nobody has switched it on.
+    bare.run("apt-get install -y -qq ufw >/dev/null 2>&1; systemctl start ufw")
+    bare.run(LISTS)
+    planned = bare.gavan("hosts", "bootstrap", "--as", ADMIN, "--plan")["data"]["would"]
     assert bare.run(f"id -u {USER} 2>/dev/null; command -v docker; ls /opt; true") == ""
     # The key of the fixture's known_hosts is good enough here; pinning has a test of its own.
-    did = bare.gavan("hosts", "bootstrap", "--as", "root", "--yes")["data"]["did"]
+    did = bare.gavan("hosts", "bootstrap", "--as", ADMIN, "--yes")["data"]["did"]
     assert did == planned
+    assert bare.run("systemctl is-active ufw; systemctl is-active lists || true").split() == [
+        "active", "inactive",
+    ]  # fmt: skip
     return bare
 
 
@@ -159,6 +183,17 @@ def test_who_cannot_log_in_yet_is_told_how_it_begins(bare: Server, tmp_path: Pat
     (tmp_path / "gavan.toml").write_text(text)
     error = Server(address=bare.address, root=tmp_path).gavan("hosts", "check", code=3)["error"]
     assert "gavan hosts bootstrap --as root" in error["mend"]
+
+
+def test_who_needs_a_password_for_sudo_is_told_what_to_do_and_nothing_is_done(
+    bare: Server,
+) -> None:
+    _may(bare, "ALL")
+    try:
+        error = bare.gavan("hosts", "bootstrap", "--as", ADMIN, "--yes", code=3)["error"]
+    finally:
+        _may(bare, "NOPASSWD: ALL")
+    assert (error["code"], "NOPASSWD" in error["mend"]) == ("GV572", True)
 
 
 def test_the_second_run_changes_nothing_and_says_so(ready: Server) -> None:
@@ -222,10 +257,32 @@ def test_a_firewall_that_would_lock_us_out_takes_itself_back(ready: Server) -> N
     assert ready.run_when_back(f"cat {FILE}; nft list table inet gavan") == before
 
 
+def test_what_is_missing_is_installed_and_the_docker_that_is_there_stays(ready: Server) -> None:
+    begun = "systemctl show docker --property ExecMainStartTimestamp; dpkg -l docker.io | tail -1"
+    before = ready.run(f"apt-get purge -y -qq unattended-upgrades >/dev/null; {begun}")
+    did = ready.gavan("hosts", "bootstrap", "--as", ADMIN, "--yes")["data"]["did"]
+    assert did == ["install unattended-upgrades from the packages of debian 13"]
+    assert ready.run(begun) == before
+
+
+def test_rules_that_somebody_flushed_are_put_back(ready: Server) -> None:
+    ready.run("nft flush ruleset && systemctl restart docker")
+    [did] = ready.gavan("hosts", "bootstrap", "--as", ADMIN, "--yes")["data"]["did"]
+    assert did.startswith("open 22/tcp")
+    assert ready.gavan("hosts", "bootstrap", "--as", ADMIN)["data"]["did"] == []
+
+
+def test_the_firewall_outlives_rules_of_somebody_else(ready: Server) -> None:
+    ready.run(f"{RULES} && systemctl enable -q nftables")
+    for how in ("restart", "reload"):
+        ready.run(f"systemctl {how} nftables && nft list table inet gavan")
+
+
 def test_the_firewall_stands_before_the_network_after_a_restart(ready: Server) -> None:
     machine("host-ctl.sh", "reboot", NAME)
-    active = ready.run_when_back("systemctl is-active gavan-firewall docker")
-    assert active.split() == ["active", "active"]
+    active = ready.run_when_back("systemctl is-active gavan-firewall docker nftables")
+    assert active.split() == ["active"] * 3
+    ready.run("nft list table inet gavan")
     ready.run(f"{RUN} --name leak -p 8080:8000 {SERVE} && {CURL} http://127.0.0.1:8080/")
     assert ready.asked(8080) == 0
     assert ready.gavan("hosts", "exec", "--", "id", "-un")["data"]["stdout"].strip() == USER

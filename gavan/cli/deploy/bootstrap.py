@@ -47,7 +47,7 @@ def command(context: Context, **flags: Any) -> Result:
                           env_file=env_file.file_of(ssh, stack.profile.name))  # fmt: skip
     steps = list(bootstrap.steps(facts, wish))
     if steps:
-        bootstrap.check_root(facts, admin)
+        bootstrap.check(facts, admin)
     wanted = wanted_names(project)
     values = _missing(stack, wanted, _names(ssh, facts, stack))
     said = [step.says for step in steps] + ([f"set {', '.join(sorted(values))}"] if values else [])
@@ -110,6 +110,10 @@ def _tell(context: Context, said: list[str], facts: hosts.Facts) -> None:
     if facts.other_firewall:
         context.progress.message(f"its firewall {facts.other_firewall} stays as it is: see that it "
                                  "lets SSH and the proxy in")  # fmt: skip
+
+    if facts.values["nftables"] == "active":
+        context.progress.message("the rules of its nftables.service stay: what they drop, ours do "
+                                 "not let in")  # fmt: skip
 
 
 def _planned(ssh: Ssh, said: list[str]) -> Result:

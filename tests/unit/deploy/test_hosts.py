@@ -16,16 +16,18 @@ from gavan.deploy.bootstrap import Wish
 from gavan.deploy.env_file import EnvFile
 from gavan.deploy.firewall import Doors
 from gavan.deploy.hosts import Facts
+from gavan.deploy.ssh import Ssh
 from gavan.kit.errors import GavanError
 from gavan.stack.load import load
-from gavan.stack.model import Position
+from gavan.stack.model import DeployHost, Position
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFvZ"
 WELL = {
     "os": "debian 13", "me": "root", "user": "1000", "python": "3.13", "docker": "26.1",
     "client": "/usr/bin/docker", "compose": "2.26.1", "nft": "/usr/sbin/nft",
     "unattended": "/usr/bin/unattended-upgrade", "upgrades": "1", "folder": "yes", "root": "yes",
-    "firewall": "active", "memory": "4e9", "disk": "9000000000",
+    "firewall": "active", "nftables": "inactive", "snap": "", "ipv4": "default via 192.0.2.1",
+    "ipv6": "", "memory": "4e9", "disk": "9000000000",
 }  # fmt: skip
 DOORS = Doors.of(["22/tcp", "80", "443", "443/udp"])
 
@@ -48,11 +50,30 @@ def test_nothing_is_done_on_a_server_that_is_as_it_should_be() -> None:
     assert list(hosts.remarks(facts())) == []
 
 
+def test_a_docker_from_a_snap_is_named_and_nothing_is_put_beside_it() -> None:
+    snap = facts({"snap": "/usr/bin/snap", "compose": ""})
+    assert [one.what for one in hosts.findings(snap, {}, 0)] == [hosts.SNAP.what]
+    host = DeployHost(name="web", address="h", user="root", port=22, path="/opt/x", host_key="",
+                      jump="")  # fmt: skip
+    with pytest.raises(GavanError) as caught:
+        bootstrap.check(snap, Ssh(host=host, state_dir=Path()))
+    assert (caught.value.code, "snap remove docker" in str(caught.value.hint)) == ("GV535", True)
+
+
+def test_a_server_that_only_ipv6_leads_out_of_is_named() -> None:
+    found = hosts.remarks(facts({"ipv4": "", "ipv6": "default via fe80::1 dev eth0"}))
+    assert [one.what.partition(",")[0] for one in found] == [
+        "it reaches the world by IPv6 alone"
+    ]  # fmt: skip
+    assert list(hosts.remarks(facts({"ipv4": "", "ipv6": ""}))) == []
+
+
 @pytest.mark.parametrize(
     ("values", "begins"),
     [
-        ({"compose": ""}, "install Docker"),
-        ({"unattended": ""}, "install Docker"),
+        ({"client": "", "compose": ""}, "install Docker, Compose from the packages of debian 13"),
+        ({"compose": ""}, "install Compose from"),
+        ({"unattended": ""}, "install unattended-upgrades from"),
         ({"user": ""}, "make the user deploy: no password, no sudo"),
         ({"docker": ""}, "put deploy into the group docker"),
         ({"folder": ""}, "make /opt/x"),
