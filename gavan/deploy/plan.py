@@ -107,7 +107,7 @@ def compile_plan(wish: Wish) -> dict[str, Any]:
         "config_hash": _digest(texts),
         "services": {name: _digest({name: text}) for name, text in
                      document.services_of(wish.project.plan).items()},
-        "routes": _digest({"": texts[str(CADDYFILE)]}),
+        "routes": _digest(caddy.files(stack)),
         "env_names": names,
         "env_names_hash": _digest({"names": "\n".join(names)}),
         "memory": sum(memory_of(stack).values()),
