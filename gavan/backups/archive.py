@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+from gavan.backups.model import title
 from gavan.backups.sealing import Opener
 from gavan.database.programs import program
 from gavan.kit.errors import GavanError
@@ -37,6 +38,8 @@ _LONG_KINDS = (
     *("SUBSCRIPTION TABLE", "TABLE ATTACH", "TABLE DATA", "TEXT SEARCH CONFIGURATION"),
     *("TEXT SEARCH DICTIONARY", "TEXT SEARCH PARSER", "TEXT SEARCH TEMPLATE", "USER MAPPING"),
 )
+# A word to psql, which is not there to hear it.
+_CONNECT = re.compile(r"^\\connect .*$", re.MULTILINE)
 _WORKS = re.compile(r"pg_restore: (?:processing data for table|finished item \d+ TABLE DATA)")
 
 
@@ -76,7 +79,7 @@ class Entry:
 
     @property
     def title(self) -> str:
-        return f"{self.schema}.{self.name}"
+        return title(self.schema, self.name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +116,18 @@ class Archive:
                 raise failed(said)
             out.seek(0)
             return out.read().decode()
+
+    def text_of_database(self, wanted: Callable[[Entry], bool]) -> str:
+        """Return the SQL of what is about the database itself, under its old name.
+
+        ``wanted`` chooses among the entries. Raises GavanError GV435.
+        """
+        chosen = [entry for entry in self.entries("--create") if wanted(entry)]
+        if not chosen:
+            return ""
+        with list_file(chosen) as name:
+            text = self.text("--create", "--use-list", name, "--file", "-")
+        return _CONNECT.sub("", text)
 
     def write(self, target: IO[bytes], *arguments: str) -> None:
         """Write what pg_restore writes to a file; raise GavanError GV435 when it fails."""

@@ -14,6 +14,7 @@ import psycopg
 from psycopg import sql
 
 from gavan.backups.model import Manifest, RowCount
+from gavan.backups.model import title as title_of
 from gavan.backups.snapshot import hash_schema, migration_head
 from gavan.database.migration.apply import status
 from gavan.database.migration.catalogue import read_schema
@@ -124,7 +125,12 @@ def ask_questions(connection: Connection, questions: Sequence[str]) -> str:
 def differs(message: str, wrong: Sequence[str]) -> GavanError:
     """Return the error that names the first of what is wrong."""
     more = [f"and {len(wrong) - NAMED} more"] if len(wrong) > NAMED else []
-    return GavanError("GV439", message, details="\n".join([*wrong[:NAMED], *more]))
+    return GavanError(
+        "GV439",
+        message,
+        details="\n".join([*wrong[:NAMED], *more]),
+        hint="another one; to look at this one beside: gavan backup restore ID --salvage --to NAME",
+    )
 
 
 def _tables(connection: Connection) -> dict[str, sql.Identifier]:
@@ -134,7 +140,7 @@ def _tables(connection: Connection) -> dict[str, sql.Identifier]:
         " join pg_namespace as n on n.oid = c.relnamespace where c.relkind = 'r'"
         " and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'"
     ).fetchall()
-    return {f"{schema}.{name}": sql.Identifier(schema, name) for schema, name in rows}
+    return {title_of(schema, name): sql.Identifier(schema, name) for schema, name in rows}
 
 
 def _count(connection: Connection, table: sql.Identifier) -> int:

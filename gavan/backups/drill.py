@@ -35,7 +35,7 @@ from gavan.backups.objects import IndexEntry, read_index
 from gavan.backups.put_back import FolderTarget, Shelf, put_back
 from gavan.backups.recover import Recovery, recovered
 from gavan.backups.report import Check, Drilled, Outcome
-from gavan.backups.restore import Wish, damaged, fill, require_logical, settle
+from gavan.backups.restore import Wish, birth_of, damaged, fill, require_logical, settle
 from gavan.backups.road import road_to, spans
 from gavan.backups.scratch import Scratch, Wanted, scratch_cluster
 from gavan.backups.sealing import Opener, opener_for
@@ -169,7 +169,8 @@ class _Rehearsal:
     def _restore(self) -> str:
         admin = self._scratch.url(ADMIN)
         fresh = fresh_name(self._database, self._made.id)
-        with fresh_database(admin, fresh) as url:
+        doubts: list[str] = []
+        with fresh_database(admin, fresh, birth_of(self._wish), doubts.append) as url:
             refused = fill(self._wish, url, on_new_server=True)
             if refused:
                 raise differs("Postgres refused parts of the dump", refused)
@@ -180,7 +181,8 @@ class _Rehearsal:
                 self._notes.ask("history", lambda: check_head(connection, self._made))
             settle(self._wish, url)
             _move(admin, fresh, self._database)
-        return f"{in_bytes(self._made.database_bytes)} on the server it came from"
+        said = f"{in_bytes(self._made.database_bytes)} on the server it came from"
+        return "; ".join([said, *doubts])
 
     def _with_core(self) -> float | None:
         """Ask what only a core can answer; return when it began to answer."""

@@ -9,18 +9,20 @@ from __future__ import annotations
 import itertools
 import re
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from gavan.backups.archive import Archive, Entry, Said, failed, list_file
+from gavan.backups.birth import AS_HERE, Birth
+from gavan.backups.keys import Key, keys_to_the_strong, make_all
 from gavan.backups.loader import Loader, functions_as_owners, loader
 from gavan.backups.model import Report
-from gavan.backups.roles import apply_roles, apply_settings
+from gavan.backups.roles import apply_roles, apply_settings, lost_tablespaces
 from gavan.backups.swap import MAINTENANCE, exists, maintenance, shortened
-from gavan.database.bootstrap import create_database
 from gavan.database.migration.history import Connection
 from gavan.database.migration.lock import connect_bare
 from gavan.database.programs import libpq_environment, program
@@ -31,8 +33,6 @@ from gavan.kit.secret import Secret
 LOCK = 0x6761_7603  # with the hash of the name: "somebody fills this database"
 RESTORE = "_restore_"
 _UNFINISHED = re.compile(r".+_restore_\d{8}t\d{6}z_[0-9a-f]{6}")
-# A word to psql, which is not there to hear it.
-_CONNECT = re.compile(r"^\\connect .*$", re.MULTILINE)
 # Whoever is killed starts anew: nothing has to reach the disk before the end.
 OPTIONS = (
     "-c synchronous_commit=off -c maintenance_work_mem=256MB -c statement_timeout=0"
@@ -57,14 +57,21 @@ def fresh_name(database: str, backup_id: str) -> str:
     return shortened(database, f"{RESTORE}{stamp}_{tail.rpartition('-')[2]}")
 
 
+def _ignored(_doubt: str) -> None:
+    """Hear nothing."""
+
+
 @contextmanager
-def fresh_database(admin: Secret, name: str) -> Iterator[Secret]:
+def fresh_database(
+    admin: Secret, name: str, birth: Birth = AS_HERE, doubt: Callable[[str], None] = _ignored
+) -> Iterator[Secret]:
     """Yield the URL of a new empty database; one that still has this name afterwards is dropped.
 
-    What killed runs left is dropped first. Raises GavanError GV437 when somebody fills it now.
+    What killed runs left is dropped first. ``doubt`` hears what of ``birth`` cannot be had here.
+    Raises GavanError GV437 when somebody fills it now.
     """
     with connect_bare(maintenance(admin), "restore") as keeper:
-        _drop_forgotten(keeper)
+        _drop_forgotten(keeper, admin)
         if not _hold(keeper, name):
             raise GavanError(
                 "GV437",
@@ -74,11 +81,13 @@ def fresh_database(admin: Secret, name: str) -> Iterator[Secret]:
             )
         if exists(keeper, name):
             drop_database(keeper, name)
-        create_database(keeper, name)
+        birth.create(keeper, name, doubt)
+        url = Secret(make_conninfo(admin.reveal(), dbname=name))
         try:
-            yield Secret(make_conninfo(admin.reveal(), dbname=name))
+            yield url
         finally:
             if exists(keeper, name):
+                _forget_subscriptions(url)
                 drop_database(keeper, name)
 
 
@@ -93,27 +102,21 @@ def load(url: Secret, source: Source, report: Report) -> list[str]:
         Secret(make_conninfo(url.reveal(), dbname=MAINTENANCE)), "restore"
     ) as connection:
         refused += apply_roles(connection, source.roles, everything=source.on_new_server)
+        lacks = lost_tablespaces(connection, source.roles)
     report("roles", "warn" if refused else "ok", "; ".join(refused))
     report("tables", "start", "")
-    said = _pour(url, source)
+    said = _pour(url, source, *(("--no-tablespaces",) if lacks else ()))
     if said is not None:
         report("tables", "fail", str(said))
         raise said
     with connect_bare(url, "restore") as connection:
         refused += apply_settings(
-            connection, settings_text(source.archive), str(connection.info.dbname)
+            connection,
+            source.archive.text_of_database(_is_of_database),
+            str(connection.info.dbname),
         )
     report("tables", "ok", "")
     return refused
-
-
-def settings_text(archive: Archive) -> str:
-    """Return the SQL of what belongs to the database itself, under its old name."""
-    wanted = [entry for entry in archive.entries("--create") if _is_of_database(entry)]
-    if not wanted:
-        return ""
-    with list_file(wanted) as name:
-        return _CONNECT.sub("", archive.text("--create", "--use-list", name, "--file", "-"))
 
 
 def _is_of_database(entry: Entry) -> bool:
@@ -149,20 +152,34 @@ def pour(
     """
     errors: list[str] = []
     for stretch in loader.stretches(entries):
-        more = options
+        more, keys = options, list[Key]()
+        wanted: Sequence[Entry] = stretch.entries
         if stretch.makes_for is not None:
             loader.may_create(entry.schema for entry in stretch.entries)
             more = (*options, "--no-owner")
-        with list_file(stretch.entries) as name:
-            said = archive.load(
-                loading_environment(stretch.url), "--use-list", name, *more, tolerant=tolerant
-            )
+        if stretch.url is loader.url:
+            wanted, keys = keys_to_the_strong(loader, archive, wanted)
+        said = _restore(archive, stretch.url, wanted, *more, tolerant=tolerant)
         errors += said.errors
         if said.code != 0 and not tolerant:
             return said
+        errors += (refused := make_all(loader, keys))
+        if refused and not tolerant:
+            return Said(code=1, errors=errors)
         if stretch.makes_for is not None and "--no-owner" not in options:
             loader.give_all_to(stretch.makes_for)
     return Said(code=0, errors=errors)
+
+
+def _restore(
+    archive: Archive, url: Secret, entries: Sequence[Entry], *options: str, tolerant: bool
+) -> Said:
+    if not entries:
+        return Said(code=0, errors=[])
+    with list_file(entries) as name:
+        return archive.load(
+            loading_environment(url), "--use-list", name, *options, tolerant=tolerant
+        )
 
 
 def shape_of(entries: Sequence[Entry]) -> tuple[list[Entry], list[Entry]]:
@@ -171,23 +188,36 @@ def shape_of(entries: Sequence[Entry]) -> tuple[list[Entry], list[Entry]]:
     return shape, list(entries[len(shape) :])
 
 
-def _pour(url: Secret, source: Source) -> GavanError | None:
+def _pour(url: Secret, source: Source, *options: str) -> GavanError | None:
     shape, rest = shape_of([e for e in source.archive.entries() if e.id not in source.left_out])
     with loader(url) as role:
         with functions_as_owners(role):
-            said = pour(role, source.archive, shape, "--exit-on-error")
+            said = pour(role, source.archive, shape, "--exit-on-error", *options)
             if said.code != 0:
                 return failed(said)
-        said = pour(role, source.archive, rest, "--exit-on-error")
+        said = pour(role, source.archive, rest, "--exit-on-error", *options)
     return failed(said) if said.code != 0 else None
 
 
-def _drop_forgotten(keeper: Connection) -> None:
+def _forget_subscriptions(url: Secret) -> None:
+    """Let go of subscriptions, which hold a database; none of them was ever switched on here."""
+    with connect_bare(url, "restore") as connection:
+        rows = connection.execute(
+            "select subname::text from pg_subscription where subdbid = "
+            "(select oid from pg_database where datname = current_database())"
+        ).fetchall()
+        for (name,) in rows:
+            for what in ("alter subscription {} set (slot_name = none)", "drop subscription {}"):
+                connection.execute(sql.SQL(what).format(sql.Identifier(str(name))))
+
+
+def _drop_forgotten(keeper: Connection, admin: Secret) -> None:
     """Drop databases that a killed run was filling: nobody holds their lock."""
     rows = keeper.execute("select datname from pg_database").fetchall()
     for name in [str(name) for (name,) in rows if _UNFINISHED.fullmatch(str(name))]:
         if _hold(keeper, name):
             if exists(keeper, name):
+                _forget_subscriptions(Secret(make_conninfo(admin.reveal(), dbname=name)))
                 drop_database(keeper, name)
             keeper.execute("select pg_advisory_unlock(%s, hashtext(%s))", (LOCK, name))
 

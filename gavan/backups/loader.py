@@ -27,6 +27,8 @@ from gavan.kit.secret import Secret
 PREFIX = "gavan_loader_"
 _OURS = re.compile(rf"{PREFIX}[0-9a-f]{{12}}")
 LOCK = 0x6761_7604  # with the hash of the name: "this role is in use"
+# What pg_restore writes as a blank in its table of contents
+_BREAK = re.compile(r"[\r\n]")
 _HELD = "select pg_try_advisory_lock(%s, hashtext(%s))"
 # What runs code of users while it is created or filled, and as whoever does so. Indexes and
 # materialized views do too, but as the owner of the table and unable to change role (postgres:
@@ -53,6 +55,8 @@ class Loader:
     url: Secret
     strong: frozenset[str]
     """The superusers, and who may become one."""
+    roles: tuple[str, ...]
+    """All roles, those with the longest names first."""
 
     def stretches(self, entries: Sequence[Entry]) -> Iterator[Stretch]:
         """Yield the entries in their order, cut where another has to go on."""
@@ -63,8 +67,14 @@ class Loader:
     def _who(self, entry: Entry) -> tuple[bool, str | None]:
         if entry.kind in _ROWS:
             return True, None
-        as_loader = entry.kind in _RUNS_CODE and entry.owner not in self.strong
-        return as_loader, entry.owner if as_loader and entry.kind == "AGGREGATE" else None
+        owner = self._owner(entry)
+        as_loader = entry.kind in _RUNS_CODE and owner not in self.strong
+        return as_loader, owner if as_loader and entry.kind == "AGGREGATE" else None
+
+    def _owner(self, entry: Entry) -> str:
+        """Return whose an entry is: a role "x supabase_admin" is not the superuser."""
+        ends = (one for one in self.roles if entry.line.endswith(f" {_BREAK.sub(' ', one)}"))
+        return next(ends, entry.owner)
 
     def may_create(self, schemas: Iterable[str]) -> None:
         """Let the role make objects in schemas until it is gone."""
@@ -125,7 +135,7 @@ def loader(admin: Secret) -> Iterator[Loader]:
         _create(keeper, name, password, strong)
         url = Secret(make_conninfo(admin.reveal(), user=name, password=password))
         try:
-            yield Loader(name=name, admin=admin, url=url, strong=strong)
+            yield Loader(name=name, admin=admin, url=url, strong=strong, roles=_roles(keeper))
         finally:
             with connect_bare(admin, "restore") as connection:
                 _leave_nothing(connection, name)
@@ -210,6 +220,11 @@ def _strong(keeper: Connection) -> frozenset[str]:
         " (select from pg_roles as s where s.rolsuper and pg_has_role(r.oid, s.oid, 'member'))"
     ).fetchall()
     return frozenset(str(name) for (name,) in rows)
+
+
+def _roles(keeper: Connection) -> tuple[str, ...]:
+    rows = keeper.execute("select rolname::text from pg_roles order by length(rolname) desc, 1")
+    return tuple(str(name) for (name,) in rows)
 
 
 def _leave_nothing(connection: Connection, name: str) -> None:

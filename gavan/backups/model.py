@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from gavan.database.identifier import quote_identifier
+
 VERSION = 1
 """Form of the manifest"""
 
@@ -65,6 +67,16 @@ class ObjectTotals:
     bytes: int
     new_bytes: int
     absent: int
+
+
+def title(schema: str, name: str) -> str:
+    """Return what a table is called in manifests and on the command line: ``schema.table``.
+
+    Names with a dot are quoted: a.b in c and b.c in a are two tables.
+    """
+    if "." not in schema and "." not in name:
+        return f"{schema}.{name}"
+    return f"{quote_identifier(schema)}.{quote_identifier(name)}"
 
 
 NO_OBJECTS = ObjectTotals(count=0, bytes=0, new_bytes=0, absent=0)

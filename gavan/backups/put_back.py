@@ -10,7 +10,6 @@ import hashlib
 import io
 import itertools
 import os
-import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -28,8 +27,6 @@ from gavan.kit.storage.blob import blob_key
 from gavan.kit.storage.disk import make_folders
 from gavan.kit.storage.files import STAGING
 from gavan.kit.storage.provider import BlobMissing
-from gavan.kit.storage.s3_client import Bucket
-from gavan.kit.storage.s3_settings import read_s3_environ
 from gavan.stack.model import Stack
 
 THREADS = 4
@@ -37,7 +34,6 @@ AT_ONCE = 4096
 """Objects that reach the disk together"""
 SLICE = 32
 """Objects that a thread takes at a time: a hand-over for each costs more than copying it"""
-IN_MEMORY = 16 * 1024 * 1024
 NAMED = 20
 
 Fill = Callable[[Writer], None]
@@ -112,30 +108,6 @@ class FolderTarget:
         sync_all(self._root)
 
 
-class S3Target:
-    """The bucket of gavan/kit/storage/s3.py."""
-
-    def __init__(self, bucket: Bucket) -> None:
-        self._bucket = bucket
-
-    def has(self, version: str) -> bool:
-        try:
-            self._bucket.size(blob_key(version))
-        except BlobMissing:
-            return False
-        return True
-
-    def add(self, version: str, fill: Fill) -> None:
-        # In a nameless file when it is large: the S3 has to be told the length first.
-        with tempfile.SpooledTemporaryFile(IN_MEMORY) as file:
-            fill(file)
-            file.seek(0)
-            self._bucket.put(blob_key(version), file)
-
-    def settle(self) -> None:
-        """An S3 has what it has answered for."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shelf:
     """The stored bytes of a repository, and what opens them.
@@ -185,7 +157,10 @@ def target_of(stack: Stack) -> Target:
         for name, value in stack.core.storage.items()
     }
     if variables.get("STORAGE_BACKEND") == "s3":
-        return S3Target(Bucket(read_s3_environ(variables)))
+        # boto3 is slow to load, and most stacks keep their bytes in a folder.
+        from gavan.backups.put_back_s3 import S3Target  # noqa: PLC0415 - as said
+
+        return S3Target.of(variables)
     return FolderTarget(stack.state_dir / "storage")
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from gavan.backups import manifest
 from gavan.backups.archive import Archive, read_globals
+from gavan.backups.birth import Birth
 from gavan.backups.checks import check_head, check_rows, check_schema
 from gavan.backups.dump import ARCHIVE, FOLDER, GLOBALS
 from gavan.backups.layout import Repository
@@ -24,7 +25,7 @@ from gavan.backups.load import Source, analyze, fresh_database, fresh_name, load
 from gavan.backups.model import Kind, Manifest, Report
 from gavan.backups.objects import read_index
 from gavan.backups.put_back import PutBack, Shelf, put_back, target_of
-from gavan.backups.roles import without_password
+from gavan.backups.roles import lost_tablespaces, without_password
 from gavan.backups.rows import Replaced, Table, load_tables, replace_rows
 from gavan.backups.sealing import Opener
 from gavan.backups.space import require_room, room_at
@@ -275,8 +276,9 @@ def _restore_database(
     made, report = wish.made, wish.report
     fresh = fresh_name(wish.access.database, made.id)
     known = _without_password(admin)
-    with fresh_database(admin, fresh) as url:
-        restored.warnings += fill(wish, url, on_new_server=False)
+    with fresh_database(admin, fresh, birth_of(wish), restored.warnings.append) as url:
+        restored.warnings += _lost_disks(wish, admin)
+        restored.warnings += fill(wish, url, on_new_server=_is_new_server(wish, admin))
         restored.rows = prove_database(url, made, report)
         settle(wish, url)
         restored.warnings += [
@@ -298,7 +300,35 @@ def _restore_database(
             f"replication slots stayed with {swapped.kept}: {', '.join(swapped.slots)};"
             " whoever reads them needs new ones"
         )
+    if swapped.subscriptions:
+        restored.warnings.append(
+            f"subscriptions stayed with {swapped.kept} and still fill it:"
+            f" {', '.join(swapped.subscriptions)}; disable them there, then enable those of here:"
+            " alter subscription NAME enable"
+        )
     _tell_api(admin)
+
+
+def birth_of(wish: Wish) -> Birth:
+    """Return what the database of a backup was made with."""
+    return Birth.of(archive_of(wish.folder, wish.made, wish.opener, 1, lambda _count: None))
+
+
+def _is_new_server(wish: Wish, admin: Secret) -> bool:
+    """Say whether the roles here are those of another server: then they take what was dumped."""
+    with connect_bare(maintenance(admin), "restore") as connection:
+        row = connection.execute("select system_identifier::text from pg_control_system()")
+        ((here,),) = row.fetchall()
+    return wish.made.system_identifier not in ("", str(here))
+
+
+def _lost_disks(wish: Wish, admin: Secret) -> list[str]:
+    with connect_bare(maintenance(admin), "restore") as connection:
+        lost = lost_tablespaces(connection, roles_of(wish.folder, wish.made, wish.opener))
+    if not lost:
+        return []
+    return [f"tablespaces that this server does not have: {', '.join(lost)}; their tables are with"
+            " the others now"]  # fmt: skip
 
 
 def fill(wish: Wish, url: Secret, *, on_new_server: bool) -> list[str]:
@@ -343,7 +373,7 @@ def _restore_tables(wish: Wish, admin: Secret, restored: Restored) -> None:
     fresh = fresh_name(wish.access.database, wish.made.id)
     heard = ticking(wish.report, "tables", lambda done: f"{done}")
     archive = archive_of(wish.folder, wish.made, wish.opener, wish.jobs, heard)
-    with fresh_database(admin, fresh) as url:
+    with fresh_database(admin, fresh, birth_of(wish)) as url:
         wish.report("tables", "start", titles)
         load_tables(url, archive, wish.only)
         wish.report("tables", "ok", titles)

@@ -15,6 +15,8 @@ from gavan.database.migration.history import Connection
 from gavan.database.migration.split import Statement, split
 
 _ROLE_KINDS = frozenset({"CreateRoleStmt", "AlterRoleStmt", "AlterRoleSetStmt", "GrantRoleStmt"})
+# Of other statements those about a role: rights on parameters, comments.
+_ABOUT_ROLES = {"GrantStmt": "OBJECT_PARAMETER_ACL", "CommentStmt": "OBJECT_ROLE"}
 
 
 def apply_roles(connection: Connection, text: str, *, everything: bool) -> list[str]:
@@ -30,7 +32,7 @@ def apply_roles(connection: Connection, text: str, *, everything: bool) -> list[
         if statement.is_comment:
             continue
         tree = statement.tree()
-        if type(tree).__name__ not in _ROLE_KINDS:
+        if not _is_of_role(tree):
             continue
         if type(tree).__name__ == "CreateRoleStmt":
             wanted = tree.role not in there
@@ -73,6 +75,8 @@ def _renamed(statement: Statement, database: str) -> Any:
     match type(tree).__name__:
         case "AlterDatabaseSetStmt":
             tree.dbname = database
+        case "AlterDatabaseStmt" if [o.defname for o in tree.options] == ["connection_limit"]:
+            tree.dbname = database
         case "AlterRoleSetStmt" if tree.database:
             tree.database = database
         case "GrantStmt" if tree.objtype.name == "OBJECT_DATABASE":
@@ -84,6 +88,20 @@ def _renamed(statement: Statement, database: str) -> Any:
     return tree
 
 
+def _is_of_role(tree: Any) -> bool:
+    kind = type(tree).__name__
+    about = _ABOUT_ROLES.get(kind)
+    return kind in _ROLE_KINDS or (about is not None and tree.objtype.name == about)
+
+
+def lost_tablespaces(connection: Connection, text: str) -> list[str]:
+    """Return the tablespaces that a dump of globals names and this server does not have."""
+    trees = (one.tree() for one in split(text) if not one.is_comment)
+    named = {t.tablespacename for t in trees if type(t).__name__ == "CreateTableSpaceStmt"}
+    rows = connection.execute("select spcname::text from pg_tablespace").fetchall()
+    return sorted(named - {str(name) for (name,) in rows})
+
+
 def _roles(connection: Connection) -> frozenset[str]:
     rows = connection.execute("select rolname from pg_catalog.pg_roles").fetchall()
     return frozenset(str(name) for (name,) in rows)
@@ -91,9 +109,14 @@ def _roles(connection: Connection) -> frozenset[str]:
 
 def _named(tree: Any) -> Iterator[str]:
     """Yield the roles that a statement is about."""
-    if type(tree).__name__ == "GrantRoleStmt":
+    kind = type(tree).__name__
+    if kind == "GrantRoleStmt":
         yield from (granted.priv_name for granted in tree.granted_roles)
         yield from (role.rolename for role in tree.grantee_roles)
+    elif kind == "GrantStmt":
+        yield from (role.rolename for role in tree.grantees if role.rolename)
+    elif kind == "CommentStmt":
+        yield tree.object.sval
     elif tree.role is not None and tree.role.rolename is not None:
         yield tree.role.rolename
 

@@ -6,6 +6,7 @@ today are kept in schema ``gavan``, which no API shows; every foreign key is pro
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,6 +17,7 @@ from psycopg import sql
 from gavan.backups.archive import Archive, Entry, failed
 from gavan.backups.load import pour, shape_of
 from gavan.backups.loader import Loader, functions_as_owners, loader
+from gavan.backups.model import title
 from gavan.backups.swap import NAME_BYTES
 from gavan.database.migration.history import Connection
 from gavan.database.migration.lock import connect_bare
@@ -27,6 +29,15 @@ KEPT = "before_"
 LOCK_TIMEOUT = "30s"
 
 
+_NAME = r'"(?:[^"]|"")+"|[^".]+'
+_QUOTED = re.compile(rf"({_NAME})(?:(\.)({_NAME}))?")
+
+
+def _unquoted(name: str) -> str:
+    is_quoted = len(name) > 2 and name[0] == name[-1] == '"'
+    return name[1:-1].replace('""', '"') if is_quoted else name
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
     schema: str
@@ -34,13 +45,19 @@ class Table:
 
     @classmethod
     def parse(cls, text: str) -> Table:
-        """Return the table of ``schema.table``, or of ``table`` in schema public."""
-        schema, dot, name = text.partition(".")
-        return cls(schema=schema, name=name) if dot else cls(schema="public", name=text)
+        """Return the table of ``schema.table``, or of ``table`` in schema public.
+
+        A name may stand in double quotes, as in SQL; without them it is taken as it is written.
+        """
+        quoted = _QUOTED.fullmatch(text)
+        schema, dot, name = quoted.groups() if quoted else text.partition(".")
+        return cls(
+            schema=_unquoted(schema) if dot else "public", name=_unquoted(name if dot else schema)
+        )
 
     @property
     def title(self) -> str:
-        return f"{self.schema}.{self.name}"
+        return title(self.schema, self.name)
 
     @property
     def identifier(self) -> sql.Identifier:
@@ -63,7 +80,7 @@ def load_tables(url: Secret, archive: Archive, tables: Sequence[Table]) -> None:
     Raises GavanError: GV443 for a table that the backup does not have, GV435 when pg_restore fails.
     """
     # Without the rights of roles, which may be gone: nobody works in this database.
-    options = ("--exit-on-error", "--no-owner", "--no-privileges")
+    options = ("--exit-on-error", "--no-owner", "--no-privileges", "--no-tablespaces")
     entries = archive.entries()
     shape, _ = shape_of(entries)
     attached = [entry for entry in shape if entry.kind == "TABLE ATTACH"]
@@ -139,7 +156,7 @@ def _leaves(connection: Connection, table: Table) -> list[str]:
         (table.identifier.as_string(connection),),
     ).fetchall()
     if rows:
-        return [f"{schema}.{name}" for schema, name in rows]
+        return [title(schema, name) for schema, name in rows]
     found = connection.execute(
         "select 1 from pg_class where oid = to_regclass(%s) and relkind = 'r'",
         (table.identifier.as_string(connection),),

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from gavan.backups import manifest
 from gavan.backups.archive import Archive, Entry
+from gavan.backups.birth import Birth
 from gavan.backups.checks import count_rows
 from gavan.backups.dump import ARCHIVE, FOLDER
 from gavan.backups.layout import MANIFEST, Repository
@@ -74,18 +75,17 @@ def salvage(wish: Wish) -> Salvaged:
     heard = ticking(wish.report, "tables", str)
     archive = archive_of(wish.folder, wish.made, wish.opener, wish.jobs, heard)
     entries = _contents(archive, broken)
-    name = wish.to or fresh_name(wish.access.database, wish.made.id).replace(
-        "_restore_", "_salvage_"
-    )
+    fresh = fresh_name(wish.access.database, wish.made.id)
+    name = wish.to or fresh.replace("_restore_", "_salvage_")
     done = Salvaged(backup=wish.made.id, database=name, problems=problems)
-    with fresh_database(admin, fresh_name(wish.access.database, wish.made.id)) as url:
+    with fresh_database(admin, fresh, Birth.of(archive), done.refused.append) as url:
         done.refused += _roles(wish, admin)
         wish.report("tables", "start", "")
         done.refused += _load(url, archive, [e for e in entries if not _is_lost(e, broken)])
         done.tables = _count(url, wish.made)
         lost = len(done.lost)
         wish.report("tables", "warn" if lost else "ok", f"{lost} are not whole" if lost else "")
-        rename(admin, fresh_name(wish.access.database, wish.made.id), name)
+        rename(admin, fresh, name)
     return done
 
 
@@ -159,10 +159,11 @@ def _roles(wish: Wish, admin: Secret) -> list[str]:
 def _load(url: Secret, archive: Archive, entries: Sequence[Entry]) -> list[str]:
     """Load all that can be; a sealed stream is begun again for each stretch."""
     shape, rest = shape_of(entries)
+    options = ("--no-tablespaces",)  # the disks of that server may be gone with it
     with loader(url) as role:
         with functions_as_owners(role):
-            errors = pour(role, archive, shape, tolerant=True).errors
-        errors += pour(role, archive, rest, tolerant=True).errors
+            errors = pour(role, archive, shape, *options, tolerant=True).errors
+        errors += pour(role, archive, rest, *options, tolerant=True).errors
     return errors
 
 

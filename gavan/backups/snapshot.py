@@ -15,7 +15,7 @@ from typing import Any, LiteralString
 import psycopg
 from psycopg import sql
 
-from gavan.backups.model import RowCount
+from gavan.backups.model import RowCount, title
 from gavan.database.migration.catalogue import Schema, read_schema
 from gavan.database.migration.history import Connection
 from gavan.database.migration.lock import connect_bare
@@ -26,6 +26,11 @@ EXACT_ROWS = 1_000_000
 LOCK_TIMEOUT = "30s"
 OBJECTS = "storage.objects"
 OBJECTS_AT_ONCE = 2000
+# Whoever may write the row may write anything there.
+_SIZES: LiteralString = (
+    "(select bucket_id, name, coalesce(version, '') as version, case when metadata->>'size' ~"
+    r" '^\d{1,15}$' then (metadata->>'size')::bigint else 0 end as size from storage.objects) as o"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +71,7 @@ class Table:
 
     @property
     def title(self) -> str:
-        return f"{self.schema}.{self.name}"
+        return title(self.schema, self.name)
 
 
 class Snapshot:
@@ -107,9 +112,8 @@ class Snapshot:
         with self._connection.cursor("gavan_objects") as cursor:
             cursor.itersize = OBJECTS_AT_ONCE
             cursor.execute(
-                "select bucket_id, name, coalesce(version, ''),"
-                " coalesce((metadata->>'size')::bigint, 0)"
-                ' from storage.objects order by bucket_id collate "C", name collate "C"'
+                f"select bucket_id, name, version, size from {_SIZES}"  # noqa: S608 - ours
+                ' order by bucket_id collate "C", name collate "C"'
             )
             for bucket, name, version, size in cursor:
                 yield ObjectRow(bucket=bucket, name=name, version=version, size=int(size))
@@ -118,9 +122,7 @@ class Snapshot:
         """Return how large all objects together are, as their rows say."""
         if not self.has_objects:
             return 0
-        asked: LiteralString = (
-            "select coalesce(sum((metadata->>'size')::bigint), 0) from storage.objects"
-        )
+        asked: LiteralString = f"select coalesce(sum(size), 0) from {_SIZES}"  # noqa: S608 - ours
         return int(self._one(asked))
 
     def _one(self, query: LiteralString) -> Any:
@@ -225,7 +227,11 @@ def _facts(connection: Connection) -> Facts:
 
 
 def _tables(connection: Connection) -> tuple[Table, ...]:
-    """Return the tables that hold rows, those of partitions among them, not those of Postgres."""
+    """Return the tables that hold rows, those of partitions among them, not those of Postgres.
+
+    Nor those that an extension made: pg_dump leaves them to it, but for what an extension has
+    marked as the user's, all rows of it.
+    """
     rows = connection.execute(
         "select n.nspname::text, c.relname::text,"
         # Asking for the size instead would wait for a lock. Not known: counted.
@@ -234,7 +240,11 @@ def _tables(connection: Connection) -> tuple[Table, ...]:
         " and not row_security_active(c.oid)"
         " from pg_class as c join pg_namespace as n on n.oid = c.relnamespace"
         " where c.relkind = 'r' and c.relpersistence <> 't' and n.nspname !~ '^pg_'"
-        " and n.nspname <> 'information_schema' order by 1, 2"
+        " and n.nspname <> 'information_schema' and not exists"
+        " (select from pg_depend as d join pg_extension as e on e.oid = d.refobjid"
+        "  where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e'"
+        "  and coalesce(e.extcondition[array_position(e.extconfig, c.oid)], 'none') <> '')"
+        " order by 1, 2"
     ).fetchall()
     return tuple(
         Table(schema=schema, name=name, estimate=int(estimate or 0), is_readable=bool(readable))

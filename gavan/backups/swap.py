@@ -35,10 +35,12 @@ class Swapped:
     """``kept`` is the name of the old database now, None where there was none.
 
     ``slots`` are the replication slots that stayed with it; their readers have to make new ones.
+    ``subscriptions`` stayed with it too, and go on filling it.
     """
 
     kept: str | None
     slots: list[str]
+    subscriptions: list[str]
 
 
 def maintenance(admin: Secret) -> Secret:
@@ -72,6 +74,7 @@ def swap(admin: Secret, fresh: str, kept: str) -> Swapped:
         return Swapped(
             kept=kept if is_there else None,
             slots=_leave_slots(connection, kept) if is_there else [],
+            subscriptions=_subscriptions(connection, kept) if is_there else [],
         )
 
 
@@ -175,5 +178,14 @@ def _leave_slots(connection: Connection, kept: str) -> list[str]:
     )
     rows = connection.execute(
         "select slot_name from pg_replication_slots where database = %s order by 1", (kept,)
+    ).fetchall()
+    return [str(name) for (name,) in rows]
+
+
+def _subscriptions(connection: Connection, database: str) -> list[str]:
+    rows = connection.execute(
+        "select subname::text from pg_subscription where subenabled and subdbid ="
+        " (select oid from pg_database where datname = %s) order by 1",
+        (database,),
     ).fetchall()
     return [str(name) for (name,) in rows]

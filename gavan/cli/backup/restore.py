@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import click
@@ -24,8 +25,6 @@ from gavan.backups.run import repository_of
 from gavan.backups.salvage import Salvaged, manifest_of, salvage
 from gavan.backups.sealing import opener_for
 from gavan.cli.backup.discard import COMMAND, discard_old
-from gavan.cli.backup.recovering import recover_at
-from gavan.cli.compose.recover import is_outside, recover_in_containers
 from gavan.cli.context import Context
 from gavan.cli.database import reach, reporter
 from gavan.cli.flags import Duration
@@ -85,17 +84,13 @@ def command(context: Context, backup_id: str, wait_s: float, **chosen: Any) -> R
     beginning of its name, or latest. Exit 5 when the backup is damaged; nothing is changed then.
     """
     _refuse_mixture(chosen)
-    if chosen["at"] and is_outside(context):
-        return recover_in_containers(context, chosen["at"], chosen["identity"])
+    if chosen["at"]:
+        return _recover(context, chosen["at"], chosen["identity"], wait_s)
     stack, access = reach(context)
     if chosen["discarding"]:
         return discard_old(context, stack, access, dry_run=chosen["dry_run"])
     repository = repository_of(stack)
     with locked(repository, VERB, wait_s=wait_s):
-        if chosen["at"]:
-            return recover_at(
-                context, (stack, access, repository), chosen["at"], chosen["identity"]
-            )
         entry = find_logical(repository, backup_id)
         made = entry.manifest
         if chosen["salvaging"]:
@@ -120,6 +115,20 @@ def command(context: Context, backup_id: str, wait_s: float, **chosen: Any) -> R
             jobs=chosen["jobs"],
         )
         return _carry_out(context, wish, chosen)
+
+
+def _recover(context: Context, moment: str, identity: Path | None, wait_s: float) -> Result:
+    """Go to a moment, in containers or here."""
+    # What drives containers is slow to load, and no other way of restoring needs it.
+    from gavan.cli.backup.recovering import recover_at  # noqa: PLC0415 - as said
+    from gavan.cli.compose.recover import is_outside, recover_in_containers  # noqa: PLC0415
+
+    if is_outside(context):
+        return recover_in_containers(context, moment, identity)
+    stack, access = reach(context)
+    repository = repository_of(stack)
+    with locked(repository, VERB, wait_s=wait_s):
+        return recover_at(context, (stack, access, repository), moment, identity)
 
 
 def _carry_out(context: Context, wish: Wish, chosen: dict[str, Any]) -> Result:
@@ -217,7 +226,9 @@ def _salvage_text(done: Salvaged, style: Style) -> str:
 
 def _written(done: Written) -> Result:
     folder = done.folder
-    commands = [f'psql "$SUPABASE_DB_URL" -f {folder / path.name}' for path in done.files]
+    # Not "psql URL": every user of the machine sees the arguments of a program.
+    psql = 'GAVAN_DB_URL="$SUPABASE_DB_URL" gavan db psql -- -q -v ON_ERROR_STOP=1'
+    commands = [f"{psql} -f {quote(str(path))}" for path in done.files]
     if done.objects:
         commands.append(f"each folder below {folder / 'objects'} is a bucket: upload it there")
     warnings = [f"{folder} is in clear and holds the users with the hashes of their passwords"]

@@ -50,6 +50,11 @@ class Bucket:
             answer = self._client.put_object(Bucket=self.name, Key=key, Body=body)
         return _etag(answer)
 
+    def put_file(self, key: str, file: IO[bytes]) -> None:
+        """Store an object of any size, in parts when it is large: one call takes 5 GiB."""
+        with telling(None):
+            self._client.upload_fileobj(file, self.name, key)
+
     def get(self, key: str, span: str | None = None) -> dict[str, Any]:
         """Return the answer of GetObject for a header ``Range``; None: for all bytes."""
         asked = {} if span is None else {"Range": span}

@@ -40,6 +40,7 @@ def full(database: Database) -> Iterator[Database]:
             'alter role anon in database {} set search_path = "$user", app',
             "comment on database {} is 'it''s a board'",
             "grant connect on database {} to drill_owner with grant option",
+            "alter database {} connection limit 77",
         ):
             connection.execute(sql.SQL(statement).format(name))
     bootstrap(Secret(database.url(ADMIN)), {})
@@ -47,6 +48,7 @@ def full(database: Database) -> Iterator[Database]:
     drop_database(database.cluster, database.name)
     with database.cluster.connect() as connection:
         connection.execute(f"create database {database.name}")
+        connection.execute("revoke set on parameter log_min_messages from drill_owner")
         connection.execute("drop role drill_owner")
 
 
@@ -94,24 +96,27 @@ def test_on_a_new_server_the_roles_are_what_they_were(full: Database, tmp_path: 
         "select roleid::regrole::text, member::regrole::text, admin_option, inherit_option"
         " from pg_auth_members order by 1, 2, 3"
     )
+    rights = "select parname, paracl::text[] from pg_parameter_acl order by 1"
+    remarks = "select objoid::regrole::text, description from pg_shdescription where classoid ="
+    remarks += " 'pg_authid'::regclass order by 1"
+    questions = (asked, members, rights, remarks)
     before = catalogues(full.cluster, full.name)
     with full.cluster.connect() as connection:
-        wanted = [connection.execute(query).fetchall() for query in (asked, members)]
+        wanted = [connection.execute(query).fetchall() for query in questions]
+        assert any("log_min_messages" in str(row) for row in wanted[2])
     with short_folder() as root:
         root.chmod(0o755)
         place = Wanted(project=root, place=root / "s", bytes=1, database=full.name)
         with scratch_cluster(place) as scratch:
             admin = scratch.url(ADMIN)
             with fresh_database(admin, FRESH) as url:
-                load(url, new, silent)
+                assert load(url, new, silent) == []
                 bootstrap(url, scratch.passwords)
                 rename(admin, FRESH, full.name)
             beside = Cluster(scratch.server)
             assert differences(before, catalogues(beside, full.name)) == {}
             with beside.connect() as connection:
-                assert [
-                    connection.execute(query).fetchall() for query in (asked, members)
-                ] == wanted
+                assert [connection.execute(query).fetchall() for query in questions] == wanted
 
 
 def test_a_dump_that_does_not_load_leaves_no_database(full: Database, tmp_path: Path) -> None:

@@ -80,6 +80,16 @@ create materialized view public.robbery as select public.rob();
 -- What they did here, as postgres, is no news.
 select lo_unlink(oid) from pg_largeobject_metadata;
 """
+# A key of theirs to a table of the superuser, whose rows nobody has compared here.
+TO_THE_SUPERUSER = (
+    "create table public.ours (word int primary key)",
+    "insert into public.ours values (1)",
+    "create table public.whispered (word public.word)",
+    "insert into public.whispered values ('a')",
+    "alter table public.whispered owner to postgres",
+    "alter table public.whispered add foreign key (word) references public.ours not valid",
+    "update pg_constraint set convalidated = true where conrelid = 'public.whispered'::regclass",
+)
 NO_ROBBER = "select not exists (select from pg_roles where rolname = 'robber')"
 CALLED = "select count(*) >= 5 from pg_largeobject_metadata"
 RUN_BY = "select distinct convert_from(lo_get(oid), 'UTF8') from pg_largeobject_metadata"
@@ -89,6 +99,7 @@ RUN_BY = "select distinct convert_from(lo_get(oid), 'UTF8') from pg_largeobject_
 def robbed(house: House) -> Iterator[House]:
     with house.database.connect() as connection:
         connection.execute(HOSTILE.encode())
+    house.run(*TO_THE_SUPERUSER)
     yield house
     house.run("drop role if exists robber")
 
