@@ -6,6 +6,7 @@ the history keeps of it goes there piece by piece.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -20,18 +21,16 @@ from gavan.database.migration.errors import NOTHING, StatementError, from_databa
 from gavan.database.migration.history import Connection
 from gavan.database.migration.large import (
     LENGTH,
-    ROWS,
     SILENT,
     LargeStatements,
     Window,
-    array_head,
 )
 from gavan.database.migration.split import Statement
 
 GROUP_BYTES = 128 * 1024
 _COPY_HEAD = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _COPY_END = b"\xff\xff"
-_MOSTLY = pq.ExecStatus.COMMAND_OK
+_MOSTLY = int(pq.ExecStatus.COMMAND_OK)
 _DONE = (pq.ExecStatus.COMMAND_OK, pq.ExecStatus.TUPLES_OK, pq.ExecStatus.EMPTY_QUERY)
 _COPY = (
     "copy supabase_migrations.schema_migrations (version, name, statements)"
@@ -61,22 +60,22 @@ def send(connection: Connection, statements: LargeStatements) -> None:
 
 def copy_applied(
     connection: Connection, version: str, name: str, statements: LargeStatements
-) -> None:
-    """Write the row of the CLI's table; a twin inserted meanwhile raises UniqueViolation."""
+) -> str:
+    """Write the row of the CLI's table; a twin inserted meanwhile raises UniqueViolation.
+
+    Returns the checksum, as that of ``statements``: it is of the bytes that are sent.
+    """
+    digest = hashlib.sha256()
     with connection.cursor().copy(_COPY) as copy:
         copy.write(_COPY_HEAD + (3).to_bytes(2))
         for text in (version, name):
             copy.write(LENGTH.pack(len(text.encode())) + text.encode())
-        copy.write(LENGTH.pack(statements.stored_bytes()) + array_head(len(statements)))
-        parts: list[bytes] = []
-        size = 0
-        for piece in statements.pieces():
-            parts += (LENGTH.pack(len(piece)), piece)
-            size += len(piece)
-            if size > GROUP_BYTES:
-                copy.write(b"".join(parts))
-                parts, size = [], 0
-        copy.write(b"".join(parts) + _COPY_END)
+        copy.write(LENGTH.pack(statements.stored_bytes()))
+        for part in statements.stored():
+            digest.update(part)
+            copy.write(part)
+        copy.write(_COPY_END)
+    return digest.hexdigest()
 
 
 def _ahead(windows: Iterator[Window]) -> Iterator[Window]:
@@ -91,20 +90,15 @@ def _ahead(windows: Iterator[Window]) -> Iterator[Window]:
 def _groups(statements: LargeStatements, window: Window) -> Iterator[tuple[int, int]]:
     """Yield what is sent together, as numbers from and to before: rows in groups, others alone."""
     first = window.first
-    for number in range(window.first, window.last):
-        kind = statements.kind(number)
-        start, end = statements.bounds(first, number + 1)
-        if kind == ROWS and end - start <= GROUP_BYTES:
-            continue
-        if first < number:
-            yield first, number
-        first = number
-        if kind != ROWS:
-            if kind != SILENT:
-                yield number, number + 1
-            first = number + 1
-    if first < window.last:
-        yield first, window.last
+    while first < window.last:
+        last = statements.end_of_rows(first, window.last, GROUP_BYTES)
+        if last == first:
+            last += 1
+            if statements.kind(first) == SILENT:
+                first = last
+                continue
+        yield first, last
+        first = last
 
 
 def _send(
@@ -126,12 +120,13 @@ def _run(pgconn: PGconn, data: bytes, encoding: str) -> Generator[Any, Any, None
     pgconn.send_query(data)
     yield from generators.send(pgconn)
     done, failure = 0, None
+    is_busy, get_result = pgconn.is_busy, pgconn.get_result
     while True:
         # Most of many results are there already: no need to look at the socket for each.
-        while pgconn.is_busy():
+        while is_busy():
             yield Wait.R
             pgconn.consume_input()
-        result = pgconn.get_result()
+        result = get_result()
         if result is None:
             break
         status = result.status

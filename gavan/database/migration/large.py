@@ -10,8 +10,11 @@ from __future__ import annotations
 import hashlib
 import struct
 from array import array
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import repeat
+from operator import add, sub
 from pathlib import Path
 from typing import overload
 
@@ -19,6 +22,7 @@ from gavan.database.migration.brackets import Brackets
 from gavan.database.migration.client_copy import refuse_client_copy
 from gavan.database.migration.errors import StatementError, from_split
 from gavan.database.migration.files import decode, refuse_zero
+from gavan.database.migration.plain import Places, plain_rows
 from gavan.database.migration.split import SplitError, Statement, place, split, split_front
 from gavan.kit.errors import GavanError
 
@@ -28,6 +32,8 @@ MOST_BYTES = 1024 * 1024 * 1024
 SILENT, SINGLE, ROWS = range(3)
 """Kinds of statements: nothing for the server; any; rows, of which many may be sent together."""
 _ROWS_WORD = "insert"
+# Stretches in a row that are not rows alone; after them it is no longer tried.
+_MOST_MISSES = 4
 _ARRAY_HEAD = struct.Struct("!iiiii")
 _TEXT_OID = 25
 LENGTH = struct.Struct("!i")
@@ -97,13 +103,43 @@ class LargeStatements(Sequence[Statement]):
                 start = self._starts[number] - window.offset
                 yield window.data[start : start + self._sizes[number]]
 
+    def end_of_rows(self, first: int, stop: int, most: int) -> int:
+        """Return the end of the rows that begin with ``first`` and are ``most`` bytes together.
+
+        One row alone may be more; ``first`` itself where that is none.
+        """
+        last = max(first + 1, bisect_right(self._starts, self._starts[first] + most, first, stop))
+        kinds = self._kinds[first:last].tobytes()
+        last = first + len(kinds) - len(kinds.lstrip(bytes([ROWS])))
+        last = min([last, *(number for number in self._silenced if first <= number < last)])
+        while last > first + 1 and self.bounds(first, last)[1] > self._starts[first] + most:
+            last -= 1
+        return last
+
+    def stored(self) -> Iterator[bytes]:
+        """Yield the statements as an array in Postgres' binary form, a window at a time."""
+        self.find()
+        yield array_head(len(self))
+        for window in self.windows():
+            count = window.last - window.first
+            sizes = self._sizes[window.first : window.last]
+            heads = struct.pack(f"!{count}i", *sizes)
+            starts = [one - window.offset for one in self._starts[window.first : window.last]]
+            parts = [b""] * (2 * count)
+            parts[::2] = [heads[at : at + LENGTH.size] for at in range(0, len(heads), LENGTH.size)]
+            parts[1::2] = map(window.data.__getitem__, map(slice, starts, map(add, starts, sizes)))
+            yield b"".join(parts)
+
     def stored_bytes(self) -> int:
         """Return the size of the statements as an array in Postgres' binary form."""
         return _ARRAY_HEAD.size + LENGTH.size * len(self) + sum(self._sizes)
 
     def checksum(self) -> str:
         """Return `encode(sha256(array_send(statements)), 'hex')` of the row of the history."""
-        return stored_digest(len(self), self.pieces())
+        digest = hashlib.sha256()
+        for part in self.stored():
+            digest.update(part)
+        return digest.hexdigest()
 
     def statement(self, number: int, data: bytes) -> Statement:
         """Return a statement that was found from its bytes."""
@@ -190,6 +226,13 @@ class LargeStatements(Sequence[Statement]):
         self.raw_sha256 = digest.hexdigest()
 
     def _add(self, stretch: _Stretch, brackets: Brackets) -> None:
+        if stretch.rows is not None:
+            starts, stops = stretch.rows
+            self._starts.extend(map(add, starts, repeat(stretch.offset)))
+            self._sizes.extend(map(sub, stops, starts))
+            self._firsts.frombytes(bytes(self._firsts.itemsize * len(starts)))
+            self._kinds.frombytes(bytes([ROWS]) * len(starts))
+            return
         text, at, start = stretch.text, 0, stretch.offset
         is_ascii = len(text) == len(stretch.data)
         for one in stretch.statements:
@@ -216,6 +259,8 @@ class _Stretch:
     statements: list[Statement]
     before: tuple[int, int]
     is_last: bool
+    rows: Places | None = None
+    """Where the statements are in ``data`` when all of them are rows; ``text`` is empty then."""
 
 
 def _kind(statement: Statement, brackets: Brackets) -> int:
@@ -227,6 +272,7 @@ def _kind(statement: Statement, brackets: Brackets) -> int:
 
 def _stretches(path: Path) -> Iterator[_Stretch]:
     offset, before, rest, wanted = 0, (0, 0), b"", WINDOW_BYTES
+    misses = 0
     with path.open("rb") as stream:
         while True:
             more = stream.read(wanted)
@@ -234,7 +280,12 @@ def _stretches(path: Path) -> Iterator[_Stretch]:
             rest += more
             if len(rest) > MOST_BYTES:
                 raise _too_long(path, before)
-            found = _front(path, rest, (offset, before), is_last=len(more) < wanted)
+            is_last = len(more) < wanted
+            found = None
+            if misses < _MOST_MISSES:
+                found = _rows(rest, (offset, before), is_last=is_last)
+                misses = 0 if found else misses + 1
+            found = found or _front(path, rest, (offset, before), is_last=is_last)
             if found is None:
                 # One statement is longer than all that was read.
                 wanted = len(rest)
@@ -242,7 +293,7 @@ def _stretches(path: Path) -> Iterator[_Stretch]:
             yield found
             if found.is_last:
                 return
-            offset, before = offset + len(found.data), _after(before, found.text)
+            offset, before = offset + len(found.data), _after(before, found.data)
             rest, wanted = rest[len(found.data) :], WINDOW_BYTES
 
 
@@ -277,10 +328,17 @@ def _front(
     return _Stretch(offset, data[:size], text[:cut], statements, before, is_last)
 
 
-def _after(before: tuple[int, int], text: str) -> tuple[int, int]:
+def _rows(data: bytes, at: tuple[int, tuple[int, int]], *, is_last: bool) -> _Stretch | None:
+    """Return what was read up to its last `;` where that is rows alone."""
+    end = len(data) if is_last else data.rfind(b";\n") + 1
+    rows = plain_rows(data[:end])
+    return rows and _Stretch(at[0], data[:end], "", [], at[1], is_last, rows)
+
+
+def _after(before: tuple[int, int], data: bytes) -> tuple[int, int]:
     lines, columns = before
-    newlines = text.count("\n")
-    last = len(text) - text.rfind("\n") - 1
+    newlines = data.count(b"\n")
+    last = len(data[data.rfind(b"\n") + 1 :].decode())
     return lines + newlines, last if newlines else columns + last
 
 

@@ -14,7 +14,6 @@ from gavan.database.migration import history
 from gavan.database.migration.bulk import copy_applied
 from gavan.database.migration.files import MigrationFile, read_migrations
 from gavan.database.migration.history import Applied, Connection, Record
-from gavan.database.migration.large import LargeStatements
 from gavan.database.migration.lock import connect, migration_lock
 from gavan.database.migration.parsed import Direction, parse
 from gavan.database.migration.run import Options
@@ -59,9 +58,13 @@ def mark_applied(connection: Connection, files: Sequence[MigrationFile], tool: s
             record = _record(file.version, file.name, file.text, Direction.UP, parsed.texts)
             history.upsert_applied(connection, record)
         else:
-            record = _record_of_large(file, parsed.large)
             history.forget_applied(connection, file.version)
-            copy_applied(connection, file.version, file.name, parsed.large)
+            made = copy_applied(connection, file.version, file.name, parsed.large)
+            record = replace(
+                _record(file.version, file.name, "", Direction.UP, []),
+                checksum=made,
+                raw_sha256=parsed.large.raw_sha256,
+            )
         history.insert_log(connection, replace(record, tool=tool))
 
 
@@ -95,11 +98,6 @@ def _record_of(row: Applied) -> Record:
     text = ";\n".join(row.statements or [])
     statements = [statement.text for statement in split(text)]
     return _record(row.version, row.name, "", Direction.DOWN, statements)
-
-
-def _record_of_large(file: MigrationFile, large: LargeStatements) -> Record:
-    record = _record(file.version, file.name, "", Direction.UP, [])
-    return replace(record, checksum=large.checksum(), raw_sha256=large.raw_sha256)
 
 
 def _record(

@@ -345,7 +345,8 @@ def _write_history(connection: Connection, parsed: Parsed, duration_ms: int | No
     with recorded():
         _become_ourselves(connection, parsed)
         if parsed.direction is Direction.UP and parsed.large is not None:
-            copy_applied(connection, record.version, record.name, parsed.large)
+            made = copy_applied(connection, record.version, record.name, parsed.large)
+            record = replace(record, checksum=made)
         elif parsed.direction is Direction.UP:
             history.insert_applied(connection, record)
         else:
@@ -364,7 +365,8 @@ def _record(parsed: Parsed) -> Record:
         name=parsed.file.name,
         statements=texts,
         text=parsed.file.held or "",
-        checksum=parsed.large.checksum() if parsed.large else checksum(texts),
+        # Of a large file it is known when its row is written.
+        checksum="" if parsed.large else checksum(texts),
         raw_sha256=parsed.large.raw_sha256 if parsed.large else None,
         duration_ms=None,
         direction=parsed.direction,

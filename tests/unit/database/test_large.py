@@ -9,8 +9,8 @@ import pytest
 
 from gavan.database.migration import large
 from gavan.database.migration.errors import StatementError, from_split
-from gavan.database.migration.large import SILENT, SINGLE, LargeStatements
-from gavan.database.migration.split import SplitError, place, split
+from gavan.database.migration.large import ROWS, SILENT, SINGLE, LargeStatements, stored_digest
+from gavan.database.migration.split import SplitError, Statement, place, split
 from gavan.kit.errors import GavanError
 
 PIECES = (
@@ -128,3 +128,64 @@ def test_a_statement_that_no_server_takes_is_refused_before_it_fills_the_memory(
     with pytest.raises(GavanError, match="more than 1 GB") as caught:
         LargeStatements(write(tmp_path, f"select 1;\nselect '{'x' * 400};\nselect 2;\n")).find()
     assert (caught.value.code, str(caught.value.where).split(":")[1]) == ("GV306", "1")
+
+
+ROW = "insert into a values (1, 'ж; it''s')"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{ROW};\n" * 40,
+        f"{ROW};\r\n" * 40,
+        f"{ROW};\n\n" * 40,
+        f"INSERT INTO a VALUES (1);\n{ROW};\n" * 20,
+        f"\n\t {ROW};\n" + f"{ROW};\n" * 40 + "\n \n",
+        f"{ROW};\n" * 40 + ROW,
+        f"{ROW};\n" * 40 + "-- the end\n",
+        f"{ROW};\n" * 20 + "select 1;\n" + f"{ROW};\n" * 20,
+        f"{ROW};\n" * 20 + f"-- more\n{ROW};\n" + f"{ROW};\n" * 20,
+        f"{ROW};\n" * 20 + f"{ROW}; {ROW};;\n" + f"{ROW};\n" * 20,
+        f"{ROW};\n" * 20 + "insert into a select b\u00a0;\n" + f"{ROW};\n" * 20,
+        f"{ROW};\n" * 20 + f"\u00a0{ROW};\n" + f"{ROW};\n" * 20,
+        f"{ROW};\n" * 20 + "insert into a values (E'\\';\n');\n" + f"{ROW};\n" * 20,
+        f"{ROW};\n" * 20 + "insert into a values (E'\\n;\n\\restrict x\n');\n" + f"{ROW};\n" * 20,
+        f"{ROW};\n" * 20 + "insert into a values ($$;\ninsert $$);\n" + f"{ROW};\n" * 20,
+        f"{ROW};\n" * 20 + "create rule r as on delete to a do (insert into b values (1);\n"
+        "insert into c values (1));\n" + f"{ROW};\n" * 20,
+    ],
+)
+@pytest.mark.parametrize("window", [100, 333, 1000, 100_000])
+def test_rows_that_are_found_together_are_those_that_the_split_finds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, window: int
+) -> None:
+    monkeypatch.setattr(large, "WINDOW_BYTES", window)
+    path = tmp_path / "000_a.sql"
+    path.write_bytes(text.encode())
+    found, wanted = LargeStatements(path), split(text)
+    assert [one.text for one in found] == [one.text for one in wanted]
+    assert [found.at(number).first for number in range(len(found))] == [
+        one.first - one.offset for one in wanted
+    ]
+    kinds = [found.kind(number) for number in range(len(found))]
+    assert kinds == [ROWS if is_row(one) else SINGLE for one in wanted if not one.is_comment] + [
+        SILENT for one in wanted if one.is_comment
+    ]
+    assert found.first_place(len(found) // 2) == place(text, wanted[len(wanted) // 2].first)
+    texts = [one.text.encode() for one in wanted]
+    assert found.checksum() == stored_digest(len(texts), texts)
+
+
+def is_row(one: Statement) -> bool:
+    return one.first_word == "insert" and one.command == one.text
+
+
+def test_rows_are_sent_together_up_to_a_size(tmp_path: Path) -> None:
+    found = LargeStatements(write(tmp_path, "select 1;\n" + "insert into a values (1);\n" * 9))
+    found.find()
+    assert found.end_of_rows(0, 10, 1000) == 0
+    assert found.end_of_rows(1, 10, 1000) == 10
+    assert found.end_of_rows(1, 4, 1000) == 4
+    assert found.end_of_rows(1, 10, 80) == 4  # 24 bytes each, and two between
+    assert found.end_of_rows(1, 10, 3) == 2
+    assert found.without([3]).end_of_rows(1, 10, 1000) == 3
