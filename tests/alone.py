@@ -65,9 +65,9 @@ def running_alone(
         if awaited:
             wait_until(lambda: answers(base + awaited) or process.poll() is not None)
             assert process.poll() is None, log.read_text()
-        with httpx.Client(base_url=base) as client:
+        with httpx.Client(base_url=base, timeout=60) as client:
             yield Alone(client, process.pid, port, log)
     finally:
         process.terminate()
-        process.wait(15)
+        process.wait(60)
     assert process.returncode == 0, log.read_text()

@@ -98,7 +98,7 @@ class PlainPostgres:
         """Stop at once; SIGQUIT is a crash."""
         if self.process is not None:
             self.process.send_signal(how)
-            self.process.wait(30)
+            self.process.wait(60)
             self.process = None
 
     def run(self, program: str, *arguments: str) -> None:

@@ -19,7 +19,7 @@ from gavan.engines.embedded.client import Client, connect
 from gavan.engines.embedded.model import Plan, Process, Status, dump, load_status
 from gavan.engines.embedded.paths import control_socket, logs_dir, make_state_dir
 from gavan.engines.embedded.state import read_state
-from tests.servers import wait_until
+from tests.servers import DEADLINE_S, wait_until
 
 
 class Run:
@@ -69,7 +69,7 @@ class Run:
         units = {item["name"]: load_status(item) for item in self.ask("status")["units"]}
         return units[unit]
 
-    def wait(self, unit: str, state: str, timeout_s: float = 30.0) -> Status:
+    def wait(self, unit: str, state: str, timeout_s: float = DEADLINE_S) -> Status:
         wait_until(lambda: self.status(unit).state == state, timeout_s)
         return self.status(unit)
 
@@ -88,12 +88,12 @@ class Run:
         if self.popen.poll() is None:
             with suppress(AssertionError):
                 self.ask("down")
-        self.popen.wait(30)
+        self.popen.wait(60)
 
     def kill(self) -> None:
         """End the supervisor as the kernel does when memory is short."""
         self.popen.send_signal(signal.SIGKILL)
-        self.popen.wait(10)
+        self.popen.wait(60)
 
 
 @contextmanager

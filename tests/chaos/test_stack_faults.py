@@ -91,12 +91,12 @@ def test_postgres_core_and_supervisor_are_killed_and_no_confirmed_row_is_lost(
         os.kill(stack.pid("postgres"), signal.SIGKILL)
         writer.grows()
         os.kill(stack.pid("core"), signal.SIGKILL)
-        wait_until(lambda: stack.units()["core"]["restarts"] == 1)
+        wait_until(lambda: stack.units()["core"]["restarts"] >= 1)
         wait_until(lambda: healthy(stack.ports[1]), 60)
         state = read_state(stack.root / ".gavan")
         assert state is not None
         os.kill(state.pid, signal.SIGKILL)
-        wait_until(lambda: not guard.find(state.marker, state.data_dir), 2.0)
+        wait_until(lambda: not guard.find(state.marker, state.data_dir))
         stack.up()
         writer.grows()
     finally:

@@ -39,7 +39,7 @@ def auth(database: Database, tmp_path: Path) -> Iterator[httpx.Client]:
     with running_core(database, tmp_path / "core.log", environ, port) as live:
         headers = {"apikey": live.anon_key, "X-Supabase-Api-Version": "2024-01-01"}
         url = f"http://localhost:{port}/auth/v1"
-        with httpx.Client(base_url=url, headers=headers, timeout=30) as client:
+        with httpx.Client(base_url=url, headers=headers, timeout=60) as client:
             yield client
 
 

@@ -174,7 +174,7 @@ def test_a_log_that_was_received_late_leads_to_the_moment_all_the_same(timed: Ti
     timed.wait_running("wal")
     timed.base()
     timed.live.gavan("stop", "wal")
-    wait_until(lambda: not timed.live.units()["wal"]["pid"], 30)
+    wait_until(lambda: not timed.live.units()["wal"]["pid"])
     timed.note("one segment")
     timed.ask("select pg_switch_wal()", role=ADMIN)
     moment = timed.note("the next segment")
@@ -298,7 +298,7 @@ def test_a_slot_that_lost_its_place_is_a_gap_that_is_said(timed: Timed) -> None:
     timed.base()
     before = timed.note("before the gap")
     timed.live.gavan("stop", "wal")
-    wait_until(lambda: not timed.live.units()["wal"]["pid"], 30)
+    wait_until(lambda: not timed.live.units()["wal"]["pid"])
     timed.ask("create table public.filler (a int)")
     for _ in range(10):
         timed.ask("insert into public.filler select generate_series(1, 100)")

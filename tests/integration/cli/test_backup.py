@@ -149,7 +149,7 @@ def test_the_schedule_makes_backups_by_itself_and_makes_up_for_missed_ones() -> 
             assert stack.units()["cron"]["state"] == "running"
             # A schedule of now: the jobs of the stack file say so in the log of the unit.
             lines = stack.start("logs", "cron")
-            out, _ = lines.communicate(timeout=30)
+            out, _ = lines.communicate(timeout=60)
             assert '"job": "gavan:backup"' in out
         finally:
             stack.gavan("down", "--volumes", "--yes")

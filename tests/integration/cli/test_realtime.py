@@ -83,7 +83,7 @@ class Watching:
         assert any(word in line for line in self.said), self.said
 
     def end(self) -> int:
-        code = self.process.wait(30)
+        code = self.process.wait(60)
         for thread in self._threads:
             thread.join()
         for stream in (self.process.stdout, self.process.stderr):

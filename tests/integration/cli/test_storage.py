@@ -295,7 +295,7 @@ def test_an_interrupted_copy_leaves_no_half_file(
     )  # fmt: skip
     wait_until(lambda: any(target.iterdir()) or process.poll() is not None)
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=60)
     left = list(target.iterdir())
     if process.returncode == 0:  # it was faster than the signal
         assert [path.read_bytes() == source.read_bytes() for path in left] == [True]

@@ -35,7 +35,9 @@ async def core_factory(database: Database) -> AsyncIterator[CoreFactory]:
                 **overrides,
             )
             app = build(settings)
-            await stack.enter_async_context(LifespanManager(app, startup_timeout=30))
+            await stack.enter_async_context(
+                LifespanManager(app, startup_timeout=60, shutdown_timeout=60)
+            )
             transport = httpx.ASGITransport(app, raise_app_exceptions=False)
             return await stack.enter_async_context(
                 httpx.AsyncClient(

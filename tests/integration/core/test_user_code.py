@@ -63,7 +63,7 @@ def trap(trapped: Database) -> Iterator[Trap]:
 @pytest.fixture
 def client(live: Live) -> Iterator[httpx.Client]:
     headers = {"apikey": live.service_key, "authorization": f"Bearer {live.service_key}"}
-    with httpx.Client(base_url=live.url, headers=headers, timeout=30) as client:
+    with httpx.Client(base_url=live.url, headers=headers, timeout=60) as client:
         yield client
 
 

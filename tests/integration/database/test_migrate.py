@@ -280,7 +280,7 @@ def test_a_killed_runner_leaves_nothing_and_frees_the_lock(migrations: Migration
     sleeping = "select count(*) from pg_stat_activity where query like 'select pg_sleep%'"
     wait_until(lambda: migrations.ask(sleeping) == [(1,)])
     runner.send_signal(signal.SIGKILL)
-    runner.wait(10)
+    runner.wait(60)
     held = (
         f"select count(*) from pg_locks where locktype = 'advisory' and objid = {KEY & 0xFFFFFFFF}"
     )

@@ -34,7 +34,7 @@ def start(migrations: Migrations) -> subprocess.Popen[str]:
 
 def kill(runner: subprocess.Popen[str]) -> None:
     runner.send_signal(signal.SIGKILL)
-    runner.wait(10)
+    runner.wait(60)
 
 
 def valid(migrations: Migrations, index: str) -> list[tuple[bool]]:

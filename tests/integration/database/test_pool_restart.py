@@ -54,7 +54,7 @@ class Postgres:
         for process in family:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
-        self.process.wait(30)
+        self.process.wait(60)
         wait_until(lambda: not any(_is_alive(process) for process in family))
 
 

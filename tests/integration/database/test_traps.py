@@ -166,7 +166,7 @@ def test_traffic_goes_on_while_a_migration_waits_behind_a_long_report(
         traffic.start()
         options = Options(lock_timeout="1500ms", retries=8, report=hear)
         assert migrate(migrations.url, migrations.folder, options) == ["010"]
-        traffic.join(30)
+        traffic.join(60)
     assert served.is_set()
     # A look at who blocks takes a connection: on a busy machine the first one may come too late.
     assert any(f"backend {pid} " in wait and "takes hours" in wait for wait in waits)
@@ -203,7 +203,7 @@ def test_of_two_runners_the_second_goes_on_when_the_first_is_killed_with_the_loc
     runner.start()
     wait_until(lambda: "lock" in heard)
     first.send_signal(signal.SIGKILL)
-    first.wait(10)
+    first.wait(60)
     runner.join(60)
     assert not runner.is_alive()
     assert done == ["010"]

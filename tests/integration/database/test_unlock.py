@@ -47,7 +47,7 @@ def test_the_holder_is_shown_with_what_it_does_and_its_run_is_ended(
     assert holder.user == "postgres"
     # This process looks for blockers too: all its connections end but the one that ends them.
     assert holder.pid in unlock(migrations.url, holder)
-    runner.join(30)
+    runner.join(60)
     assert not runner.is_alive()
     assert lock_holder(migrations.url) is None
     assert [failure.code for failure in failures] == ["GV338"]

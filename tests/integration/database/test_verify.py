@@ -195,7 +195,7 @@ def test_the_shadow_of_a_killed_run_is_dropped_by_the_next(
         # Its maker lives: it is nobody's to drop.
         assert forgotten in shadows(cluster)
     runner.send_signal(signal.SIGKILL)
-    runner.wait(10)
+    runner.wait(60)
     runner.stdout.close()
     held = "select count(*) from pg_stat_activity where application_name like 'gavan-shadow/%'"
     with cluster.connect() as look:

@@ -70,7 +70,7 @@ def cron(tmp_path: Path) -> Iterator[CronUnit]:
     yield start
     for process in started:
         process.terminate()
-        process.wait(10)
+        process.wait(60)
 
 
 def test_a_statement_runs_as_often_as_it_is_due(cron: CronUnit, database: Database) -> None:

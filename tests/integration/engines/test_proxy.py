@@ -52,7 +52,7 @@ def site(tmp_path: Path) -> Iterator[str]:
     finally:
         for process in (proxy, app):
             process.terminate()
-            process.wait(10)
+            process.wait(60)
 
 
 def get(url: str) -> tuple[int, str, dict[str, str]]:

@@ -99,7 +99,7 @@ class Pier:
     def end(self) -> None:
         for process in (self.proxy, *self.slots):
             process.terminate()
-            process.wait(20)
+            process.wait(60)
 
 
 def _status(url: str, host: str = "localhost") -> int:

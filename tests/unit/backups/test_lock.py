@@ -63,7 +63,7 @@ def test_a_second_run_may_wait(repository: Repository) -> None:
     thread.start()
     taken.wait(30)
     with locked(repository, "second", wait_s=30, waiting=waiting):
-        thread.join(30)
+        thread.join(60)
     assert len(heard) == 1
     assert heard[0].startswith("first of pid")
 
@@ -78,6 +78,6 @@ def test_a_killed_run_frees_the_lock(repository: Repository) -> None:
         with pytest.raises(GavanError), locked(repository, "next"):
             pass
         holder.send_signal(signal.SIGKILL)
-        holder.wait(30)
+        holder.wait(60)
         with locked(repository, "next", wait_s=10):
             pass

@@ -84,7 +84,7 @@ def test_what_a_killed_runner_left_is_ended_and_a_stranger_of_its_session_is_not
             former = {**me(), "session": os.getsid(process.pid)}
             assert end_leftovers({**former, "boot": "another"}, "pier-prod") == 0
             end_leftovers(former, "pier-prod")
-        assert left[0].wait(10) == -15
+        assert left[0].wait(60) == -15
         assert left[1].poll() is None
     finally:
         for process in left:

@@ -213,7 +213,7 @@ def test_sigterm_is_told_at_once_and_then_ends_the_server(tmp_path: Path) -> Non
         wait_until(lambda: status() == 503)
         assert httpx.get(url).json()["status"] == "draining"
         assert httpx.get(url.replace("ready", "live")).status_code == 200
-        server.wait(30)
+        server.wait(60)
         assert status() is None
     finally:
         server.kill()

@@ -129,7 +129,7 @@ def test_a_request_waits_for_a_connection_as_long_as_it_is_told(
                 "select pg_cancel_backend(pid) from pg_stat_activity where query ~ 'app.*nap'"
                 " and pid <> pg_backend_pid()"
             )
-        nap.join(30)
+        nap.join(60)
 
 
 def _forget(url: str) -> None:

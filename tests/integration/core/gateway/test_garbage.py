@@ -69,7 +69,7 @@ def test_garbage_is_answered_and_hits_no_defect(database: Database, tmp_path: Pa
         wait_until(core.answers)
         for _ in range(REQUESTS):
             request = made(choice)
-            with socket.create_connection(("127.0.0.1", core.port), timeout=30) as connection:
+            with socket.create_connection(("127.0.0.1", core.port), timeout=60) as connection:
                 connection.sendall(request)
                 answer = connection.recv(65536)
             if not answer.startswith(b"HTTP/1.1 ") or answer[9:10] == b"5":

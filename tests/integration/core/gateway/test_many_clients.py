@@ -35,7 +35,7 @@ def connect() -> Iterator[Connect]:
     with ExitStack() as stack:
 
         def opened(api: Alone) -> socket.socket:
-            made = socket.create_connection(("127.0.0.1", api.port), timeout=30)
+            made = socket.create_connection(("127.0.0.1", api.port), timeout=60)
             return stack.enter_context(made)
 
         yield opened

@@ -44,13 +44,13 @@ class Core:
 
     def stop(self) -> int:
         self.process.terminate()
-        code = self.process.wait(20)
+        code = self.process.wait(60)
         self._stream.close()
         return code
 
     def raw(self, request: bytes) -> bytes:
         """Send bytes as they are and return the first bytes of the answer."""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=20) as connection:
+        with socket.create_connection(("127.0.0.1", self.port), timeout=60) as connection:
             connection.sendall(request)
             return connection.recv(65536)
 
@@ -196,14 +196,14 @@ def test_a_client_that_hangs_up_stops_its_statement_and_leaves_no_half_of_its_ro
             return int(row[0]) if row else 0
 
         try:
-            with socket.create_connection(("127.0.0.1", core.port), timeout=20) as caller:
+            with socket.create_connection(("127.0.0.1", core.port), timeout=60) as caller:
                 caller.sendall(
                     b"POST /rest/v1/rpc/slow HTTP/1.1\r\nhost: x\r\n"
                     b"content-type: application/json\r\ncontent-length: 2\r\n\r\n{}"
                 )
                 wait_until(lambda: running() == 1)
             wait_until(lambda: running() == 0)
-            with socket.create_connection(("127.0.0.1", core.port), timeout=20) as caller:
+            with socket.create_connection(("127.0.0.1", core.port), timeout=60) as caller:
                 caller.sendall(
                     b"POST /rest/v1/half HTTP/1.1\r\nhost: x\r\n"
                     b"content-type: text/csv\r\ncontent-length: 99\r\n\r\nid\n1\n2\n"

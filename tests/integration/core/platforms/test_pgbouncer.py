@@ -80,7 +80,7 @@ def pooled_url(postgres: PlainPostgres) -> Iterator[str]:
         yield url
     finally:
         process.terminate()
-        process.wait(15)
+        process.wait(60)
 
 
 def _connects(url: str) -> bool:

@@ -102,7 +102,7 @@ def test_without_automatic_recovery_it_leaves_that_to_its_supervisor(
         with httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
             wait_until(lambda: _status(client) == 200)
         postgres.stop()
-        assert process.wait(30) == 1, log.read_text()
+        assert process.wait(60) == 1, log.read_text()
     finally:
         process.kill()
         process.wait()

@@ -40,7 +40,7 @@ def test_a_folder_of_names_behind_all_others_ends_like_any(
     insert(storage, bucket, "b")
     body = {"prefix": "", "with_delimiter": True, "sortBy": {"column": "name", "order": order}}
 
-    answer = storage.service.post(f"/object/{path}/{bucket}", json=body, timeout=10).json()
+    answer = storage.service.post(f"/object/{path}/{bucket}", json=body, timeout=60).json()
 
     names = answer if path == "list" else [*answer["folders"], *answer["objects"]]
     assert {entry["name"].rstrip("/") for entry in names} == {"a", "b"}

@@ -153,7 +153,7 @@ def house(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         house = House(database, folder / "storage", program)
         house.sql("insert into storage.buckets (id, name) values ('b', 'b')")
         yield house
-        program.communicate(timeout=10)
+        program.communicate(timeout=60)
 
 
 @pytest.fixture

@@ -33,7 +33,7 @@ class Stalled:
 
     def __init__(self, url: str, path: str, offset: int, sent: bytes, announced: int) -> None:
         address = urlsplit(url)
-        self._socket = socket.create_connection((address.hostname, address.port), timeout=30)
+        self._socket = socket.create_connection((address.hostname, address.port), timeout=60)
         head = (
             f"PATCH /storage/v1{path} HTTP/1.1\r\nhost: x\r\n"
             f"authorization: Bearer {token_of('service_role')}\r\ntus-resumable: 1.0.0\r\n"
@@ -109,7 +109,7 @@ def test_a_client_that_still_sends_is_let_finish(storage: Storage) -> None:
         looker.start()
         for _ in range(6):
             sender.send(b"x" * 100)
-        looker.join(30)
+        looker.join(60)
     assert looked[0].headers["upload-offset"] == "1000"
 
 
@@ -133,7 +133,7 @@ def test_of_two_that_send_the_same_piece_one_is_told_of_the_conflict(storage: St
     for sender in senders:
         sender.start()
     for sender in senders:
-        sender.join(30)
+        sender.join(60)
     assert sorted(answers) == [204, 409, 409]
     assert look(storage.service, path).headers["upload-offset"] == "2"
 
@@ -157,7 +157,7 @@ def test_another_core_takes_over_and_keeps_off(storage: Storage, tmp_path: Path)
     with running_core(storage.database, tmp_path / "core.log", folder) as live:
         token = {"authorization": f"Bearer {live.service_key}"}
         with (
-            httpx.Client(base_url=f"{live.url}/storage/v1", headers=token, timeout=30) as other,
+            httpx.Client(base_url=f"{live.url}/storage/v1", headers=token, timeout=60) as other,
             stalled(storage, path, 0, b"x" * 10) as silent,
         ):
             head = look(other, path)
@@ -177,7 +177,7 @@ def _race(storage: Storage, urls: list[str]) -> None:
     def send_all(number: int) -> None:
         token = {"authorization": f"Bearer {token_of('service_role')}"}
         url, size = urls[number % len(urls)], 40_000 * (number + 1)
-        with httpx.Client(base_url=f"{url}/storage/v1", headers=token, timeout=30) as client:
+        with httpx.Client(base_url=f"{url}/storage/v1", headers=token, timeout=60) as client:
             while (offset := _offset(client, path)) < RACED:
                 piece = content[offset : offset + size]
                 seen.add(go_on(client, path, offset, piece).status_code)
@@ -229,6 +229,7 @@ def test_a_killed_core_loses_nothing_that_it_told_of(database: Database, tmp_pat
             storage.session() as other,
         ):
             other.execute("lock table storage.objects in share mode")
+            wait_until(lambda: _growing(storage, version))
             client.send(b"x" * 100)
             wait_until(lambda: not _growing(storage, version))  # a blob, whose row waits
             os.kill(storage.live.pid, signal.SIGKILL)
