@@ -6,6 +6,8 @@ BOTMOX := stacks/botmox/web
 # Several processes run the tests; a file stays in one of them, for the fixtures that its tests share.
 WORKERS ?= 2
 ABREAST := --numprocesses=$(WORKERS) --dist=loadfile
+# Tests with servers of their own wait more than they work.
+HOSTS ?= 3
 
 .PHONY: help demo test setup programs web check fmt lint types layers unit integration clients stacks chaos hosts web-check bench bench-start bench-rest bench-scale bench-auth bench-storage bench-realtime bench-migrate bench-deploy bench-others bench-driver docs clean
 
@@ -76,7 +78,8 @@ chaos: setup
 	$(BIN)/pytest tests/chaos
 
 hosts: setup     ## real Docker and real servers, begun by the tests; needs root
-	$(BIN)/pytest tests/hosts
+	$(BIN)/python -m tests.hosts.prepare
+	$(BIN)/pytest tests/hosts $(ABREAST) --numprocesses=$(HOSTS)
 
 bench: bench-start bench-rest bench-scale bench-auth bench-storage bench-realtime bench-migrate bench-backup bench-deploy  ## time to ready, memory, the data API beside the others, auth, storage, realtime, migrations, backups, releases
 

@@ -1,20 +1,22 @@
-"""A Docker Engine of the tests' own, begun once per session; see machines/README.md."""
+"""A Docker Engine of the tests' own, one for all files that run abreast; see machines/README.md."""
 
 from __future__ import annotations
 
 import os
 import shlex
 import subprocess
-import uuid
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.hosts.pier import PROGRAM, Pier, environment_of, error_of
+from tests.hosts.pier import GAVAN, PROGRAM, Pier, environment_of
+from tests.packages import alone
 
 MACHINES = Path(__file__).parent / "machines"
-SERVER = "pier"
+# Files run abreast, each process with a server of its own.
+SERVER = "pier" + os.environ.get("PYTEST_XDIST_WORKER", "").removeprefix("gw")
 BASES = ("base", "python", "node", "caddy")
 
 
@@ -30,9 +32,20 @@ def machine(script: str, *words: str) -> dict[str, str]:
     return {name: os.path.expandvars(value) for name, _, value in pairs}
 
 
+def make_images() -> None:
+    """Make the images that stacks stand on, that of gavan too: once for all processes, so that
+    none has another of the same name."""
+    with alone(Path(__file__)), tempfile.TemporaryDirectory(prefix="gi-") as folder:
+        machine("base-images.sh", *BASES)
+        (Path(folder) / "gavan.toml").write_text('[stack]\nname = "first"\n')
+        words = [GAVAN, "build", "stack", "--tag", "v0.0.0"]
+        done = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
 @pytest.fixture(scope="session")
 def docker_engine() -> Iterator[dict[str, str]]:
-    """The variables of a Docker Engine with the base images, set for the whole session."""
+    """The variables of a Docker Engine with images to stand on, set for the whole session."""
     if os.geteuid() != 0:
         pytest.skip("a Docker Engine of the tests' own needs root")
     try:
@@ -41,7 +54,7 @@ def docker_engine() -> Iterator[dict[str, str]]:
         pytest.skip(f"this machine runs no Docker Engine: {error}")
     before = dict(os.environ)
     os.environ.update(variables)
-    machine("base-images.sh", *BASES)
+    make_images()
     yield variables
     os.environ.clear()
     os.environ.update(before)
@@ -54,22 +67,32 @@ def image_registry(docker_engine: dict[str, str]) -> str:
     return machine("registry-up.sh")["TESTHOST_REGISTRY"]
 
 
-@pytest.fixture(scope="session")
-def pier(
-    tmp_path_factory: pytest.TempPathFactory, docker_engine: dict[str, str], image_registry: str
-) -> Iterator[Pier]:
-    """A stack on a server of its own, its first release sent over SSH, then from a registry."""
+@pytest.fixture(scope="module")
+def quay(tmp_path_factory: pytest.TempPathFactory, docker_engine: dict[str, str]) -> Iterator[Pier]:
+    """A stack in a repository, and a server of its own that nobody prepared."""
     del docker_engine
     place = machine("vps-up.sh", SERVER, "--outside")
     before = os.environ["PATH"]
     os.environ["PATH"] = environment_of(place)
     try:
-        found = _pier(tmp_path_factory.mktemp("pier"), place)
-        _first_release(found, image_registry)
-        yield found
+        yield _pier(tmp_path_factory.mktemp("pier"), place)
     finally:
         os.environ["PATH"] = before
         machine("vps-down.sh", SERVER)
+
+
+@pytest.fixture(scope="module")
+def pier(quay: Pier, image_registry: str) -> Pier:
+    """The stack on its server, released once from a registry."""
+    quay.use(image_registry)
+    # Elsewhere the server pulls this one from Docker Hub.
+    quay.bring("caddy:2")
+    quay.write("first")
+    quay.tag = quay.commit("first")
+    quay.prepare()
+    quay.publish()
+    quay.must("--yes", "deploy")
+    return quay
 
 
 def _pier(root: Path, place: dict[str, str]) -> Pier:
@@ -88,20 +111,3 @@ def _pier(root: Path, place: dict[str, str]) -> Pier:
         "001_ship.sql", "create schema harbour; create table harbour.ship (name text);\n"
     )
     return found
-
-
-def _first_release(pier: Pier, registry: str) -> None:
-    pier.write("first")
-    pier.commit("first")
-    assert pier.gavan("hosts", "check").returncode == 3
-    assert pier.gavan("--yes", "hosts", "bootstrap").returncode == 3, "TOKEN is nobody's to make"
-    assert error_of(pier.deploy("--plan"))["code"] == "GV535"
-    assert pier.gavan("hosts", "set", "TOKEN", stdin="very private").returncode == 0
-    assert pier.gavan("--yes", "hosts", "bootstrap").returncode == 0
-    for words in (("-p", "prod", "build"), ("--yes", "deploy")):
-        done = pier.gavan(*words)
-        assert done.returncode == 0, done.stdout + done.stderr
-    pier.registry = f"{registry}/{uuid.uuid4().hex[:8]}"
-    pier.write("second")
-    pier.tag = pier.commit("second")
-    pier.publish()

@@ -13,6 +13,7 @@ import ssl
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -164,11 +165,29 @@ class Pier:
                               check=False, stdin=subprocess.DEVNULL)  # fmt: skip
         return done.stdout + done.stderr
 
+    def must(self, *words: str, stdin: str = "") -> None:
+        """Run a verb that must succeed."""
+        done = self.gavan(*words, stdin=stdin)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def prepare(self) -> None:
+        """Prepare the server, with a value for the secret that is nobody's to make."""
+        assert self.gavan("--yes", "hosts", "bootstrap").returncode == 3
+        self.must("hosts", "set", "TOKEN", stdin="very private")
+
+    def bring(self, image: str) -> None:
+        """Send an image to the server over SSH."""
+        words = f"docker save {image} | ssh root@{self.address} docker load -q"
+        subprocess.run(words, shell=True, check=True, capture_output=True)
+
+    def use(self, registry: str) -> None:
+        """Have releases come through a folder of their own in a registry, ``host:port``."""
+        self.registry = f"{registry}/{uuid.uuid4().hex[:8]}"
+
     def publish(self) -> None:
         """Build the commit and send it to the registry."""
-        for verb in ("build", "push"):
-            done = self.gavan("-p", "prod", verb)
-            assert done.returncode == 0, done.stdout + done.stderr
+        self.must("-p", "prod", "build")
+        self.must("-p", "prod", "push")
 
     def deploy(self, *words: str) -> Done:
         return self.gavan("--yes", "deploy", *words)

@@ -19,6 +19,24 @@ CORES = "docker ps --no-trunc --quiet --filter name=pier-prod-core"
 PRUNE = "docker container prune -f >/dev/null; docker image prune -af >/dev/null"
 
 
+@pytest.fixture(scope="module")
+def pier(quay: Pier, image_registry: str) -> Pier:
+    """The stack on its server, its first release sent over SSH, the second one in a registry."""
+    quay.write("first")
+    quay.commit("first")
+    assert quay.gavan("hosts", "check").returncode == 3
+    assert quay.gavan("--yes", "hosts", "bootstrap").returncode == 3, "TOKEN is nobody's to make"
+    assert error_of(quay.deploy("--plan"))["code"] == "GV535"
+    quay.must("hosts", "set", "TOKEN", stdin="very private")
+    for words in (("--yes", "hosts", "bootstrap"), ("-p", "prod", "build"), ("--yes", "deploy")):
+        quay.must(*words)
+    quay.use(image_registry)
+    quay.write("second")
+    quay.tag = quay.commit("second")
+    quay.publish()
+    return quay
+
+
 def test_a_bare_server_is_prepared_and_serves_the_first_release(pier: Pier) -> None:
     assert pier.ask() == {"label": "first", "release": pier.log()[0]["tag"]}
     holders = "grep -rl 'very private' /opt/pier --include='*.*' | xargs stat -c '%a %n'"

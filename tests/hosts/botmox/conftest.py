@@ -1,4 +1,4 @@
-"""Botmox built once, one server with Docker, one browser: for every test of this folder."""
+"""Botmox in a repository, a server with Docker, a browser: for the files of this folder."""
 
 from __future__ import annotations
 
@@ -88,13 +88,18 @@ def server(docker_engine: dict[str, str]) -> Iterator[Server]:
         machine("vps-down.sh", HOST)
 
 
-@pytest.fixture(scope="session")
-def chromium(server: Server) -> Iterator[Browser]:
-    """A browser that finds the hosts of the server without DNS."""
-    rules = f"--host-resolver-rules=MAP *.{server.domain} {server.address}"
+@pytest.fixture(scope="module")
+def finding() -> tuple[str, ...]:
+    """Arguments by which a browser finds hosts that DNS does not know: none."""
+    return ()
+
+
+@pytest.fixture(scope="module")
+def chromium(finding: tuple[str, ...]) -> Iterator[Browser]:
+    """A browser."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=chromium_binary(), args=[*ARGUMENTS, rules]
+            executable_path=chromium_binary(), args=[*ARGUMENTS, *finding]
         )
         yield browser
         browser.close()

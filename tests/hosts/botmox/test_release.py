@@ -40,6 +40,12 @@ def prepared(server: Server, repository: Repository) -> Server:
 
 
 @pytest.fixture(scope="module")
+def finding(server: Server) -> tuple[str, ...]:
+    """What leads a browser to the server."""
+    return (f"--host-resolver-rules=MAP *.{server.domain} {server.address}",)
+
+
+@pytest.fixture(scope="module")
 def tags(repository: Repository, prepared: Server, start: Start) -> tuple[str, str]:
     """The tags of two commits whose images the pipeline has made and sent."""
     del prepared
