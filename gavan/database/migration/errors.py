@@ -199,6 +199,11 @@ def _database_hint(
             "GV356",
             "put it into a file of its own with the first line: -- gavan: no-transaction",
         )
+    if sqlstate == "53200" and "shared memory" in message:
+        return "GV311", (
+            "a transaction keeps a lock on all that it makes: split the file, or raise"
+            " max_locks_per_transaction"
+        )
     if sqlstate == "2D000":
         return "GV311", "what commits by itself needs the first line: -- gavan: no-transaction"
     return "GV311", None

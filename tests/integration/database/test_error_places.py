@@ -43,6 +43,14 @@ def test_a_statement_is_pointed_at(migrations: Migrations, text: str, place: str
     assert failure(migrations, text).where == f"{migrations.folder / '000_a.sql'}:{place}"
 
 
+def test_too_many_tables_in_one_file_is_told_with_the_way_out(migrations: Migrations) -> None:
+    full = "raise exception 'out of shared memory' using errcode = '53200'"
+    migrations.write("000_a.sql", f"do $$ begin {full}; end $$;")
+    with pytest.raises(StatementError, match="out of shared memory") as caught:
+        migrations.up()
+    assert "split the file" in (caught.value.hint or "")
+
+
 def test_what_is_checked_at_the_end_points_at_the_last_statement(migrations: Migrations) -> None:
     error = failure(migrations, DEFERRED)
     assert error.where == f"{migrations.folder / '000_a.sql'}:4:1"
