@@ -54,6 +54,12 @@ def aged(stack: Stack, found: Standing) -> None:
     _tell(stack, EventName.BACKUP_TOO_OLD, said, text, Kind.LOGICAL)
 
 
+def gap(stack: Stack, why: str) -> None:
+    """Tell of a gap in the log; the next base, which closes it, is told as its end."""
+    text = f"{why}; no moment in the gap can be reached. gavan backup run --kind physical"
+    _tell(stack, EventName.BACKUP_GAP, "the log has a gap", text, Kind.PHYSICAL)
+
+
 def drilled(stack: Stack, done: Drilled) -> None:
     """Tell how a drill ended."""
     if done.ok:
@@ -63,6 +69,12 @@ def drilled(stack: Stack, done: Drilled) -> None:
     wrong = [c for c in done.checks if c.outcome is Outcome.FAIL]
     text = "\n".join([done.backup, *(f"{one.name}: {one.detail}" for one in wrong)])
     _tell(stack, EventName.DRILL_FAILED, "the drill FAILED", text, "drill")
+
+
+def drill_overdue(stack: Stack, since: datetime) -> None:
+    """Tell of drills that did not come: nobody knows any more whether backups restore."""
+    text = f"none since {since:%Y-%m-%d %H:%M} UTC; gavan status, gavan backup drill"
+    _tell(stack, EventName.DRILL_TOO_OLD, "drills are overdue", text, "drill")
 
 
 def drill_failed(stack: Stack, error: GavanError) -> None:

@@ -14,7 +14,11 @@ from gavan.backups.listing import backups
 from gavan.backups.model import State
 from gavan.backups.report import last_drills
 from gavan.backups.runs import Run, read_runs
+from gavan.engines.embedded.schedule import next_due
 from gavan.stack.model import Backup
+
+MOST_OF_A_DRILL = timedelta(hours=2)
+"""So long one may take that has begun when it was due"""
 
 
 class Verdict(StrEnum):
@@ -65,6 +69,22 @@ def standing(repository: Repository, settings: Backup, now: datetime) -> Standin
         message=f"{last.code} {last.message}" if last and last.state is not State.OK else "",
         drill=_last_drill(repository, now),
     )
+
+
+def drill_overdue_since(
+    repository: Repository, schedule: str | None, now: datetime
+) -> datetime | None:
+    """Return since when there was no drill, when two have been due since then; else None.
+
+    ``schedule`` None: none are due by themselves. Before the first one the oldest backup counts.
+    """
+    drills = last_drills(repository)
+    oldest = [one.manifest.started for one in backups(repository) if one.manifest is not None]
+    if schedule is None or not (drills or oldest):
+        return None
+    since = datetime.fromisoformat(drills[-1]["started"]) if drills else oldest[0]
+    second = next_due(schedule, "UTC", next_due(schedule, "UTC", since))
+    return since if now > second + MOST_OF_A_DRILL else None
 
 
 def was_proved(repository: Repository, now: datetime, within: timedelta) -> bool:

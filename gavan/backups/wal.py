@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -47,7 +47,7 @@ PLACE_STEP = "second place"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receiving:
-    """What the unit works with; ``place`` is None without a second place."""
+    """What the unit works with; ``place`` is None without a second place. ``gap`` hears of one."""
 
     url: Secret
     spool: Path
@@ -55,6 +55,7 @@ class Receiving:
     sealer: Sealer
     place: Place | None
     report: Report
+    gap: Callable[[str], None] = lambda _why: None
 
 
 def receive(on: Receiving, stop: threading.Event) -> None:
@@ -127,10 +128,9 @@ def _ensure_slot(on: Receiving) -> None:
             # that is finished is filed.
             for left in on.spool.iterdir():
                 left.unlink()
-            on.report(
-                STEP, "warn", f"the slot {SLOT} lost its place: the archive has a gap until now;"
-                " close it: gavan backup run --kind physical",
-            )  # fmt: skip
+            why = f"the slot {SLOT} lost its place: the archive has a gap until now"
+            on.report(STEP, "warn", f"{why}; close it: gavan backup run --kind physical")
+            on.gap(why)
             row = None
         if row is None:
             connection.execute("select pg_create_physical_replication_slot(%s, true)", (SLOT,))

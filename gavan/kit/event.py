@@ -20,8 +20,12 @@ class EventName(StrEnum):
     """Made, but not all of it, or not at its second place."""
     BACKUP_FAILED = "backup.failed"
     BACKUP_TOO_OLD = "backup.too_old"
+    BACKUP_GAP = "backup.gap"
+    """The log of point-in-time recovery has a gap until the next base."""
     DRILL_DONE = "drill.done"
     DRILL_FAILED = "drill.failed"
+    DRILL_TOO_OLD = "drill.too_old"
+    """Two were due, and none has been."""
 
     @property
     def family(self) -> str:

@@ -49,8 +49,19 @@ def check(context: Context, backup_id: str, every: bool) -> Result:
         data={"verified": wanted, "bytes": checked.bytes, "problems": problems},
         text=lambda style: _text(wanted, found, style),
         exit_code=FINDINGS_EXIT if found else 0,
-        warnings=tuple(_doubts(repository, whole, key)),
+        warnings=(*_mends(repository, found), *_doubts(repository, whole, key)),
     )
+
+
+def _mends(repository: Repository, found: list[Problem]) -> Iterator[str]:
+    """Yield what to do about stored objects: backups to come would name the damaged ones too."""
+    damaged = sorted({one.file for one in found if one.file.startswith("objects/")})
+    if damaged:
+        yield (
+            f"{len(damaged)} stored objects are damaged, and backups to come share them. Remove"
+            f" the files, {repository.root / damaged[0]} first of all: the next gavan backup run"
+            " stores again what the stack still has"
+        )
 
 
 def _doubts(repository: Repository, whole: list[str], key: bytes) -> Iterator[str]:

@@ -7,6 +7,7 @@ import threading
 from contextlib import nullcontext
 from types import FrameType
 
+from gavan.backups import news
 from gavan.backups.layout import Repository
 from gavan.backups.place import open_place
 from gavan.backups.sealing import sealer_for
@@ -46,6 +47,7 @@ def receiving(context: Context) -> Result:
                 sealer=sealer_for(stack.backup.encrypt),
                 place=place,
                 report=reporter(context),
+                gap=lambda why: news.gap(stack, why),
             ),
             stop,
         )

@@ -31,7 +31,7 @@ def own_jobs(stack: Stack, gavan: Sequence[str] = ()) -> tuple[Cron, ...]:
     wanted = (
         ("backup", stack.backup.schedule, "backup run --prune --wait 1h"),
         ("base", _base_schedule(stack), "backup run --kind physical --prune --wait 1h"),
-        ("drill", _drill_schedule(stack), "backup drill"),
+        ("drill", drill_schedule(stack), "backup drill"),
         ("backup-age", _watch_schedule(stack), "backup age"),
     )
     argv = gavan or here
@@ -48,7 +48,7 @@ def _watch_schedule(stack: Stack) -> str | None:
     return HOURLY if stack.notify and stack.backup.schedule is not None else None
 
 
-def _drill_schedule(stack: Stack) -> str | None:
+def drill_schedule(stack: Stack) -> str | None:
     """Return when the drill is; a host that cannot read its backups has one only if told so."""
     is_clear = stack.backup.encrypt.method is Encryption.NONE
     is_said = ("backup", "drill", "schedule") in stack.positions

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import io
+import json
 import os
 import pwd
 import signal
 import subprocess
 import sys
+import tarfile
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,15 +24,18 @@ import pyrage
 import pytest
 from psycopg import sql
 
+from gavan.backups import manifest
 from gavan.backups.layout import Repository
 from gavan.backups.model import silent
 from gavan.backups.sealing import Age, AgeOpener, Clear
+from gavan.backups.stored import digest
 from gavan.backups.wal import Receiving, receive
 from gavan.backups.wal_archive import WalArchive
 from gavan.database.embedded import ADMIN
 from gavan.kit.errors import GavanError
 from gavan.kit.secret import Secret
 from tests.cli_stack import LiveStack
+from tests.local_http import LocalServer, Reply, local_server
 from tests.servers import wait_until
 from tests.supervised import short_folder
 
@@ -44,13 +51,19 @@ max_wal_size = "32MB"
 [backup.pitr]
 enabled = true
 """
+CHANNEL = """
+[notify.team]
+type = "webhook"
+target = "secret://TEAM"
+"""
 
 
 class Timed:
     """A running stack with point-in-time recovery."""
 
-    def __init__(self, live: LiveStack) -> None:
+    def __init__(self, live: LiveStack, channel: LocalServer | None = None) -> None:
         self.live = live
+        self.channel = channel
         self.root = live.root
         self.urls = {
             role: str(live.gavan("db", "url", "--role", role)["data"]["url"])
@@ -119,10 +132,11 @@ class Timed:
 
 @pytest.fixture(scope="module")
 def timed() -> Iterator[Timed]:
-    with short_folder() as folder:
-        live = LiveStack(folder, PITR)
+    with short_folder() as folder, local_server(lambda _: Reply(status=200)) as channel:
+        (folder / ".env").write_text(f"TEAM={channel.url}/in\n")
+        live = LiveStack(folder, PITR + CHANNEL)
         live.up()
-        stack = Timed(live)
+        stack = Timed(live, channel)
         stack.ask("create table public.note (body text)")
         stack.wait_running("wal")
         stack.base()
@@ -270,6 +284,91 @@ def test_a_flipped_byte_on_the_road_is_named_and_nothing_changes(timed: Timed) -
     assert "behind the damage" in timed.notes()
 
 
+@pytest.mark.parametrize("damage", ["a flipped byte", "a missing file"])
+def test_a_base_whose_digests_hide_the_damage_is_refused(timed: Timed, damage: str) -> None:
+    """Damage from before it was stored: only what Postgres sent along can tell."""
+    timed.wait_running("wal")
+    folder = timed.root / "backups" / timed.base()
+    moment = timed.note("behind a bad base")
+    with kept_as_it_is(folder):
+        change_inside(folder / "base.tar.gz", lose=damage == "a missing file")
+        sign_again(folder, str(psycopg.conninfo.conninfo_to_dict(timed.urls[ADMIN])["password"]))
+        assert timed.live.gavan("backup", "verify", folder.name)["ok"] is True
+        said = timed.refused(moment, 5)
+        assert "GV441" in said
+        assert "is not what the server sent" in said
+        assert "behind a bad base" in timed.notes()
+        if damage == "a flipped byte":
+            assert drilled_moment(timed) == ("fail", True)
+
+
+def test_a_base_with_damage_in_its_folder_is_named_by_verify(timed: Timed) -> None:
+    timed.wait_running("wal")
+    folder = timed.root / "backups" / timed.base()
+    path = folder / "base.tar.gz"
+    with kept_as_it_is(folder):
+        content = bytearray(path.read_bytes())
+        content[len(content) // 3] ^= 1
+        path.write_bytes(content)
+        assert "not those that were written" in ended(timed, 5, "backup", "verify", folder.name)
+        path.unlink()
+        assert "it is missing" in ended(timed, 5, "backup", "verify", folder.name)
+
+
+def ended(timed: Timed, code: int, *words: str) -> str:
+    """Return what a verb says that ends with this exit code."""
+    process = timed.live.start(*words)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == code, f"{out}{err}"
+    return f"{out}{err}"
+
+
+def drilled_moment(timed: Timed) -> tuple[str, bool]:
+    """Drill a fresh dump; return how its question of a moment ended, and whether it says why."""
+    timed.live.gavan("backup", "run")
+    ended(timed, 1, "backup", "drill", "--objects-sample", "0")
+    (*_, last) = (timed.root / "backups" / "drills.jsonl").read_text().splitlines()
+    checks = {check["name"]: check for check in json.loads(last)["checks"]}
+    point = checks["point in time"]
+    return point["outcome"], "is not what the server sent" in point["detail"]
+
+
+@contextmanager
+def kept_as_it_is(folder: Path) -> Iterator[None]:
+    """Give a backup its files again when the block ends: the tests after it go by the newest."""
+    content = {path: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+    try:
+        yield
+    finally:
+        for path, was in content.items():
+            path.write_bytes(was)
+
+
+def change_inside(archive: Path, *, lose: bool) -> None:
+    """Flip a byte in the pages of a table in a base, or leave its file out."""
+    draft, is_done = archive.with_suffix(".new"), False
+    with tarfile.open(archive) as source, tarfile.open(draft, "w:gz", compresslevel=1) as target:
+        for member in source:
+            file = source.extractfile(member)
+            content = bytearray(file.read()) if file is not None else bytearray()
+            if not is_done and member.name.startswith("base/") and len(content) >= 8192:
+                is_done = True
+                if lose:
+                    continue
+                content[5000] ^= 1
+            target.addfile(member, io.BytesIO(content) if file is not None else None)
+    assert is_done
+    draft.replace(archive)
+
+
+def sign_again(folder: Path, password: str) -> None:
+    """Make the manifest fit the files, as if they had been stored like that."""
+    made = manifest.read(folder)
+    (folder / "manifest.json").unlink()
+    files = tuple(digest(folder / file.path) for file in made.files)
+    manifest.write(replace(made, files=files), folder, manifest.signing_key(Secret(password)))
+
+
 def test_a_recovery_that_is_killed_leaves_the_data_as_they_are(timed: Timed) -> None:
     timed.wait_running("wal")
     timed.base()
@@ -312,6 +411,9 @@ def test_a_slot_that_lost_its_place_is_a_gap_that_is_said(timed: Timed) -> None:
     assert "last moment before it" in said
     logs = (timed.root / ".gavan" / "logs").glob("wal*")
     assert any("lost its place" in path.read_text() for path in logs)
+    assert timed.channel is not None
+    told = [json.loads(one.body) for one in timed.channel.heard]
+    assert "backup.gap" in [one["event"] for one in told]
     timed.base()
     after = timed.note("after the gap")
     timed.back_to(after)

@@ -15,8 +15,9 @@ from gavan.backups.drill import refused
 from gavan.backups.layout import Repository
 from gavan.backups.model import Kind, Manifest, State
 from gavan.backups.report import Check, Drilled, Outcome
+from gavan.backups.report import record as write_drill
 from gavan.backups.runs import Run, now, record
-from gavan.backups.standing import standing
+from gavan.backups.standing import drill_overdue_since, standing
 from gavan.cli.main import main
 from gavan.kit.backup_state import FILE, BackupState, backup_field, read_state, write_state
 from gavan.kit.errors import GavanError
@@ -102,6 +103,17 @@ def test_a_second_place_that_is_away_is_told_and_its_return(
     assert "is only here: GV413" in channel.heard[0].body.decode()
 
 
+def test_a_gap_in_the_log_is_told_once_and_the_base_that_closes_it(
+    stack: Stack, channel: LocalServer
+) -> None:
+    for _ in range(2):
+        news.gap(stack, "the slot gavan_wal lost its place")
+    news.made(stack, made.manifest(), None)  # a dump closes nothing
+    news.made(stack, made.manifest(kind=Kind.PHYSICAL), None)
+    assert heard(channel) == ["backup.gap", "backup.done"]
+    assert "--kind physical" in channel.heard[0].body.decode()
+
+
 @pytest.mark.parametrize(
     "error", [KeyboardInterrupt(), GavanError("GV404", "another run works"), SystemExit(1)]
 )
@@ -168,6 +180,31 @@ def test_the_verb_of_the_clock_tells_and_exits_5(
     code, data = verb(stack, "age", capsys)
     assert (code, data["too_old"], data["backup"]["verdict"]) == (5, True, "overdue")
     assert heard(channel) == ["backup.too_old"]
+
+
+def test_drills_that_do_not_come_are_told_once_two_were_due(
+    stack: Stack,
+    repository: Repository,
+    channel: LocalServer,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("TEAM_TARGET", f"{channel.url}/in")
+    add(repository, datetime.now(UTC) - timedelta(days=22))
+    add(repository, datetime.now(UTC) - timedelta(hours=1))
+    code, data = verb(stack, "age", capsys)
+    assert (code, data["too_old"]) == (5, False)
+    assert heard(channel) == ["drill.too_old"]
+    write_drill(repository, drill(Outcome.OK))
+    code, data = verb(stack, "age", capsys)
+    assert (code, data["no_drill_since"]) == (0, None)
+    # Once a week: one that was not made is not yet worth a word, the second is.
+    began = datetime.now(UTC)
+    ages = [drill_overdue_since(repository, "30 4 * * 0", began + timedelta(days=days))
+            for days in (6, 15)]  # fmt: skip
+    assert ages[0] is None
+    assert ages[1] is not None
+    assert drill_overdue_since(repository, None, began + timedelta(days=99)) is None
 
 
 def verb(stack: Stack, name: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, dict[str, Any]]:

@@ -14,7 +14,8 @@ def test_a_channel_hears_of_releases_and_of_what_is_bad(load_factory: LoadFactor
     assert loaded.findings == ()
     (channel,) = loaded.stack.notify
     assert channel.events == (
-        "deploy.*", "backup.partial", "backup.failed", "backup.too_old", "drill.failed",
+        "deploy.*", "backup.partial", "backup.failed", "backup.too_old", "backup.gap",
+        "drill.failed", "drill.too_old",
     )  # fmt: skip
     assert "hooks.example" not in repr(loaded.stack)
 

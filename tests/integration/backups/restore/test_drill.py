@@ -54,26 +54,6 @@ def test_a_good_backup_passes_every_question(house: House) -> None:
     assert last_drills(house.repository) == [orjson.loads(orjson.dumps(as_data(drilled)))]
 
 
-def test_what_is_not_true_fails_and_does_not_hide_the_rest(house: House) -> None:
-    house.more = '[backup.drill]\nsql = ["select false", "select 1/0", "select true"]\n'
-    # A project's own trigger, which no longer works, keeps everybody from signing up.
-    house.run(
-        "create function public.welcome() returns trigger language plpgsql as"
-        " 'begin insert into public.gone values (new.id); return new; end'",
-        "create trigger welcome after insert on auth.users for each row execute function welcome()",
-    )
-    house.backup()
-    drilled = drill(house.wish())
-    assert not drilled.ok
-    failed = {name for name, outcome in outcomes(drilled).items() if outcome is Outcome.FAIL}
-    assert failed == {"sign-in", "questions"}
-    details = {check.name: check.detail for check in drilled.checks}
-    assert "select false: False" in details["questions"]
-    assert "division by zero" in details["questions"]
-    assert "Restore drill FAILED" in as_markdown(drilled)
-    assert left(house) == []
-
-
 def test_a_flipped_byte_fails_before_anything_is_made(house: House) -> None:
     made = house.backup()
     flip(next((house.repository.folder(made.id) / "db").glob("*.dat.gz")))
@@ -109,18 +89,31 @@ def begin(house: House, *more: str) -> subprocess.Popen[str]:
     )  # fmt: skip
 
 
-def test_by_the_command_line_a_failed_drill_is_exit_1_and_on_record(house: House) -> None:
-    house.more = '[backup.drill]\nsql = ["select false"]\n'
+def test_what_is_not_true_fails_by_exit_1_on_record_and_does_not_hide_the_rest(
+    house: House,
+) -> None:
+    house.more = '[backup.drill]\nsql = ["select false", "select 1/0", "select true"]\n'
+    # A project's own trigger, which no longer works, keeps everybody from signing up.
+    house.run(
+        "create function public.welcome() returns trigger language plpgsql as"
+        " 'begin insert into public.gone values (new.id); return new; end'",
+        "create trigger welcome after insert on auth.users for each row execute function welcome()",
+    )
     house.backup()
     process = begin(house)
     out, err = process.communicate(timeout=120)
     assert process.returncode == 1, out + err
     said = json.loads(out)
     assert said["ok"] is False
-    failed = [check["name"] for check in said["data"]["checks"] if check["outcome"] == "fail"]
-    assert failed == ["questions"]
-    assert "FAILED" in Path(said["data"]["report"]).read_text()
+    checks = {check["name"]: check for check in said["data"]["checks"]}
+    failed = {name for name, check in checks.items() if check["outcome"] == "fail"}
+    assert failed == {"sign-in", "questions"}
+    assert "pages" in checks
+    assert "select false: False" in checks["questions"]["detail"]
+    assert "division by zero" in checks["questions"]["detail"]
+    assert "Restore drill FAILED" in Path(said["data"]["report"]).read_text()
     assert [one["ok"] for one in last_drills(house.repository)] == [False]
+    assert left(house) == []
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])

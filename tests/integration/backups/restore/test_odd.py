@@ -13,7 +13,7 @@ from gavan.backups.birth import Birth
 from gavan.backups.restore import birth_of, restore
 from gavan.backups.rows import Table
 from gavan.backups.swap import exists
-from gavan.database.bootstrap import bootstrap
+from gavan.database.bootstrap import bootstrap, system_files
 from gavan.database.embedded import ADMIN
 from gavan.kit.errors import GavanError
 from gavan.kit.secret import Secret
@@ -241,6 +241,31 @@ def test_tables_of_a_disk_that_is_gone_are_with_the_others(house: House) -> None
         finally:
             house.tidy()
             house.run("drop tablespace if exists fast")
+
+
+def test_a_backup_of_an_older_gavan_is_brought_up_to_this_one(house: House) -> None:
+    *older, newest = system_files()
+    name = house.database.name
+    drop_database(house.database.cluster, name)
+    house.run(f"create database {name} template template0", database="template1")
+    house.run(
+        "create schema gavan",
+        "create table gavan.system_migrations (version text primary key, name text not null,"
+        " checksum text not null, applied_at timestamptz not null default now())",
+    )
+    for file in older:
+        house.run(
+            file.text, "reset role",
+            "insert into gavan.system_migrations (version, name, checksum)"
+            f" values ('{file.version}', '{file.name}', 'of that time')",
+        )  # fmt: skip
+    house.run("create table card (id int)", "insert into card values (1)")
+    made = house.backup()
+    house.run("delete from card")
+    assert restore(replace(house.wish(), made=replace(made, tool_version="0.0.1"))).warnings == []
+    assert house.run("select id from card") == [(1,)]
+    asked = "select max(version) from gavan.system_migrations"
+    assert house.run(asked) == [(newest.version,)]
 
 
 def _make_anew(house: House, words: str) -> None:
