@@ -24,6 +24,9 @@ PORTS = """
 [profiles.prod-sim]
 http_port = {http}
 https_port = {https}
+
+[ci]
+provider = ["github", "gitlab"]
 """
 
 

@@ -10,14 +10,16 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 from playwright.sync_api import Page, expect
 
 from tests.hosts.botmox.person import PATIENCE_MS, download, enter, sign_up, upload, visit
 from tests.hosts.botmox.stack import REGISTRY_PASSWORD, Registry, Repository, Server
 from tests.servers import wait_until
-from tests.workflows import Ran, Runner, workflow_of
+from tests.workflows import GitlabRunner, Ran, Runner, workflow_of
 
 pytestmark = pytest.mark.timeout(600)
 Start = Callable[..., list[Ran]]
@@ -54,7 +56,7 @@ def tags(repository: Repository, prepared: Server, start: Start) -> tuple[str, s
     file = repository.root / "web" / "src" / "app.tsx"
     file.write_text(file.read_text().replace("<h1>Botmox<", "<h1>Botmox, second<"))
     found.append(repository.commit("a second heading"))
-    assert _codes(start("images", "images")) == {0}
+    assert _codes(start("images", gitlab=True)) == {0}
     return found[0], found[1]
 
 
@@ -74,25 +76,38 @@ def start(
 
     def started(
         name: str, job: str = "production", after: Callable[[str], None] = lambda _: None,
-        secrets: dict[str, str] | None = None, **inputs: str,
+        secrets: dict[str, str] | None = None, gitlab: bool = False, **inputs: str,
     ) -> list[Ran]:  # fmt: skip
-        file = repository.root / ".github" / "workflows" / f"{name}.yml"
         # Without the programs that know the key of the tests: only the secret opens the server.
         path = os.environ["PATH"].split(os.pathsep)
         outside = {"PATH": os.pathsep.join(each for each in path if not each.endswith("/lan/bin")),
                    "DOCKER_HOST": os.environ["DOCKER_HOST"]}  # fmt: skip
-        contexts = {
-            "inputs": inputs,
-            "vars": {"DOMAIN": server.domain},
-            "secrets": {**server.pins, "VPS_SSH_KEY": server.private_key,
-                        "REGISTRY_USER": private_registry.user,
-                        "REGISTRY_PASSWORD": private_registry.password, **(secrets or {})},
-        }  # fmt: skip
+        known = {**server.pins, "VPS_SSH_KEY": server.private_key,
+                 "REGISTRY_USER": private_registry.user,
+                 "REGISTRY_PASSWORD": private_registry.password, **(secrets or {})}  # fmt: skip
+        if gitlab:
+            given = {key.upper(): tag for key, tag in inputs.items()}
+            other = GitlabRunner(repository=repository.root, home=runner_home, outside=outside,
+                                 variables={**known, "DOMAIN": server.domain, **given},
+                                 after=after)  # fmt: skip
+            return list(other.run(_pipeline(repository), name))
+        file = repository.root / ".github" / "workflows" / f"{name}.yml"
+        contexts = {"inputs": inputs, "vars": {"DOMAIN": server.domain}, "secrets": known}
         runner = Runner(repository=repository.root, home=runner_home, contexts=contexts,
                         outside=outside, after=after)  # fmt: skip
         return list(runner.run(workflow_of(file.read_text()), job))
 
     return started
+
+
+def _pipeline(repository: Repository) -> dict[str, Any]:
+    """Return the pipeline of GitLab; the engine that is a service of its job there is ours here."""
+    found: dict[str, Any] = yaml.safe_load((repository.root / ".gitlab-ci.yml").read_text())
+    own = found["images"]["variables"]
+    found["images"]["variables"] = {
+        name: value for name, value in own.items() if not name.startswith("DOCKER_")
+    }
+    return found
 
 
 def _codes(ran: list[Ran]) -> set[int]:
@@ -104,10 +119,13 @@ def _codes(ran: list[Ran]) -> set[int]:
 
 
 def test_the_branch_sends_images_of_each_commit_and_moves_main_latest(
-    tags: tuple[str, str], private_registry: Registry
+    tags: tuple[str, str], private_registry: Registry, runner_home: Path
 ) -> None:
-    for part in ("stack", "backend", "web"):
+    parts = ("stack", "backend", "web")
+    for part in parts:
         assert private_registry.tags(f"acme/bmxtest-{part}") == {*tags, "main-latest"}
+    kept = {file.name for file in (runner_home / "kept" / "image-sboms").iterdir()}
+    assert kept == {f"{part}.cdx.json" for part in (*parts, "gavan")}
 
 
 def test_a_chosen_tag_is_released_and_serves(
@@ -153,10 +171,16 @@ def test_health_tells_the_release_and_every_part(server: Server, tags: tuple[str
 
 
 def test_the_next_tag_and_back_again_keep_the_data(
-    server: Server, tags: tuple[str, str], start: Start, page: Page, tmp_path: Path
+    server: Server,
+    tags: tuple[str, str],
+    start: Start,
+    runner_home: Path,
+    page: Page,
+    tmp_path: Path,
 ) -> None:
     first, second = tags
-    assert _codes(start("deploy-prod", image_tag=second)) == {0}
+    assert _codes(start("deploy-prod", gitlab=True, image_tag=second)) == {0}
+    assert not (runner_home / ".gavan-ci").exists()
     _enter(page, server)
     expect(page.get_by_role("heading", name="Botmox, second")).to_be_visible()
     expect(page.get_by_test_id("artifact")).to_contain_text(NAME, timeout=PATIENCE_MS)
@@ -167,6 +191,9 @@ def test_the_next_tag_and_back_again_keep_the_data(
     expect(row).to_contain_text(NAME, timeout=PATIENCE_MS)
     download(row, page, tmp_path / "again")
     assert (tmp_path / "again").read_bytes() == CONTENT
+    assert _codes(start("rollback-prod", gitlab=True, previous_tag=second)) == {0}
+    assert not (runner_home / ".gavan-ci").exists()
+    assert server.run("cat /opt/bot-mox/slots/web").startswith("web-green:")
 
 
 def test_the_log_of_releases_says_who_did_what(
@@ -176,9 +203,11 @@ def test_the_log_of_releases_says_who_did_what(
     listed = json.loads(repository.gavan("--json", "releases", "list", env=server.env))["data"]
     told = [(one["action"], one["tag"], one["result"], one["by"]) for one in listed["releases"]]
     assert told == [("deploy", first, "ok", "grace"), ("deploy", second, "ok", "grace"),
-                    ("rollback", first, "ok", "grace")]  # fmt: skip
-    url = "https://github.com/acme/shop/actions/runs/4711"
-    assert [one["ci"]["url"] for one in listed["releases"]] == [url] * 3
+                    ("rollback", first, "ok", "grace"),
+                    ("rollback", second, "ok", "grace")]  # fmt: skip
+    urls = ["https://github.com/acme/shop/actions/runs/4711",
+            "https://gitlab.com/acme/shop/-/pipelines/4711"]  # fmt: skip
+    assert [one["ci"]["url"] for one in listed["releases"]] == urls * 2
     assert all(one["smoke"] and all(each["ok"] for each in one["smoke"])
                for one in listed["releases"])  # fmt: skip
     assert "each follows the one before" in repository.gavan("releases", "verify", env=server.env)
@@ -240,7 +269,7 @@ def test_the_memory_of_the_stack_is_told(
     taken = server.memory()
     record_property("memory_mib", taken)
     sys.stdout.write(f"botmox on its server: {sum(taken.values()):.0f} MiB {taken}\n")
-    parts = ("backend-blue", "core-blue", "cron", "postgres", "proxy", "web-blue")
+    parts = ("backend-green", "core-blue", "cron", "postgres", "proxy", "web-green")
     assert sorted(taken) == [f"bmxtest-prod-{part}-1" for part in parts]
 
 
