@@ -7,9 +7,18 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from gavan.core.auth import app, sessions
 from tests.conftest import Database
 from tests.integration.core.auth.accounts import CONFIRMING, Accounts, AccountsFactory, inbox_of
 from tests.integration.core.conftest import CoreFactory
+from tests.servers import DEADLINE_S
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have no request given up because the machine does much else."""
+    monkeypatch.setattr(app, "REQUEST_DEADLINE_S", DEADLINE_S)
+    monkeypatch.setattr(sessions, "REFRESH_DEADLINE_S", DEADLINE_S)
 
 
 @pytest.fixture
