@@ -123,7 +123,9 @@ class Output:
                 "code": error.code,
                 "message": error.message,
                 "where": error.where,
+                "why": error.details,
                 "mend": error.hint,
+                **({"cause": error.cause} if error.cause else {}),
             }
             self._object(ok=False, data=data, error=fields)
             return

@@ -32,6 +32,8 @@ file=$1
 new=$file.partial
 touch "$new"
 [ ! -f "$file" ] || cat "$file" > "$new"
+# Editors may leave a last line without an end; what is added would become a part of its value.
+[ -z "$(tail -c 1 "$new")" ] || echo >> "$new"
 cat >> "$new"
 mv "$new" "$file"
 """
@@ -59,7 +61,7 @@ class EnvFile:
 def look_at(ssh: Ssh, profile: str) -> EnvFile:
     """Ask the host about its file."""
     said = ssh.run("sh", "-c", _NAMES, "sh", file_of(ssh, profile))
-    rows = [line.split() for line in said.splitlines()]
+    rows = [line.split() for line in said.splitlines() if line.strip()]
     return EnvFile(
         names=frozenset(row[1] for row in rows if row[0] == "name"),
         mode=next((row[1] for row in rows if row[0] == "mode"), ""),

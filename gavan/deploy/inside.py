@@ -10,7 +10,6 @@ import json
 import os
 import secrets
 import sys
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -19,8 +18,9 @@ from typing import Any
 
 import psycopg
 
+from gavan.deploy.onhost.smoke import until_right
+
 TIMEOUT_S = 10.0
-PAUSE_S = 0.5
 
 
 class Wrong(Exception):
@@ -38,18 +38,17 @@ def main(words: list[str]) -> int:
 
 
 def _tell(name: str, within_s: float, question: Callable[[], None]) -> None:
-    until = time.monotonic() + within_s
-    while True:
-        began = time.monotonic()
+    def ask_once() -> str:
         try:
             question()
-            why = ""
-        except (Wrong, psycopg.Error, OSError) as error:
-            why = f"{type(error).__name__}: {error}" if not isinstance(error, Wrong) else str(error)
-        if not why or time.monotonic() > until:
-            break
-        time.sleep(PAUSE_S)
-    told = {"name": name, "ok": not why, "ms": round((time.monotonic() - began) * 1000), "why": why}
+        except Wrong as wrong:
+            return str(wrong)
+        except (psycopg.Error, OSError) as error:
+            return f"{type(error).__name__}: {error}"
+        return ""
+
+    took, why = until_right(ask_once, within_s)
+    told = {"name": name, "ok": not why, "ms": round(took), "why": why}
     sys.stdout.write(f"{json.dumps(told)}\n")
     sys.stdout.flush()
 

@@ -93,20 +93,23 @@ def _answered(name: str, ask: Callable[[], float]) -> dict[str, Any]:
 def run(one: Smoke, root: Path) -> float:
     """Run a command until it is content; return its milliseconds, raise Failure GV547."""
     until = time.monotonic() + one.within_s
-    while True:
-        began = time.monotonic()
+
+    def run_once() -> str:
+        left = max(until - time.monotonic(), 1.0)
         try:
             done = subprocess.run(shlex.split(one.command or ""), cwd=root, capture_output=True,
                                   stdin=subprocess.DEVNULL, text=True, errors="replace",
-                                  check=False, timeout=max(until - began, 1.0))  # fmt: skip
-            if done.returncode == 0 and one.contains in done.stdout:
-                return (time.monotonic() - began) * 1000
-            said = f"exit {done.returncode}: {(done.stdout + done.stderr).strip()[-SHOWN:]}"
+                                  check=False, timeout=left)  # fmt: skip
         except (OSError, ValueError, subprocess.TimeoutExpired) as error:
-            said = f"{type(error).__name__}: {error}"
-        if time.monotonic() > until:
-            raise Failure("GV547", f"{one.name} is not content", said)
-        time.sleep(smoke.PAUSE_S)
+            return f"{type(error).__name__}: {error}"
+        if done.returncode == 0 and one.contains in done.stdout:
+            return ""
+        return f"exit {done.returncode}: {(done.stdout + done.stderr).strip()[-SHOWN:]}"
+
+    took, said = smoke.until_right(run_once, one.within_s)
+    if said:
+        raise Failure("GV547", f"{one.name} is not content", said)
+    return took
 
 
 def way_to(ssh: Ssh, plan: dict[str, Any]) -> smoke.Way:

@@ -199,8 +199,15 @@ def _singles(stack: Stack) -> Iterator[str]:
 
 def who() -> str:
     """Return who deploys, and where from."""
-    named = os.environ.get("GITHUB_ACTOR") or os.environ.get("GITLAB_USER_LOGIN")
-    return named or f"{getpass.getuser()}@{socket.gethostname()}"
+    env = os.environ
+    if actor := env.get("GITHUB_ACTOR") or env.get("GITLAB_USER_LOGIN"):
+        return actor
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        # In a container a process may run as a number that has no name.
+        user = str(os.getuid())
+    return f"{user}@{socket.gethostname()}"
 
 
 def ci() -> dict[str, str]:

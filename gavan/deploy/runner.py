@@ -21,11 +21,11 @@ from gavan.deploy.ssh import LONG_S, LOST, Ssh
 from gavan.kit.errors import GavanError
 
 NAME = "runner.pyz"
-PYTHON = ("env", "PYTHONDONTWRITEBYTECODE=1", "python3")
+PYTHON = ("env", "PYTHONDONTWRITEBYTECODE=1", "PYTHONUTF8=1", "python3")
 FILES = ("__init__.py", "kit/__init__.py", "kit/cause.py", "deploy/__init__.py")
 AGAIN_S = 120.0
 _MAIN = "import sys\nfrom gavan.deploy.onhost.__main__ import main\nsys.exit(main(sys.argv[1:]))\n"
-_UNPACK = 'set -e; umask 022; mkdir -p "$1"; tar -x -C "$1"'
+_UNPACK = 'set -e; umask 022; mkdir -p "$1"; mkdir "$1/$2"; tar -x -C "$1/$2"'
 _RENAME = 'set -e; mkdir -p "$1"; cat > "$1/.$2.partial"; mv "$1/.$2.partial" "$1/$2"'
 
 
@@ -52,13 +52,14 @@ def look(ssh: Ssh) -> dict[str, Any]:
 
 
 def upload(ssh: Ssh, release: str, files: Mapping[str, str]) -> None:
-    """Lay a release out in its folder: the runner and the texts by their paths."""
+    """Lay a release out in its folder, which is new: the runner and the texts by their paths."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:
         _add(tar, NAME, archive())
         for name, text in files.items():
             _add(tar, name, text.encode())
-    ssh.run("sh", "-c", _UNPACK, "sh", _folder(ssh, release), stdin=buffer.getvalue())
+    there = f"{ssh.host.path}/releases"
+    ssh.run("sh", "-c", _UNPACK, "sh", there, release, stdin=buffer.getvalue())
 
 
 def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
@@ -131,7 +132,9 @@ def _lines(ssh: Ssh, words: list[str]) -> Iterator[dict[str, Any]]:
                           stderr=subprocess.DEVNULL) as process:  # fmt: skip
         try:
             for line in process.stdout or ():
-                yield json.loads(line)
+                # A connection that is cut leaves half a line; shells say something before.
+                if line.startswith(b"{") and line.endswith(b"\n"):
+                    yield json.loads(line)
         finally:
             process.terminate()
     if process.returncode not in (0, LOST, -15):
@@ -141,8 +144,12 @@ def _lines(ssh: Ssh, words: list[str]) -> Iterator[dict[str, Any]]:
 def send_images(ssh: Ssh, names: list[str], docker: str) -> None:
     """Send images that are here: `docker save` into `docker load` of the host."""
     with subprocess.Popen([docker, "save", *names], stdout=subprocess.PIPE) as save:
-        load = subprocess.run(ssh.argv(["docker", "load", "--quiet"]), stdin=save.stdout,
-                              capture_output=True, check=False, timeout=LONG_S)  # fmt: skip
+        try:
+            load = subprocess.run(ssh.argv(["docker", "load", "--quiet"]), stdin=save.stdout,
+                                  capture_output=True, check=False, timeout=LONG_S)  # fmt: skip
+        except subprocess.TimeoutExpired as late:
+            save.terminate()
+            raise ssh.unreachable(f"the images were not there within {LONG_S:g} s") from late
     if load.returncode == LOST:
         raise ssh.unreachable(load.stderr.decode(errors="replace"))
     if load.returncode != 0 or save.returncode != 0:

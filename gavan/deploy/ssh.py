@@ -20,6 +20,8 @@ CONNECT_S = 10
 ALIVE_S = 5
 SHORT_S = 60.0
 LONG_S = 1800.0
+MARK = b"gavan-begins-here\n"
+"""Said there before a command: what a shell says at its beginning is no answer of the command"""
 LOST = 255
 """What ssh ends with when it is the connection that failed"""
 
@@ -47,13 +49,18 @@ class Ssh:
             "ServerAliveCountMax": "3",
             "StrictHostKeyChecking": "yes",
             "ForwardAgent": "no",
+            # What a person wants of a host is in the way of a command.
+            "ClearAllForwardings": "yes",
+            "RemoteCommand": "none",
+            "RequestTTY": "no",
             "Port": str(host.port),
             **({"ProxyJump": host.jump} if host.jump else {}),
             **(self._pinned() if host.host_key else {}),
         }
         texts = [*self.options, *(f"{name}={value}" for name, value in options.items())]
         told = [word for text in texts for word in ("-o", text)]
-        return [path, *told, f"{host.user}@{host.address}", "--", shlex.join(words)]
+        command = f"echo {MARK.decode().strip()}; {shlex.join(words)}"
+        return [path, *told, f"{host.user}@{host.address}", "--", command]
 
     def _pinned(self) -> dict[str, str]:
         """Return the options that let this key in and no other."""
@@ -106,7 +113,7 @@ class Ssh:
         except subprocess.TimeoutExpired as late:
             raise self.unreachable(f"no answer within {deadline_s:g} s") from late
         said = subprocess.CompletedProcess(
-            done.args, done.returncode, _text(done.stdout), _text(done.stderr)
+            done.args, done.returncode, _text(_answer(done.stdout)), _text(done.stderr)
         )
         if done.returncode == LOST:
             raise self.unreachable(said.stderr)
@@ -137,6 +144,11 @@ def as_root(ssh: Ssh, script: str, *words: str) -> list[str]:
     """Return the command that runs a script as root, itself or by sudo without a password."""
     lead = [] if ssh.host.user == "root" else ["sudo", "-n"]
     return [*lead, "sh", "-c", script, "sh", *words]
+
+
+def _answer(raw: bytes) -> bytes:
+    before, mark, after = raw.partition(MARK)
+    return after if mark else before
 
 
 def _text(raw: bytes) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 
 class GavanError(Exception):
     """A failure with a stable code that a client can match and a hint a person can act on.
@@ -17,6 +19,8 @@ class GavanError(Exception):
 
     where: str | None = None
     """``file:line:column`` of the text at fault; set by the parts that read files."""
+    cause: Mapping[str, object] | None = None
+    """The facts for programs: what became of a container, say."""
 
     def __init__(
         self,

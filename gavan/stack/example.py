@@ -17,10 +17,16 @@ FILE_NAME = ".env.example"
 HEAD = "# Variables of this stack. Copy to .env and fill in; made by: gavan check --env --fix\n"
 
 
-def variables(source: Source) -> dict[str, str]:
-    """Return the variables that the stack file reads and, for each, where it is used first."""
+def variables(source: Source, but: tuple[str, ...] = ()) -> dict[str, str]:
+    """Return the variables that the stack file reads and, for each, where it is used first.
+
+    Args:
+        but: top tables that are left out.
+    """
     found: dict[str, str] = {}
     for name, use in uses(source):
+        if use[:1] and use[0] in but:
+            continue
         found.setdefault(name, ".".join(str(p) for p in use if isinstance(p, str)))
     return found
 

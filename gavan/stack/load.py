@@ -47,6 +47,10 @@ from gavan.stack.supabase_config import lay_under
 from gavan.stack.values import SLUG, SLUG_MEND
 
 FILE_NAME = "gavan.toml"
+WITHOUT = "GAVAN_WITHOUT"
+"""Variable that names tables which are not read: those whose variables are not known there"""
+_SLOTS = ("blue", "green")
+"""What the containers of one unit are called by besides its name"""
 _RESERVED = ("core", "cron", "database", "migrate", "postgres", "proxy", "queue", "rabbitmq",
              "recover", "s3", "s3-init", "wal")  # fmt: skip
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -105,8 +109,10 @@ def load(
         StackErrors: only when the file cannot be read as TOML at all.
     """
     file = _existing(file) if file else find_stack_file(Path.cwd())
-    loader = _Loader(Source(toml.read(file)), profile)
-    return loader.load(file, environ, overrides)
+    source = Source(toml.read(file))
+    for table in environ.get(WITHOUT, "").split():
+        source.values.pop(table, None)
+    return _Loader(source, profile).load(file, environ, overrides)
 
 
 def find_stack_file(start: Path) -> Path:
@@ -280,7 +286,13 @@ class _Loader:
                 self._not_a_table(path)
                 continue
             self._name_of(path, name)
-            if name in taken:
+            stem, _, slot = name.rpartition("-")
+            others = {
+                name,
+                *(f"{name}-{one}" for one in _SLOTS),
+                *({stem} if slot in _SLOTS else ()),
+            }
+            if others & taken:
                 self._report.add(
                     self._source.key(path),
                     "GV104",

@@ -173,7 +173,7 @@ class Pier:
     def prepare(self) -> None:
         """Prepare the server, with a value for the secret that is nobody's to make."""
         assert self.gavan("--yes", "hosts", "bootstrap").returncode == 3
-        self.must("hosts", "set", "TOKEN", stdin="very private")
+        self.must("hosts", "set", "TOKEN", stdin="very private\n")
 
     def bring(self, image: str) -> None:
         """Send an image to the server over SSH."""

@@ -27,7 +27,7 @@ def pier(quay: Pier, image_registry: str) -> Pier:
     assert quay.gavan("hosts", "check").returncode == 3
     assert quay.gavan("--yes", "hosts", "bootstrap").returncode == 3, "TOKEN is nobody's to make"
     assert error_of(quay.deploy("--plan"))["code"] == "GV535"
-    quay.must("hosts", "set", "TOKEN", stdin="very private")
+    quay.must("hosts", "set", "TOKEN", stdin="very private\n")
     for words in (("--yes", "hosts", "bootstrap"), ("-p", "prod", "build"), ("--yes", "deploy")):
         quay.must(*words)
     quay.use(image_registry)

@@ -31,10 +31,14 @@ def test_a_broken_release_never_serves_and_its_cause_is_named(
     pier.fresh(mode, health_timeout="12s")
     done = pier.deploy("--tag", pier.tag)
     assert (done.returncode, error_of(done)["code"]) == (8, "GV545"), done.stdout
-    assert cause in error_of(done)["message"]
-    assert {"ends": "no berth free", "ill": "500"}.get(mode, "") in pier.told_at_the_end()[
-        "details"
-    ]
+    error = error_of(done)
+    assert cause in error["message"]
+    assert {"ends": "no berth free", "ill": "500"}.get(mode, "") in error["why"]
+    facts = error["cause"]
+    assert (facts["exit_code"], facts["oom_killed"]) == {
+        "ends": (1, False), "eats": (137, True)}.get(mode, (None, False))  # fmt: skip
+    assert ("500" in (facts["last_probe"] or "")) == (mode == "ill")
+    assert ("no berth free" in facts["last_lines"]) == (mode == "ends")
     line = settled(pier, served, "rolled_back")
     assert cause in line["reason"]
 

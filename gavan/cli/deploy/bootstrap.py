@@ -21,8 +21,6 @@ from gavan.kit.errors import GavanError
 from gavan.secrets.keys import fresh_keys
 from gavan.stack.model import Stack
 
-_DOOR = r"\d{1,5}(/(tcp|udp))?"
-
 
 @verb("bootstrap", examples=["gavan hosts bootstrap --plan", "gavan hosts bootstrap --as root"])
 @click.option("--as", "as_user", metavar="USER",

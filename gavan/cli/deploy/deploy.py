@@ -73,10 +73,11 @@ def command(context: Context, **flags: Any) -> Result:
                 restart_data=flags["restart_data"], skip_backup=flags["skip_backup"])  # fmt: skip
     wish = _way_out(ssh, context, wish, flags["skip_outside"])
     plan = compile_plan(wish)
-    text = shown(plan, seen)
+    found_changes = changes(plan, seen)
+    text = shown(plan, seen, found_changes)
     if flags["only_plan"]:
-        code = FINDINGS_EXIT if flags["exit_code"] and changes(plan, seen) else 0
-        return Result(data={**plan, "changes": changes(plan, seen)}, text=text, exit_code=code)
+        code = FINDINGS_EXIT if flags["exit_code"] and found_changes else 0
+        return Result(data={**plan, "changes": found_changes}, text=text, exit_code=code)
     context.progress.message(text)
     if context.stack.profile.protected:
         context.confirm(f"Deploy {plan['tag']} to {ssh.host.name}?")
@@ -147,14 +148,17 @@ def _images(context: Context, ssh: Ssh, order: Order) -> Pulled:
     return found if found.commit else replace(found, commit=commit)
 
 
-def shown(plan: dict[str, Any], seen: dict[str, Any]) -> str:
+def shown(plan: dict[str, Any], seen: dict[str, Any], changed: list[str]) -> str:
     """Return a plan as people read it."""
     before = seen["plans"].get(seen["live"].get("release"), {})
     lines = [f"release {plan['id']}, in place of {before.get('id', 'nothing')}"]
-    lines += [f"  {line}" for line in changes(plan, seen)] or ["  nothing changes"]
+    lines += [f"  {line}" for line in changed] or ["  nothing changes"]
     beside = plan["overlap"]
     meanwhile = "and the new slots meanwhile" if beside else "each part away while it starts"
     lines.append(f"memory: at most {plan['memory'] // 2**20} MiB, {meanwhile}")
+    if before:
+        lines.append(f"old slots may go on for {plan['drain']:g} s: a request or an upload that "
+                     "takes longer is cut ([deploy] drain)")  # fmt: skip
     lines.append("asked after it: " + ", ".join(asked_for(q) for q in plan["smoke"]))
     if plan["skip_outside"]:
         lines.append(f"not from outside: {plan['skip_outside']}")

@@ -52,7 +52,7 @@ def _files(plan: dict[str, Any], before: dict[str, Any]) -> Iterator[str]:
     if PROXY in other:
         yield "the proxy begins anew: every connection ends, and none is taken for some seconds"
     elif before["routes"] != plan["routes"]:
-        yield "routes: the proxy reads them anew, connections are closed after their next answer"
+        yield "routes: the proxy is reloaded, a few requests that arrive in that moment may be lost"
 
 
 def _come_and_go(plan: dict[str, Any], before: dict[str, Any]) -> Iterator[str]:

@@ -59,9 +59,11 @@ def _ended(ssh: Ssh, release: str, event: dict[str, Any], switched_s: float | No
         "locked": "gavan deploy --wait-lock 15m",
         "failed": "mend it and deploy again",
     }
-    raise GavanError(data["code"], data["message"], details=data["details"] or None,
-                     hint=_HINTS.get(data["code"], mends.get(state)),
-                     exit_code=_EXITS.get(state, 1))  # fmt: skip
+    error = GavanError(data["code"], data["message"], details=data["details"] or None,
+                       hint=_HINTS.get(data["code"], mends.get(state)),
+                       exit_code=_EXITS.get(state, 1))  # fmt: skip
+    error.cause = data.get("cause")
+    raise error
 
 
 def _how_long(switch_ms: int | None, switched_s: float | None) -> str:

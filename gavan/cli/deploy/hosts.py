@@ -50,9 +50,14 @@ def set_variable(context: Context, variable: str, name: str | None) -> Result:
     if not variable.isidentifier():
         raise GavanError("GV001", f'"{variable}" cannot be the name of a variable', exit_code=2)
     asks = sys.stdin.isatty()
-    value = click.prompt(variable, hide_input=True, err=True) if asks else sys.stdin.read()
+    value = click.prompt(variable, hide_input=True, err=True) if asks else _from_stdin()
     env_file.add_values(ssh, context.stack.profile.name, {variable: value})
     return Result(data={"set": variable}, text=f"{variable} is set; gavan deploy brings it in")
+
+
+def _from_stdin() -> str:
+    """Return what is on stdin without the end of its last line, which every editor adds."""
+    return sys.stdin.read().removesuffix("\n").removesuffix("\r")
 
 
 @group.verb("exec", examples=["gavan hosts exec -- docker ps"])

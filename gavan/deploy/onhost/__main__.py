@@ -10,6 +10,7 @@ job     run the words behind NUMBER by the job of RELEASE, its output to ours
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -24,7 +25,7 @@ from gavan.deploy.onhost.docker import Compose
 from gavan.deploy.onhost.failure import Failure
 from gavan.deploy.onhost.files import Place, read_json
 from gavan.deploy.onhost.leftovers import end_leftovers
-from gavan.deploy.onhost.lock import Lock, is_alive
+from gavan.deploy.onhost.lock import Lock, alone, is_alive
 from gavan.deploy.onhost.run import FAILED, run, unfinished
 from gavan.deploy.onhost.state import State
 
@@ -47,6 +48,8 @@ def begin(place: Place, wait_lock_s: float) -> None:
     nothing = os.open(os.devnull, os.O_RDONLY)
     for target, source in ((0, nothing), (1, log), (2, log)):
         os.dup2(source, target)
+    if not _is_the_first(place):
+        os._exit(0)
     try:
         run(place, wait_lock_s)
     except Exception as error:  # noqa: BLE001 - the edge: whoever follows must learn of it
@@ -54,6 +57,16 @@ def begin(place: Place, wait_lock_s: float) -> None:
         told = error.message if isinstance(error, Failure) else f"{type(error).__name__}: {error}"
         State(place).tell("end", FAILED, told, code="GV549", message=told, details="")
     os._exit(0)
+
+
+def _is_the_first(place: Place) -> bool:
+    """Say whether no other process carries this release out; this one does from here to its end."""
+    mine = os.open(place.folder / "running", os.O_WRONLY | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(mine, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def follow(place: Place, number: int) -> None:
@@ -111,7 +124,8 @@ def unlock(place: Place) -> str:
     if is_alive(owner):
         os.kill(int(owner["pid"]), signal.SIGKILL)
     end_leftovers(read_json(place.state_file), place.plan().get("project", ""))
-    shutil.rmtree(place.lock, ignore_errors=True)
+    with alone(place.lock):
+        shutil.rmtree(place.lock, ignore_errors=True)
     return ""
 
 

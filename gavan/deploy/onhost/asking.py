@@ -62,9 +62,7 @@ def _inside(work: Work, found: list[dict[str, Any]]) -> None:
     questions = work.plan.get("inside")
     if not questions:
         return
-    slot = work.next_slot("core") if "core" in work.changed() else work.slot_of("core")
-    port = work.plan["parts"]["core"]["port"]
-    words = json.dumps({**questions, "core": f"http://core-{slot}:{port}"})
+    words = json.dumps({**questions, "core": _core(work)})
     done = work.compose.attempt("run", "--rm", "--no-deps", "-T", "migrate", *INSIDE, words)
     for line in done.stdout.splitlines():
         told = _line(line)
@@ -75,6 +73,14 @@ def _inside(work: Work, found: list[dict[str, Any]]) -> None:
             raise Failure("GV547", f"{told['name']} does not answer as it should", told["why"])
     if done.returncode != 0:
         raise Failure("GV547", "the release cannot be asked from inside", tail(done.stderr))
+
+
+def _core(work: Work) -> str:
+    """Return where the core of the release is asked; nowhere when it is of others' images."""
+    if "core" not in work.plan["parts"]:
+        return ""
+    slot = work.next_slot("core") if "core" in work.changed() else work.slot_of("core")
+    return f"http://core-{slot}:{work.plan['parts']['core']['port']}"
 
 
 def _line(text: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import calendar
 import json
+import os
 import subprocess
 import time
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any
 
 from gavan.deploy.onhost.failure import Failure
 from gavan.deploy.onhost.files import Place
-from gavan.kit.cause import at_its_end, cause_of, ends_words
+from gavan.kit.cause import PROBE_BYTES, at_its_end, cause_of, ends_words
 
 LAST_LINES = 50
 LONG_S = 900.0
@@ -22,6 +23,7 @@ POLL_S = 0.25
 SETTLED_S = 3.0
 _NOT_HOW_IT_RUNS = ("profiles", "depends_on")
 _NOT_A_CHANGE = "GAVAN_RELEASE"
+_KEPT = ("HOME", "PATH", "TMPDIR", "USER")
 _ENDED = ("created", "exited", "dead")
 Service = dict[str, Any]
 
@@ -39,10 +41,17 @@ def attempt(*words: str, deadline_s: float = LONG_S) -> subprocess.CompletedProc
     """Run docker; that it fails is an answer."""
     try:
         return subprocess.run(["docker", *words], stdin=subprocess.DEVNULL, capture_output=True,
-                              text=True, errors="replace", check=False,
+                              text=True, errors="replace", check=False, env=_environment(),
                               timeout=deadline_s)  # fmt: skip
     except subprocess.TimeoutExpired:
         raise Failure("GV541", f"docker {words[0]} did not end in {deadline_s:g} s") from None
+
+
+def _environment() -> dict[str, str]:
+    """Return what docker needs of our environment: compose would take any other variable of it
+    before the one in the env file, be it DOMAIN or COMPOSE_FILE."""
+    return {name: value for name, value in os.environ.items()
+            if name in _KEPT or name.startswith(("DOCKER_", "XDG_"))}  # fmt: skip
 
 
 def tail(text: str) -> str:
@@ -120,13 +129,30 @@ class Compose:
             if _is_well(found):
                 return
             has_ended = not found["State"]["Running"] or found["RestartCount"] > 0
-            cause = cause_of(service, _at_its_end(found) if has_ended else found)
+            found = _at_its_end(found) if has_ended else found
+            cause = cause_of(service, found)
             if has_ended or time.monotonic() > until:
                 what = cause.what if cause else f"was not healthy within {within_s:g} s"
                 said = attempt("logs", "--tail", str(LAST_LINES), found["Id"])
                 facts = [cause.details if cause else "", said.stdout, said.stderr]
-                raise Failure("GV545", f"{service} {what}", "\n".join(f for f in facts if f))
+                told = "\n".join(fact for fact in facts if fact)
+                raise Failure("GV545", f"{service} {what}", told,
+                              _cause(service, found, said.stdout + said.stderr))  # fmt: skip
             time.sleep(POLL_S)
+
+
+def _cause(service: str, found: dict[str, Any], said: str) -> dict[str, Any]:
+    """Return why a container is not well, for programs."""
+    state, probes = found["State"], (found["State"].get("Health") or {}).get("Log") or []
+    has_ended = state["Status"] in ("exited", "dead", "restarting")
+    return {
+        "service": service,
+        "exit_code": state["ExitCode"] if has_ended else None,
+        "oom_killed": bool(state["OOMKilled"]),
+        "restarts": found["RestartCount"],
+        "last_probe": probes[-1]["Output"][-PROBE_BYTES:].strip() if probes else None,
+        "last_lines": tail(said).splitlines(),
+    }
 
 
 def _at_its_end(found: dict[str, Any]) -> dict[str, Any]:
@@ -141,7 +167,7 @@ def _is_well(found: dict[str, Any]) -> bool:
     health = state.get("Health")
     if health:
         return bool(health["Status"] == "healthy")
-    began = state["StartedAt"].partition(".")[0]
+    began = state["StartedAt"][:19]
     age = time.time() - calendar.timegm(time.strptime(began, "%Y-%m-%dT%H:%M:%S"))
     return age > SETTLED_S
 

@@ -34,18 +34,20 @@ def parse(lines: Iterable[str]) -> list[dict[str, Any]]:
     found = []
     for text in lines:
         try:
-            found.append(json.loads(text))
+            line = json.loads(text)
         except json.JSONDecodeError:
             continue
+        if isinstance(line, dict):
+            found.append(line)
     return found
 
 
 def append(path: Path, line: dict[str, Any]) -> None:
     """Add a line, on the disk when this returns; a release is added once."""
     there = read(path)
-    if any(old.get("id") == line["id"] and old["action"] == line["action"] for old in there):
+    if any(old.get("id") == line["id"] and old.get("action") == line["action"] for old in there):
         return
-    whole = {"v": 1, **line, "prev_hash": there[-1]["hash"] if there else FIRST}
+    whole = {"v": 1, **line, "prev_hash": there[-1].get("hash", "") if there else FIRST}
     whole["hash"] = digest_of(whole)
     text = json.dumps(whole, sort_keys=True, ensure_ascii=False)
     with path.open("ab+") as file:
@@ -58,8 +60,12 @@ def append(path: Path, line: dict[str, Any]) -> None:
         os.fsync(file.fileno())
 
 
-def broken(lines: list[dict[str, Any]]) -> str:
-    """Return what is wrong with the chain in a sentence, empty when it holds."""
+def broken(lines: list[dict[str, Any]], live: str = "") -> str:
+    """Return what is wrong with the chain in a sentence, empty when it holds.
+
+    Args:
+        live: the release that serves, whose line must be there: a chain that lost its end holds.
+    """
     before = FIRST
     for number, line in enumerate(lines, start=1):
         if line.get("prev_hash") != before:
@@ -67,9 +73,12 @@ def broken(lines: list[dict[str, Any]]) -> str:
         if line.get("hash") != digest_of(line):
             return f"line {number} ({line.get('id')}) was changed after it was written"
         before = line["hash"]
+    if live and live not in {line.get("id") for line in lines}:
+        return f"the line of {live}, which serves, is missing"
     return ""
 
 
 def good(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return the releases that came to serve, oldest first."""
-    return [line for line in lines if line["result"] == "ok" and line["action"] != "migrate"]
+    return [line for line in lines if line.get("id") and line.get("result") == "ok"
+            and line.get("action") != "migrate"]  # fmt: skip

@@ -6,11 +6,14 @@ process is gone (a process of the same number began at another time) or the serv
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -68,19 +71,18 @@ class Lock:
         Raises:
             Failure: GV540 names who holds it.
         """
-        until = time.time() + wait_s
+        until = time.monotonic() + wait_s
         while True:
-            try:
-                self._folder.mkdir()
-                break
-            except FileExistsError:
+            with alone(self._folder):
                 owner = self.owner()
-                if self._may_take(owner):
+                if not self._folder.exists() or self._may_take(owner):
+                    self._seize()
                     break
-                if time.time() > until:
-                    raise Failure("GV540", held_by(owner)) from None
-                time.sleep(1.0)
-        self._begin()
+            if time.monotonic() > until:
+                raise Failure("GV540", held_by(owner))
+            time.sleep(1.0)
+        self._beat = threading.Thread(target=self._keep, name="heart", daemon=True)
+        self._beat.start()
 
     def owner(self) -> dict[str, Any]:
         """Return who holds it; one that is being written this moment reads as empty."""
@@ -102,14 +104,20 @@ class Lock:
             return False
         return age > STALE_S
 
-    def _begin(self) -> None:
-        self._write()
-        self._beat = threading.Thread(target=self._keep, name="heart", daemon=True)
-        self._beat.start()
+    def _seize(self) -> None:
+        """Make it ours; on a disk without room for that it is left as free as it was."""
+        self._folder.mkdir(exist_ok=True)
+        try:
+            self._write()
+        except OSError:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            raise
 
     def _keep(self) -> None:
         while not self._stop.wait(BEAT_S):
-            self._write()
+            # A full disk stops no heart: whether we are alive is asked of the kernel.
+            with suppress(OSError):
+                self._write()
 
     def _write(self) -> None:
         owner = {**me(), "release": self._release, "by": self._by, "heartbeat": time.time()}
@@ -120,8 +128,18 @@ class Lock:
         self._stop.set()
         if self._beat is not None:
             self._beat.join()
-        if self.owner().get("release") == self._release:
-            shutil.rmtree(self._folder, ignore_errors=True)
+        with alone(self._folder):
+            if self.owner().get("release") == self._release:
+                shutil.rmtree(self._folder, ignore_errors=True)
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Be the only one who looks at the lock and takes it: two that find it stale at the same
+    moment would both have it. The kernel gives this back when a process is gone."""
+    with folder.with_name(f".{folder.name}.guard").open("ab") as guard:
+        fcntl.flock(guard, fcntl.LOCK_EX)
+        yield
 
 
 def held_by(owner: dict[str, Any]) -> str:

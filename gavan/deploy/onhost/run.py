@@ -25,6 +25,8 @@ from gavan.deploy.onhost.steps import BEYOND_RETURN, STEPS, STEPS_OF_CONTRACT, S
 from gavan.deploy.onhost.work import Work
 
 RESERVE = 2**20
+ARRIVING_S = 24 * 3600.0
+"""How old a folder may be in which nothing was begun"""
 OK, ROLLED_BACK, FAILED, LOCKED = "ok", "rolled_back", "failed", "locked"
 
 
@@ -171,7 +173,7 @@ def _turn_back(work: Work, before: Place) -> None:
 
 def unfinished(root: Path) -> Iterator[Place]:
     """Yield the releases that began and did not end, their process gone."""
-    for folder in sorted((root / "releases").iterdir()):
+    for folder in sorted((root / "releases").glob("*")):
         state = read_json(folder / "state.json")
         if state and not state.get("outcome") and not is_alive(state):
             yield Place(root, folder.name)
@@ -223,16 +225,25 @@ def contract_of(plan: dict[str, Any], values: dict[str, Any]) -> list[str]:
 def _tell_end(state: State, outcome: str, why: Failure | None) -> None:
     told: dict[str, Any] = {"switch_ms": state.values.get("switch_ms")}
     if why:
-        told |= {"code": why.code, "message": why.message, "details": why.details}
+        told |= {"code": why.code, "message": why.message, "details": why.details,
+                 "cause": why.cause}  # fmt: skip
     state.tell("end", outcome, why.message if why else "", **told)
+
+
+def _may_begin(folder: Path) -> bool:
+    """Say whether a release is on its way: another client's, brought here while one is at work."""
+    if (folder / "state.json").exists():
+        return not read_json(folder / "state.json").get("outcome")
+    return time.time() - folder.stat().st_mtime < ARRIVING_S
 
 
 def prune(place: Place, plan: dict[str, Any]) -> None:
     """Remove releases past ``retain`` and the images that only they had."""
     good = list(dict.fromkeys(line["id"] for line in history.good(
         history.read(place.history_file))))  # fmt: skip
-    kept = {*good[-plan["retain"] :], place.release, *([good[-1]] if good else [])}
+    kept = {*good[-plan["retain"] :], place.release}
     folders = [folder for folder in (place.root / "releases").iterdir() if folder.is_dir()]
+    kept |= {folder.name for folder in folders if _may_begin(folder)}
     keep: set[str] = set()
     drop: set[str] = set()
     for folder in folders:

@@ -11,6 +11,7 @@ import re
 import socket
 import ssl
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -87,18 +88,35 @@ def check(question: dict[str, Any], within_s: float, way: Way) -> float:
     Raises:
         Failure: GV547 when it stays wrong.
     """
+
+    def ask_once() -> str:
+        try:
+            return _wrong(question, way)
+        except (OSError, http.client.HTTPException) as error:
+            return f"{type(error).__name__}: {error}"
+
+    took, said = until_right(ask_once, within_s)
+    if said:
+        raise Failure("GV547", f"{question['name']} does not answer as it should: "
+                      f"{shown(question)}", said)  # fmt: skip
+    return took
+
+
+def until_right(ask_once: Callable[[], str], within_s: float) -> tuple[float, str]:
+    """Ask again and again until nothing is wrong or the time is over.
+
+    Args:
+        ask_once: returns what is wrong, empty when nothing is.
+
+    Returns:
+        Milliseconds of the last answer, and what is wrong with it.
+    """
     until = time.monotonic() + within_s
     while True:
         began = time.monotonic()
-        try:
-            said = _wrong(question, way)
-            if not said:
-                return (time.monotonic() - began) * 1000
-        except (OSError, http.client.HTTPException) as error:
-            said = f"{type(error).__name__}: {error}"
-        if time.monotonic() > until:
-            raise Failure("GV547", f"{question['name']} does not answer as it should: "
-                          f"{shown(question)}", said)  # fmt: skip
+        said = ask_once()
+        if not said or time.monotonic() > until:
+            return (time.monotonic() - began) * 1000, said
         time.sleep(PAUSE_S)
 
 

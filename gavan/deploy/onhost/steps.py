@@ -25,6 +25,7 @@ CADDY = "caddy"
 """The folder of what the proxy reads"""
 EXPAND = ("--phase", "expand")
 CONTRACT = ("gavan", "migrate", "up", "--phase", "contract")
+_MARK = re.compile(r"\.left-[0-9a-f]+")
 _APPLIED = re.compile(r"^applied \d+ migrations?: (.+)$", re.MULTILINE)
 
 
@@ -228,6 +229,13 @@ def _has_routes(work: Work, of: Work) -> bool:
     return all(there.exists() and there.read_bytes() == file.read_bytes() for file, there in pairs)
 
 
+def _mark(work: Work) -> str:
+    """Return the name of the file that asks clients to leave the routes that the proxy has."""
+    file = work.place.root / CADDY / "Caddyfile"
+    found = _MARK.search(file.read_text(encoding="utf-8")) if file.exists() else None
+    return found[0] if found else ".left-none"
+
+
 def switch(work: Work) -> str:
     """Turn the proxy to the new slots at one stroke; what is under way goes on where it is.
 
@@ -266,25 +274,39 @@ def foretell(work: Work) -> None:
 def route(work: Work, of: Work) -> None:
     """Give the proxy the routes of a release; when it has them already it is not touched."""
     if not _has_routes(work, of):
-        work.state.put(routing=True)
+        work.state.put(routing=_mark(work))
         write_routes(work, of)
     if work.proxy_changed():
+        _ask_to_leave(work, "")
         of.compose.start("proxy")
         of.compose.gate("proxy", work.plan["health_timeout"])
-    elif work.state.values.get("routing"):
-        reload(work)
-    work.state.put(routing=False)
+    elif mark := work.state.values.get("routing"):
+        reload(work, mark)
+    work.state.put(routing="")
 
 
-def reload(work: Work) -> None:
+def reload(work: Work, mark: str) -> None:
     """Let the proxy read its file; a mistake in it leaves it as it was.
 
-    What clients write meanwhile may be lost: it closes each connection of HTTP/1 on which no
-    request is under way, also one that was just opened.
+    Clients are asked to leave the former routes, which have the mark: at the end of those the
+    proxy closes each connection of HTTP/1 on which no request is under way, also one that was just
+    opened, and what is on its way there is lost.
     """
-    done = work.compose.attempt("exec", "-T", "proxy", *work.plan["reload"])
+    _ask_to_leave(work, mark)
+    try:
+        done = work.compose.attempt("exec", "-T", "proxy", *work.plan["reload"])
+    finally:
+        _ask_to_leave(work, "")
     if done.returncode != 0:
         raise Failure("GV548", "the proxy refused its new routes", tail(done.stderr))
+
+
+def _ask_to_leave(work: Work, mark: str) -> None:
+    """Have the routes with a mark close connections after their next answer, and no others."""
+    for file in work.place.slots.glob(".left-*"):
+        file.unlink()
+    if mark:
+        (work.place.slots / mark).touch()
 
 
 def record(work: Work) -> str:

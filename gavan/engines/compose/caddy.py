@@ -8,6 +8,7 @@ of clients that are about to write, and cut websockets after ``stream_close_dela
 
 from __future__ import annotations
 
+import hashlib
 from collections import defaultdict
 from collections.abc import Iterator
 
@@ -18,7 +19,10 @@ from gavan.engines.site_files import SECURITY_HEADERS, header_lines, indented, q
 from gavan.stack.model import Stack
 
 CADDYFILE = "Caddyfile"
-SOCKET = "/run/caddy/admin.sock"
+RUN_FOLDER = "/run/caddy"
+SOCKET = f"{RUN_FOLDER}/admin.sock"
+STAYING_S = 3
+"""How long the former routes go on beside new ones, while clients move over"""
 CORE_PATHS = ("/rest/v1", "/graphql/v1", "/auth/v1", "/storage/v1", "/realtime/v1")
 OBJECTS = "/storage/v1"
 RESTING_S = 1
@@ -37,11 +41,44 @@ def files(stack: Stack) -> dict[str, str]:
 
 
 def render(stack: Stack) -> str:
-    """Return the whole Caddyfile, without a header."""
-    blocks = [_options(stack), _common(), *_hosts(stack), *edge.s3(stack), _to_https(stack),
-              *_inside(stack),
+    """Return the whole Caddyfile, without a header; its mark differs when anything in it does."""
+    return _whole(stack, hashlib.sha256(_whole(stack, "").encode()).hexdigest()[:12])
+
+
+def _whole(stack: Stack, mark: str) -> str:
+    blocks = [_options(stack), _leaving(mark), _common(), *_hosts(stack), *edge.s3(stack),
+              _to_https(stack), *_inside(stack),
               f"http://:{HEALTH_PORT} {{\n\trespond 200\n}}"]  # fmt: skip
     return "\n\n".join(blocks) + "\n"
+
+
+def _leaving(mark: str) -> str:
+    """Return how these routes give way to the next ones.
+
+    A server of Go that ends closes each connection on which it is not answering, whatever is on
+    its way there. So clients are asked to leave before, by a file that the release writes, and
+    their next connections find the new server. Caddy lets both serve for a while only when a
+    listener goes away: the one of the mark, which nobody uses.
+    """
+    return "\n".join(
+        [
+            "(leaving) {",
+            "\t@leaving {",
+            "\t\tfile {",
+            f"\t\t\troot {SLOTS_FOLDER}",
+            f"\t\t\ttry_files .left-{mark}",
+            "\t\t}",
+            "\t\tnot header Upgrade *",
+            "\t}",
+            "\theader @leaving Connection close",
+            "}",
+            "",
+            "http://mark.invalid {",
+            f"\tbind unix/{RUN_FOLDER}/{mark}.sock",
+            "\trespond 204",
+            "}",
+        ]
+    )
 
 
 def slot_text(part: Slotted, slot: str) -> str:
@@ -63,6 +100,7 @@ def _options(stack: Stack) -> str:
             *indented(edge.authority(stack.proxy, CADDY_FOLDER), 1),
             f"\tadmin unix/{SOCKET}",
             "\tpersist_config off",
+            f"\tshutdown_delay {STAYING_S}s",
             "\tskip_install_trust",
             # Ours knows the port that is published; Caddy's own only the one it listens on.
             "\tauto_https disable_redirects",
@@ -78,6 +116,7 @@ def _common() -> str:
     return "\n".join(
         [
             "(host) {",
+            "\timport leaving",
             "\t{$CADDY_TLS}",
             *indented(header_lines(SECURITY_HEADERS), 1),
             "\t{$CADDY_HSTS}",
@@ -177,11 +216,13 @@ def _inside(stack: Stack) -> Iterator[str]:
     """Yield the ports at which parts of the stack reach each other, whichever slot is active."""
     if stack.core.is_official:
         lines = [line for path in CORE_PATHS for line in official_routes.handle(path, edge.WITHIN)]
-        yield "\n".join([f"http://:{stack.core.port} {{", *indented(lines, 1), "}"])
+        inside = indented(["import leaving", *lines], 1)
+        yield "\n".join([f"http://:{stack.core.port} {{", *inside, "}"])
     for part in slotted(stack):
         if part.inside is not None:
             lines = [
                 f"http://:{part.inside} {{",
+                "\timport leaving",
                 *indented(_handle("", part.name, strip=False, how=edge.WITHIN), 1),
             ]
             yield "\n".join([*lines, "}"])

@@ -18,6 +18,7 @@ from gavan.engines.embedded.cronfile import encode_jobs
 from gavan.engines.embedded.own_jobs import own_jobs
 from gavan.engines.images.runtime import STACK_DIR
 from gavan.stack.example import variables
+from gavan.stack.load import WITHOUT
 from gavan.stack.model import Container, Stack
 from gavan.stack.plan import cron_entries
 
@@ -25,6 +26,8 @@ STATE = f"{STACK_DIR}/.gavan"
 _MEBIBYTE = 2**20
 MIGRATE_LIMITS = Container(memory=256 * _MEBIBYTE, cpus=0.5)
 WAL_LIMITS = Container(memory=192 * _MEBIBYTE, cpus=0.2)
+_NOT_THERE = ("ci", "deploy")
+"""Tables that are read where people and pipelines are, never on the server"""
 RECOVER = "recover"
 """The service, and the compose profile, of a recovery to a moment"""
 _CLOCK = Container(memory=192 * _MEBIBYTE, cpus=0.2)
@@ -106,11 +109,12 @@ def cron(plan: Plan) -> Service:
 
 def _stack_variables(plan: Plan) -> dict[str, str]:
     """Return what a process needs to read the stack file: the variables it speaks of, and keys."""
-    spoken_of = {name: optional(name) for name in variables(plan.source)}
+    spoken_of = {name: optional(name) for name in variables(plan.source, _NOT_THERE)}
     one = plan.stack.core.is_official
     passwords = {name: required("POSTGRES_PASSWORD" if one else name) for name in PASSWORDS}
     keys = {name: required(name) for name in ("JWT_SECRET", "ANON_KEY", "SERVICE_ROLE_KEY")}
-    return {**spoken_of, **passwords, **keys, "GAVAN_PROFILE": required("GAVAN_PROFILE")}
+    place = {"GAVAN_PROFILE": required("GAVAN_PROFILE"), WITHOUT: " ".join(_NOT_THERE)}
+    return {**spoken_of, **passwords, **keys, **place}
 
 
 def _urls(plan: Plan) -> dict[str, str]:

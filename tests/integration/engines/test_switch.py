@@ -7,7 +7,9 @@ requests at 50 per second: those that are on their way when it closes their conn
 from __future__ import annotations
 
 import asyncio
+import http.client
 import os
+import re
 import subprocess
 import sys
 import urllib.error
@@ -69,7 +71,7 @@ class Pier:
         (root / "main.py").write_text(APP)
         (root / "gavan.toml").write_text(STACK.format(core=free_port(), inside=free_port()))
         text = caddy.render(load_stack(root / "gavan.toml", environ={}, profile="prod"))
-        moved = {SLOTS_FOLDER: root / "slots", caddy.SOCKET: root / "admin.sock",
+        moved = {SLOTS_FOLDER: root / "slots", caddy.RUN_FOLDER: root,
                  f":{HEALTH_PORT}": f":{free_port()}"}  # fmt: skip
         for there, here in moved.items():
             text = text.replace(there, str(here))
@@ -96,8 +98,22 @@ class Pier:
         draft.write_text(f"127.0.0.1:{port}")
         draft.replace(self.root / "slots" / "api")
 
+    def route_anew(self) -> subprocess.Popen[bytes]:
+        """Begin to have Caddy read other routes, with a mark of their own."""
+        file = self.root / "Caddyfile"
+        file.write_text(file.read_text().replace(self.mark(), "0123abc"))
+        words = ["reload", "--config", str(file), "--adapter", "caddyfile"]
+        return subprocess.Popen([CADDY, *words, "--address", f"unix/{self.root}/admin.sock"],
+                                env=self.env, stderr=subprocess.DEVNULL)  # fmt: skip
+
+    def mark(self) -> str:
+        (found,) = set(re.findall(r"\.left-([0-9a-f]+)", (self.root / "Caddyfile").read_text()))
+        return str(found)
+
     def end(self) -> None:
-        for process in (self.proxy, *self.slots):
+        self.proxy.kill()
+        self.proxy.wait(20)
+        for process in self.slots:
             process.terminate()
             process.wait(60)
 
@@ -168,6 +184,32 @@ async def test_a_part_turns_to_another_slot_and_no_connection_ends(
         await answered(load, b"third")
     assert [str(one) for one in load.failed] == []
     assert load.begun_anew == 0
+
+
+def test_clients_are_asked_to_leave_former_routes_and_are_served_until_they_did(
+    start: Callable[..., Pier],
+) -> None:
+    pier = start(CADDY_SCHEME="http://")
+    pier.turn_to(pier.start("first"))
+    wait_until(lambda: _status(f"http://127.0.0.1:{pier.http}/v1/x", "api.pier.test") == 200)
+    kept = http.client.HTTPConnection("127.0.0.1", pier.http, timeout=20)
+
+    def ask() -> tuple[int, str | None]:
+        kept.request("GET", "/v1/x", headers={"Host": "api.pier.test"})
+        answer = kept.getresponse()
+        answer.read()
+        return answer.status, answer.getheader("connection")
+
+    assert ask() == (200, None)
+    (pier.root / "slots" / f".left-{pier.mark()}").touch()
+    reading = pier.route_anew()
+    assert ask() == (200, "close")
+    # Those of the former routes and those of the new ones are answered alike meanwhile.
+    while reading.poll() is None:
+        assert ask()[0] == 200
+    assert reading.returncode == 0
+    assert ask() == (200, None)
+    kept.close()
 
 
 def test_http_leads_to_the_https_port_that_people_see(start: Callable[..., Pier]) -> None:

@@ -13,6 +13,7 @@ import pytest
 from gavan.cli.flags import Flags
 from gavan.cli.progress import LiveSink, Progress
 from gavan.cli.render import Output, Result, Style, table, to_json
+from gavan.kit.errors import GavanError
 from gavan.kit.secret import Secret
 
 
@@ -52,6 +53,17 @@ def test_result_goes_to_stdout_and_steps_to_stderr() -> None:
         "core sta",
         "core ok ",
     ]
+
+
+def test_a_failure_tells_programs_what_it_tells_people() -> None:
+    output, out, _ = _output(output="json")
+    error = GavanError("GV545", "api ended", details="no berth free", hint="mend it")
+    error.cause = {"exit_code": 1}
+    output.error(error)
+    assert json.loads(out.getvalue())["error"] == {
+        "code": "GV545", "message": "api ended", "where": None, "why": "no berth free",
+        "mend": "mend it", "cause": {"exit_code": 1},
+    }  # fmt: skip
 
 
 def test_quiet_keeps_warnings_and_drops_steps() -> None:

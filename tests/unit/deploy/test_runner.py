@@ -7,15 +7,20 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import zipfile
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 
 import pytest
 
 from gavan.deploy.onhost import history
+from gavan.deploy.onhost.docker import docker
 from gavan.deploy.onhost.failure import Failure
+from gavan.deploy.onhost.files import Place
 from gavan.deploy.onhost.lock import Lock, is_alive, me
+from gavan.deploy.onhost.run import prune
 from gavan.deploy.runner import archive
 
 
@@ -63,6 +68,9 @@ def test_the_log_is_a_chain_that_shows_each_change(tmp_path: Path) -> None:
     assert history.broken(lines) == ""
     assert "line 2 (c) does not follow" in history.broken([lines[0], lines[2]])
     assert "line 2 (b) was changed" in history.broken([lines[0], {**lines[1], "result": "x"}])
+    assert history.broken(lines, "c") == ""
+    assert "the line of c, which serves, is missing" in history.broken(lines[:2], "c")
+    assert history.parse(["7", "[]", '{"id": "a"}']) == [{"id": "a"}]
 
 
 def test_a_line_that_a_power_cut_left_half_written_costs_no_other(tmp_path: Path) -> None:
@@ -116,6 +124,62 @@ def test_a_lock_is_taken_over_by_its_rule(
     else:
         with pytest.raises(Failure):
             lock.take(0)
+
+
+def test_of_many_that_find_a_lock_stale_at_once_one_has_it(tmp_path: Path) -> None:
+    for number in range(10):
+        folder = tmp_path / str(number) / "lock"
+        folder.mkdir(parents=True)
+        owner = {**me(), "release": "gone", "by": "ann", "heartbeat": 0.0, "boot": "another"}
+        (folder / "owner.json").write_text(json.dumps(owner))
+        together = threading.Barrier(6)
+        got: list[Lock] = []
+
+        def take(name: str, folder: Path = folder, together: threading.Barrier = together,
+                 got: list[Lock] = got) -> None:  # fmt: skip
+            lock = Lock(folder, name, "bob")
+            together.wait()
+            with suppress(Failure):
+                lock.take(0)
+                got.append(lock)
+
+        takers = [threading.Thread(target=take, args=(str(one),)) for one in range(6)]
+        for one in takers:
+            one.start()
+        for one in takers:
+            one.join()
+        assert len(got) == 1
+        got[0].release()
+
+
+def test_docker_hears_nothing_of_the_variables_of_who_logged_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Compose takes those before the ones of the env file."""
+    program = tmp_path / "docker"
+    program.write_text("#!/bin/sh\nenv\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    for name in ("DOMAIN", "COMPOSE_FILE", "TOKEN", "DOCKER_HOST"):
+        monkeypatch.setenv(name, "mine")
+    said = {line.partition("=")[0] for line in docker("anything").splitlines()}
+    assert "DOCKER_HOST" in said
+    assert not {"DOMAIN", "COMPOSE_FILE", "TOKEN"} & said
+
+
+def test_a_release_on_its_way_is_not_pruned_by_the_one_at_work(tmp_path: Path) -> None:
+    root = tmp_path / "releases"
+    plans: dict[str, dict[str, object]] = {
+        "at-work": {"outcome": ""}, "waits": {"outcome": ""}, "locked": {"outcome": "locked"},
+    }  # fmt: skip
+    for name, state in plans.items():
+        (root / name).mkdir(parents=True)
+        (root / name / "state.json").write_text(json.dumps(state))
+    (root / "arrives").mkdir()
+    (root / "forgotten").mkdir()
+    os.utime(root / "forgotten", (0, 0))
+    prune(Place(tmp_path, "at-work"), {"retain": 1})
+    assert {path.name for path in root.iterdir()} == {"at-work", "waits", "arrives"}
 
 
 def test_a_process_of_the_same_number_is_not_the_same() -> None:

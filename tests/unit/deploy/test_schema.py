@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from gavan.cli.deploy.deploy import shown
 from gavan.cli.deploy.difference import changes
 from gavan.cli.deploy.schema import taken_away
 from gavan.deploy.onhost.leftovers import end_leftovers
@@ -52,7 +53,7 @@ def test_a_plan_names_what_changes_and_nothing_when_nothing_does() -> None:
         "image web: no more",
         "variables: +C -A",
         "how it runs: api",
-        "routes: the proxy reads them anew, connections are closed after their next answer",
+        "routes: the proxy is reloaded, a few requests that arrive in that moment may be lost",
         "comes: cron",
         "goes: mail, web, stopped once the release serves",
         "migrations: 002_b.sql",
@@ -63,6 +64,11 @@ def test_a_plan_names_what_changes_and_nothing_when_nothing_does() -> None:
     assert "how it runs: proxy" in proxied
     assert "the proxy begins anew: every connection ends, and none is taken for some seconds" in (
         proxied
+    )
+    told = {"id": "two", "overlap": True, "memory": 2**20, "smoke": [], "skip_outside": "",
+            "drain": 30.0}  # fmt: skip
+    assert "old slots may go on for 30 s: a request or an upload that takes longer is cut" in (
+        shown(told, seen(plan={"id": "one", "tag": "sha-1"}), ["image api: new"])
     )
     assert changes(new, seen())[-1] == "migrations: 001_a.sql, 002_b.sql, 003_c.sql"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from gavan.engines.compose.limits import check_memory
 from gavan.engines.compose.services import Plan
 from gavan.engines.compose.values import finished, optional, required, written
 from gavan.kit.errors import GavanError
-from gavan.stack.load import load
+from gavan.stack.load import WITHOUT, load
 
 FILE = """
 [stack]
@@ -120,12 +121,17 @@ def test_what_is_wrong_on_every_machine_still_stops_the_files(tmp_path: Path) ->
     assert "STRIPE" not in done.stderr
 
 
-def plan_of(tmp_path: Path, profile: str = "prod-sim", text: str = FILE) -> Plan:
+def plan_of(
+    tmp_path: Path,
+    profile: str = "prod-sim",
+    text: str = FILE,
+    environ: Mapping[str, str] = SECRETS,
+) -> Plan:
     file = tmp_path / "gavan.toml"
     file.write_text(text)
     (tmp_path / "supabase" / "migrations").mkdir(parents=True, exist_ok=True)
     (tmp_path / "web" / "public").mkdir(parents=True, exist_ok=True)
-    loaded = load(file, profile=profile, environ=SECRETS)
+    loaded = load(file, profile=profile, environ=environ)
     assert not loaded.errors
     return Plan(stack=loaded.stack, source=loaded.source)
 
@@ -152,6 +158,26 @@ def test_no_generated_file_holds_a_secret(plan: Plan) -> None:
     text += env_file.example(document.render(plan), plan.stack)
     for value in SECRETS.values():
         assert value not in text
+
+
+def test_the_env_file_of_a_server_asks_for_nothing_that_only_who_deploys_needs(
+    tmp_path: Path,
+) -> None:
+    more = """
+[deploy]
+registry = "${REGISTRY:-ghcr.io/acme}"
+[deploy.hosts.web]
+address = "${SERVER}"
+"""
+    values = {**SECRETS, "SERVER": "web.example"}
+    plan = plan_of(tmp_path, text=FILE + more, environ=values)
+    text = document.render(plan)
+    assert not {"REGISTRY", "SERVER"} & set(env_file.variables_of(text))
+    there = yaml.safe_load(text)["services"]["migrate"]["environment"]
+    values = {**SECRETS, WITHOUT: there[WITHOUT]}
+    assert not load(tmp_path / "gavan.toml", profile="prod", environ=values).errors, (
+        "what runs on the server reads the same file without them"
+    )
 
 
 def test_secrets_of_the_core_come_by_the_names_that_the_core_knows(
@@ -292,3 +318,11 @@ def test_the_example_names_every_variable_a_person_must_set(plan: Plan) -> None:
     assert {"TOKEN", "STRIPE_API_KEY", "GOTRUE_SMTP_PASS", "JWT_SECRET", "DOMAIN"} <= names
     assert not {name for name in names if name.endswith("IMAGE")}
     assert "# MODEL=" in lines
+
+
+def test_no_unit_is_called_as_a_slot_of_another_one(tmp_path: Path) -> None:
+    one = '\n[apps.{}]\ndir = "."\ncommand = "x"\n'
+    for other, clashes in (("api-green", True), ("team-green", False)):
+        (tmp_path / "gavan.toml").write_text(FILE + one.format(other))
+        found = load(tmp_path / "gavan.toml", profile="prod", environ=SECRETS)
+        assert ("GV104" in {finding.code for finding in found.errors}) == clashes
