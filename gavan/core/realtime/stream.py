@@ -85,6 +85,7 @@ class Stream:
         self._confirmed_lsn = 0
         self._feeding: asyncio.Task[None] | None = None
         self._nudging: asyncio.TimerHandle | None = None
+        self._ready: asyncio.Future[None] | None = None
 
     @classmethod
     async def open(cls, url: str, slot: str | None = None) -> Stream:
@@ -220,12 +221,14 @@ class Stream:
 
     async def _readable(self) -> None:
         loop = asyncio.get_running_loop()
-        ready = loop.create_future()
-        loop.add_reader(self._pgconn.socket, _resolve, ready)
+        # Kept: a connection that is lost meanwhile does not know its number any more, and the loop
+        # would go on watching whatever gets it next.
+        number, self._ready = self._pgconn.socket, loop.create_future()
+        loop.add_reader(number, _resolve, self._ready)
         try:
-            await ready
+            await self._ready
         finally:
-            loop.remove_reader(self._pgconn.socket)
+            loop.remove_reader(number)
 
     async def _feed_back_regularly(self) -> None:
         # Beside the reading: whoever takes a change may take its time, and a server that hears
@@ -254,6 +257,9 @@ class Stream:
             self._pgconn.put_copy_data(struct.pack("!cqqqqb", b"r", lsn, lsn, lsn, now_us, ping))
             self._pgconn.flush()
         except psycopg.Error as error:
+            # Whoever waits for the socket would never hear of it.
+            if self._ready is not None:
+                _resolve(self._ready)
             raise StreamBroken(str(error)) from error
 
 
