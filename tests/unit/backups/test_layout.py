@@ -28,6 +28,12 @@ def test_a_new_name_is_a_name_and_tells_time_and_kind() -> None:
     assert name.startswith("20261121T033000Z-physical-")
 
 
+def test_of_two_names_of_one_second_the_later_one_is_the_latest() -> None:
+    times = [NOW.replace(microsecond=1000 * number) for number in range(1000)]
+    names = [new_id(Kind.LOGICAL, time) for time in times]
+    assert names == sorted(names)
+
+
 def test_the_folder_is_private_and_unseen_by_git(repository: Repository) -> None:
     assert repository.root.stat().st_mode & 0o777 == 0o700
     assert (repository.root / ".gitignore").read_text() == "*\n"
