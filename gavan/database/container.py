@@ -112,7 +112,8 @@ def main() -> int:
         sys.stderr.write(f"{error.code} {error.message}{details}{hint}\n")
         return error.exit_code
     # What was left of a container that was killed: its pid means another process here.
-    (server.data_dir / "postmaster.pid").unlink(missing_ok=True)
+    for left in (server.data_dir / "postmaster.pid", *server.socket_dir.glob(".s.PGSQL.*")):
+        left.unlink(missing_ok=True)
     return os.execve(server.argv[0], server.argv, dict(server.env))  # noqa: S606 - to be process 1
 
 

@@ -118,17 +118,18 @@ class Compose:
     def gate(self, service: str, within_s: float) -> None:
         """Wait until a service is healthy; raise Failure GV545 with the cause when it is not.
 
-        One that ended is given up at once. One that says it is unwell has all of the time: it may
-        be warming up for longer than its own check allows.
+        One that ends is given up at once; that it ended some time before, and docker began it
+        again, is past. One that says it is unwell has all of the time: it may be warming up for
+        longer than its own check allows.
         """
-        until = time.monotonic() + within_s
+        began, until = time.time(), time.monotonic() + within_s
         while True:
             found = self.container(service)
             if found is None:
                 raise Failure("GV545", f"the container of {service} is gone")
-            if _is_well(found):
+            has_ended = not found["State"]["Running"] or has_restarted(found, began)
+            if not has_ended and is_well(found):
                 return
-            has_ended = not found["State"]["Running"] or found["RestartCount"] > 0
             found = _at_its_end(found) if has_ended else found
             cause = cause_of(service, found)
             if has_ended or time.monotonic() > until:
@@ -159,17 +160,24 @@ def _at_its_end(found: dict[str, Any]) -> dict[str, Any]:
     return at_its_end(found, attempt(*ends_words(found, time.time())).stdout)
 
 
-def _is_well(found: dict[str, Any]) -> bool:
+def has_restarted(found: dict[str, Any], since: float) -> bool:
+    """Say whether docker began a container again after a moment, by its own clock."""
+    return bool(found["RestartCount"]) and _started_at(found) > since
+
+
+def is_well(found: dict[str, Any]) -> bool:
     """Say whether a container is healthy; one without a check, whether it has run for a while."""
     state = found["State"]
-    if not state["Running"] or found["RestartCount"]:
-        return False
     health = state.get("Health")
     if health:
         return bool(health["Status"] == "healthy")
-    began = state["StartedAt"][:19]
-    age = time.time() - calendar.timegm(time.strptime(began, "%Y-%m-%dT%H:%M:%S"))
-    return age > SETTLED_S
+    return bool(state["Running"]) and time.time() - _started_at(found) > SETTLED_S
+
+
+def _started_at(found: dict[str, Any]) -> float:
+    """Return when a container began last, in seconds of this machine's clock."""
+    whole, dot, rest = found["State"]["StartedAt"].removesuffix("Z").partition(".")
+    return calendar.timegm(time.strptime(whole, "%Y-%m-%dT%H:%M:%S")) + float(f"0{dot}{rest}")
 
 
 def _as_it_runs(service: Service) -> Service:
