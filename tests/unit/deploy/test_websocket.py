@@ -58,6 +58,10 @@ def lines(answer: bytes, *, opens: bool = False) -> Iterator[int]:
             with connection:
                 asked = connection.recv(4096).decode()
                 connection.sendall((accepted(asked) if opens else b"") + answer)
+                # What is unread at a close would cut off what was said.
+                connection.shutdown(socket.SHUT_WR)
+                while connection.recv(4096):
+                    pass
 
         thread = threading.Thread(target=run)
         thread.start()
